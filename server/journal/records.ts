@@ -1,0 +1,33 @@
+import type { Entry } from '../../src/core/entry.ts'
+import type { SpiffeId } from '../../src/core/spiffe-id.ts'
+import type { Authority, CredentialRequest, EndCause, Target } from '../store/port.ts'
+
+/** Every kind of change of state, as the journal holds it (design 5). JSON: byte strings are hexadecimal or base64 text. */
+export type JournalRecord =
+  | { readonly kind: 'domain.created'; readonly trustDomain: string; readonly shard: number; readonly epoch: number; readonly atMs: number }
+  | { readonly kind: 'entries.created'; readonly entries: readonly Entry[]; readonly by: string; readonly atMs: number }
+  | { readonly kind: 'entries.updated'; readonly entries: readonly Entry[]; readonly by: string; readonly atMs: number }
+  | { readonly kind: 'entries.deleted'; readonly ids: readonly string[]; readonly by: string; readonly atMs: number }
+  | { readonly kind: 'token.created'; readonly tokenHash: string; readonly agentId: SpiffeId; readonly expiresAtMs: number; readonly by: string; readonly atMs: number }
+  | { readonly kind: 'agent.attested'; readonly id: SpiffeId; readonly attestationType: string; readonly selectors: readonly string[]; readonly tokenHash: string; readonly canReattest: boolean; readonly atMs: number }
+  | { readonly kind: 'agent.svid'; readonly id: SpiffeId; readonly serial: string; readonly notAfterMs: number; readonly atMs: number }
+  | { readonly kind: 'agent.version'; readonly id: SpiffeId; readonly version: string; readonly atMs: number }
+  | { readonly kind: 'agent.banned'; readonly id: SpiffeId; readonly by: string; readonly atMs: number }
+  | { readonly kind: 'agent.deleted'; readonly id: SpiffeId; readonly by: string; readonly atMs: number }
+  | { readonly kind: 'credentials.reserved'; readonly credentials: readonly ReservedCredential[]; readonly atMs: number }
+  | { readonly kind: 'credentials.released'; readonly serials: readonly string[]; readonly atMs: number }
+  | { readonly kind: 'credentials.ended'; readonly serials: readonly string[]; readonly bit: 'superseded' | 'revoked'; readonly cause: EndCause; readonly reason: string; readonly by: string; readonly atMs: number }
+  | { readonly kind: 'credentials.pruned'; readonly beforeMs: number; readonly by: string; readonly atMs: number }
+  | { readonly kind: 'target.disabled'; readonly target: Target; readonly reason: string; readonly by: string; readonly atMs: number }
+  | { readonly kind: 'target.enabled'; readonly target: Target; readonly reason: string; readonly by: string; readonly atMs: number }
+  | { readonly kind: 'authority.prepared'; readonly authority: JournaledAuthority; readonly by: string; readonly atMs: number }
+  | { readonly kind: 'authority.activated' | 'authority.tainted' | 'authority.revoked' | 'authority.removed'; readonly id: string; readonly by: string; readonly atMs: number }
+
+export interface ReservedCredential extends Omit<CredentialRequest, 'random'> {
+  readonly serial: string
+}
+
+export interface JournaledAuthority extends Omit<Authority, 'certificate' | 'state' | 'activatedAtMs'> {
+  /** Base64 of the DER. */
+  readonly certificate: string
+}

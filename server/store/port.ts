@@ -1,0 +1,319 @@
+import type { AuthorityState } from '../../src/core/authority.ts'
+import type { Entry, EntrySpec } from '../../src/core/entry.ts'
+import type { Selector } from '../../src/core/selector.ts'
+import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
+import type { JournalRecord } from '../journal/records.ts'
+
+/**
+ * The store: asynchronous, shaped by transactions (design 5). Every call below is one transaction: it reads what it
+ * decides on, appends to the journal, moves the projections, and is durable when its promise resolves. Calls that arrive
+ * together may share one commit. Callers pass the time; the store has no clock.
+ *
+ * Errors: STORE_UNWRITABLE when the transaction could not be made durable (nothing of it is visible then), STORE_CORRUPT,
+ * STORE_NEWER, STORE_LOCKED at opening, and those named at each call.
+ */
+export interface Store extends AsyncDisposable {
+  readonly entries: EntryStore
+  readonly agents: AgentStore
+  readonly credentials: CredentialStore
+  readonly authorities: AuthorityStore
+  readonly targets: TargetStore
+  readonly stream: StreamStore
+  readonly journal: JournalStore
+  /** Trust domain, shard and epoch of this store; made at its first opening. */
+  readonly domain: Domain
+}
+
+export interface Domain {
+  readonly trustDomain: TrustDomain
+  /** 1..127: the first byte of every serial. */
+  readonly shard: number
+  /** Of the revocation stream; rises when the store is restored, never otherwise (design 6, Epochs). */
+  readonly epoch: number
+  readonly createdAtMs: number
+}
+
+/** A result a thing: one bad item of a batch does not fail the others. */
+export type ItemResult<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly code: 'ALREADY_EXISTS' | 'NOT_FOUND' | 'INVALID_ARGUMENT'; readonly message: string; readonly existing?: T }
+
+export interface Page {
+  /** 1..10,000. */
+  readonly size: number
+  /** The `next` of the page before; unset for the first. @throws PAGE_TOKEN_INVALID when it is none of ours */
+  readonly after?: string
+}
+
+export interface PageOf<T> {
+  readonly items: readonly T[]
+  /** Unset on the last page. */
+  readonly next?: string
+}
+
+export type SelectorMatchKind = 'exact' | 'subset' | 'superset' | 'any'
+
+export interface EntryFilter {
+  readonly spiffeId?: SpiffeId
+  readonly parentId?: SpiffeId
+  readonly selectors?: { readonly match: SelectorMatchKind; readonly selectors: readonly Selector[] }
+  readonly federatesWith?: { readonly match: SelectorMatchKind; readonly trustDomains: readonly string[] }
+  readonly hint?: string
+  readonly downstream?: boolean
+  readonly owner?: string
+  readonly disabled?: boolean
+}
+
+/** An update names the entry and only the fields that change. */
+export type EntryPatch = { readonly id: string } & Partial<EntrySpec>
+
+export interface EntryStore {
+  /** `id` is the caller's choice or a UUID made by the caller. An entry with the same SPIFFE ID, parent and selector set exists: ALREADY_EXISTS with `existing`. */
+  create(specs: readonly (EntrySpec & { readonly id: string })[], by: Actor): Promise<readonly ItemResult<Entry>[]>
+  update(patches: readonly EntryPatch[], by: Actor): Promise<readonly ItemResult<Entry>[]>
+  /** Live credentials of a deleted entry are revoked in the same transaction (cause `entry_deleted`). */
+  delete(ids: readonly string[], by: Actor): Promise<readonly ItemResult<Entry>[]>
+  byId(id: string): Promise<Entry | undefined>
+  list(filter: EntryFilter, page: Page): Promise<PageOf<Entry>>
+  count(filter: EntryFilter): Promise<number>
+}
+
+/** Who changes, for the record: `uid:1000`, an admin's SPIFFE ID, `system`. And when. */
+export interface Actor {
+  readonly name: string
+  readonly atMs: number
+}
+
+export interface Agent {
+  readonly id: SpiffeId
+  readonly attestationType: string
+  readonly selectors: readonly Selector[]
+  /** Hexadecimal; of the newest SVID. */
+  readonly serial: string
+  readonly notAfterMs: number
+  readonly banned: boolean
+  readonly canReattest: boolean
+  readonly version: string
+  readonly attestedAtMs: number
+}
+
+export interface AgentFilter {
+  readonly attestationType?: string
+  readonly selectors?: { readonly match: SelectorMatchKind; readonly selectors: readonly Selector[] }
+  readonly banned?: boolean
+  readonly canReattest?: boolean
+  readonly expiresBeforeMs?: number
+}
+
+export interface JoinToken {
+  /** SHA-256 of the token, hexadecimal: the token itself is never stored. */
+  readonly tokenHash: string
+  readonly agentId: SpiffeId
+  /** An extra ID that the agent may be addressed by (SPIRE's `agent_id`): an alias entry is made when it is set. */
+  readonly aliasId?: SpiffeId
+  readonly expiresAtMs: number
+}
+
+export interface AgentStore {
+  /** @throws ALREADY_EXISTS when a token of this hash was ever made */
+  createJoinToken(token: JoinToken, by: Actor): Promise<void>
+  /** Spends the token and records the agent in one transaction. Used, unknown or expired: TOKEN_INVALID; agent banned: AGENT_BANNED. The SVID is journaled later by `credentials.reserve`. */
+  redeemJoinToken(tokenHash: string, atMs: number): Promise<{ readonly agentId: SpiffeId }>
+  /** After the agent's SVID was reserved: what `agent list` shows. */
+  recordSvid(id: SpiffeId, svid: { readonly serial: string; readonly notAfterMs: number }, by: Actor): Promise<void>
+  recordVersion(id: SpiffeId, version: string, by: Actor): Promise<void>
+  byId(id: SpiffeId): Promise<Agent | undefined>
+  list(filter: AgentFilter, page: Page): Promise<PageOf<Agent>>
+  count(filter: AgentFilter): Promise<number>
+  /** Bans: ends its SVIDs and all that it obtained for its workloads (cause `agent_banned`). @throws NOT_FOUND */
+  ban(id: SpiffeId, by: Actor): Promise<EndResult>
+  /** Evicts: as ban, but it may attest anew. @throws NOT_FOUND */
+  delete(id: SpiffeId, by: Actor): Promise<EndResult>
+}
+
+/** What a credential is written down as before it is signed. */
+export interface CredentialRequest {
+  readonly kind: 'workload' | 'agent' | 'server' | 'mint'
+  readonly spiffeId: SpiffeId
+  /** Unset for agent, server and minted SVIDs. */
+  readonly entryId?: string
+  /** The agent that asked, or that it is for; unset for server and minted ones. */
+  readonly agentId?: SpiffeId
+  readonly owner: string
+  /** SHA-256 of the SubjectPublicKeyInfo, hexadecimal. */
+  readonly publicKeyHash: string
+  /** Hexadecimal id of the authority that will sign. */
+  readonly authorityId: string
+  readonly notBeforeMs: number
+  /** Whole seconds. */
+  readonly notAfterMs: number
+  /** 8 random bytes of the serial. */
+  readonly random: Uint8Array
+}
+
+export type ReserveResult =
+  | { readonly ok: true; readonly serial: Uint8Array }
+  /** The key was seen under another entry, reported leaked, or its target is disabled or gone by now. */
+  | { readonly ok: false; readonly code: 'KEY_DENIED' | 'TARGET_DISABLED' | 'NOT_FOUND' | 'AGENT_BANNED'; readonly message: string }
+
+export interface Credential extends Omit<CredentialRequest, 'random'> {
+  /** 34 hexadecimal digits. */
+  readonly serial: string
+  readonly issuedAtMs: number
+  readonly state: 'reserved' | 'released' | 'superseded' | 'revoked' | 'abandoned'
+  readonly endedAtMs?: number
+  readonly cause?: EndCause
+  readonly reason?: string
+}
+
+export type EndCause = 'operator' | 'rotated' | 'entry_deleted' | 'agent_banned' | 'agent_evicted' | 'holder_exited' | 'abandoned' | 'authority_revoked' | 'leak'
+
+export interface CredentialFilter {
+  readonly spiffeId?: SpiffeId
+  readonly entryId?: string
+  readonly agentId?: SpiffeId
+  readonly owner?: string
+  /** Only those neither ended nor past their notAfter at this time. */
+  readonly liveAtMs?: number
+}
+
+export interface CredentialStore {
+  /** Allocates serials (index dense within shard and minute) and writes the ledger rows; nothing may be signed before this resolves. */
+  reserve(requests: readonly CredentialRequest[], atMs: number): Promise<readonly ReserveResult[]>
+  /** Notes that these were signed and handed out. May be called late and batched: a row still reserved at the next start is abandoned and its superseded bit set. */
+  release(serials: readonly Uint8Array[], atMs: number): Promise<void>
+  /** At start, before serving: every row still `reserved` becomes `abandoned`. Returns how many. */
+  abandonUnreleased(atMs: number): Promise<number>
+  bySerial(serial: string): Promise<Credential | undefined>
+  list(filter: CredentialFilter, page: Page): Promise<PageOf<Credential>>
+  count(filter: CredentialFilter): Promise<number>
+  /** Sets the superseded bit of these (renewed, nothing cut). Unknown or ended ones are passed over. Returns how many were set. */
+  supersede(serials: readonly string[], by: Actor): Promise<number>
+  /** Reports of an agent that the last holder is gone: revokes those that this agent obtained; others are passed over. */
+  endByAgent(agentId: SpiffeId, serials: readonly string[], cause: 'holder_exited', by: Actor): Promise<number>
+  /** Drops ledger rows whose notAfter lies before; recorded, so that a replay drops the same. */
+  prune(beforeMs: number, by: Actor): Promise<number>
+}
+
+/** What a revocation or a disablement is aimed at. */
+export type Target =
+  | { readonly kind: 'serial'; readonly serial: string }
+  | { readonly kind: 'id'; readonly id: SpiffeId }
+  | { readonly kind: 'entry'; readonly entryId: string }
+  | { readonly kind: 'agent'; readonly id: SpiffeId }
+  | { readonly kind: 'owner'; readonly owner: string }
+
+/** What a revocation hits, said before it is done. */
+export interface Hits {
+  readonly credentials: number
+  readonly workloads: number
+  readonly owners: readonly string[]
+  /** The first hundred serials, hexadecimal. */
+  readonly serials: readonly string[]
+}
+
+export interface EndResult {
+  readonly hits: Hits
+  /** Head of the revocation stream once this is in it. */
+  readonly streamSeq: number
+}
+
+export interface RevokeOptions {
+  /** Replace instead of disabling: the target stays enabled and gets new credentials. Always so for a serial. */
+  readonly rotate: boolean
+  readonly dryRun: boolean
+  /** The number of credentials that must be hit, else EXPECTATION_FAILED and nothing happens. Over ten hits it is required. */
+  readonly expect?: number
+  readonly reason: string
+}
+
+export interface DisabledTarget {
+  readonly target: Target
+  readonly reason: string
+  readonly by: string
+  readonly atMs: number
+}
+
+export interface TargetStore {
+  /** Ends all that is live under the target and, unless `rotate` or a serial, disables it, in one transaction. The keys of revoked credentials are deny-listed (design 6). @throws NOT_FOUND, EXPECTATION_FAILED */
+  revoke(target: Target, options: RevokeOptions, by: Actor): Promise<EndResult>
+  /** Disables without a revocation: no new credentials. Idempotent. @throws NOT_FOUND */
+  disable(target: Target, reason: string, by: Actor): Promise<void>
+  /** @throws NOT_FOUND when it is not disabled */
+  enable(target: Target, reason: string, by: Actor): Promise<void>
+  disabled(): Promise<readonly DisabledTarget[]>
+}
+
+export interface Authority {
+  /** SHA-256 of the SubjectPublicKeyInfo, hexadecimal; also what the revocation stream lists. */
+  readonly id: string
+  readonly certificate: Uint8Array
+  /** Where the key store keeps the key. */
+  readonly keyName: string
+  readonly state: AuthorityState
+  readonly notBeforeMs: number
+  readonly notAfterMs: number
+  readonly preparedAtMs: number
+  readonly activatedAtMs?: number
+}
+
+export interface AuthorityStore {
+  all(): Promise<readonly Authority[]>
+  /** Rises with every change of the published authorities (TDB-04). */
+  bundleSequence(): Promise<number>
+  /** Adds it to the bundle and lists it in the revocation stream as indexed. */
+  prepare(authority: Omit<Authority, 'state' | 'activatedAtMs'>, by: Actor): Promise<void>
+  /** The active one becomes old. @throws NOT_FOUND */
+  activate(id: string, by: Actor): Promise<void>
+  taint(id: string, by: Actor): Promise<void>
+  /** Removes it from the bundle and ends it in the revocation stream. */
+  revoke(id: string, by: Actor): Promise<EndResult>
+  /** Drops one whose notAfter has passed from the bundle. */
+  remove(id: string, by: Actor): Promise<void>
+}
+
+/** One event of the revocation stream, with the hash chain of `docs/revocation.md` up to and including it. */
+export interface StreamEvent {
+  readonly seq: number
+  /** As of src/core/revocation/codec.ts. */
+  readonly event: Uint8Array
+  /** 32 bytes: SHA-256(chain hash before | event). */
+  readonly chainHash: Uint8Array
+  readonly atMs: number
+}
+
+export interface StreamStore {
+  /** The durable head, read at this call and not from memory: {seq 0, 32 zero bytes} when empty. */
+  head(): Promise<{ readonly seq: number; readonly chainHash: Uint8Array }>
+  /** Events after `seq`, oldest first, at most `limit`. */
+  eventsAfter(seq: number, limit: number): Promise<readonly StreamEvent[]>
+  /** Every bit that is set in buckets of `fromMinute` and later, and the authorities, for building the set at start, consistent with `seq`. */
+  load(fromMinute: number): Promise<LoadedSet>
+}
+
+export interface LoadedSet {
+  readonly seq: number
+  readonly chainHash: Uint8Array
+  readonly buckets: readonly { readonly shard: number; readonly minute: number; readonly superseded: readonly number[]; readonly revoked: readonly number[] }[]
+  readonly authorities: readonly { readonly id: string; readonly revoked: boolean }[]
+}
+
+/** What a commit did, in order, given to listeners on the main thread before the promises of its transactions resolve. */
+export interface Commit {
+  readonly records: readonly CommittedRecord[]
+  readonly streamEvents: readonly StreamEvent[]
+}
+
+export interface CommittedRecord {
+  readonly seq: number
+  readonly record: JournalRecord
+}
+
+export interface JournalStore {
+  onCommit(listener: (commit: Commit) => void): Disposable
+  head(): Promise<{ readonly seq: number; readonly hash: Uint8Array }>
+  /** Records from `seq` on, oldest first, at most `limit`. */
+  from(seq: number, limit: number): Promise<readonly CommittedRecord[]>
+  /** Checks the hash chain, replays the whole journal into an empty store and compares every table. @throws STORE_CORRUPT */
+  verify(): Promise<{ readonly records: number }>
+  /** For `status` and the bench: commits with fsync since the start, and transactions in them. */
+  figures(): Promise<{ readonly commits: number; readonly transactions: number; readonly fileBytes: number }>
+}
