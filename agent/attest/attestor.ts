@@ -1,0 +1,171 @@
+import { MayflyError } from '../../src/core/errors.ts'
+import { formatSelector } from '../../src/core/selector.ts'
+import { isAtLeast, isConfined } from './binding.ts'
+import type { BindingTier } from './binding.ts'
+import type { Caller, TierChoice } from './caller.ts'
+import type { Attestation, ChangedFact, Reattestation } from './attestation.ts'
+import type { Executable, FileIdentity, ProcessReading, Processes, Sha256 } from './ports.ts'
+import { unixSelectors } from './unix.ts'
+
+export interface AttestorConfig {
+  /** Largest executable that is hashed; 0 hashes none. */
+  readonly sha256MaxBytes: number
+  readonly tier: TierChoice
+}
+
+const maxAttempts = 3
+const sha256Kind = 'unix:sha256'
+
+/** The `unix` workload attestor with its binding. One for the agent; has no state of its own. */
+export class WorkloadAttestor {
+  readonly #processes: Processes
+  readonly #config: AttestorConfig
+
+  constructor(processes: Processes, config: AttestorConfig) {
+    this.#processes = processes
+    this.#config = config
+  }
+
+  /**
+   * Facts that were true together, of the process that connected: read twice alike, and it ran after the last reading.
+   * @param needs kinds of selectors that some entry asks for, as `kindsOf` gives them; only `unix:sha256` costs more than a reading
+   * @throws {MayflyError} PROCESS_GONE; FACTS_CHANGED its uid or gid is no longer that of the connection, or the facts would not
+   * settle; PERMISSION_DENIED below the tier that is forced; PLATFORM_UNSUPPORTED /proc hides the process
+   */
+  async attest(caller: Caller, needs: ReadonlySet<string>): Promise<Attestation> {
+    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+      const first = this.#read(caller)
+      if (first === undefined) throw gone(caller)
+      const sha256 = needs.has(sha256Kind) ? await this.#hash(caller) : undefined
+      const second = this.#read(caller)
+      if (second === undefined) throw gone(caller)
+      if (!isSameProcessState(first, second) || !isHashOf(sha256, second.executable)) continue
+      if (second.uid !== caller.uid || second.gid !== caller.gid) {
+        throw new MayflyError('FACTS_CHANGED', `process ${caller.pid} changed its uid or gid after it connected`, { hint: 'connect again after dropping privileges' })
+      }
+      const attestation = this.#attestation(caller, second, sha256)
+      if (this.#config.tier !== 'auto' && !isAtLeast(attestation.tier, this.#config.tier)) {
+        throw new MayflyError('PERMISSION_DENIED', `binding tier ${attestation.tier} is below ${this.#config.tier}, which this agent demands`)
+      }
+      return attestation
+    }
+    throw new MayflyError('FACTS_CHANGED', `the facts about process ${caller.pid} kept changing while they were read`)
+  }
+
+  /** The facts once more, before each RPC and each push of key material. @throws {MayflyError} PLATFORM_UNSUPPORTED */
+  async reattest(caller: Caller, before: Attestation, needs: ReadonlySet<string>): Promise<Reattestation> {
+    const reading = this.#read(caller)
+    if (reading === undefined) return { kind: 'gone' }
+    let sha256: Sha256 | undefined
+    const file = fileOf(reading.executable)
+    if (before.sha256 !== undefined && file !== undefined && isUntouched(fileOf(before.executable), file)) {
+      sha256 = { kind: 'hashed', sha256: before.sha256, file }
+    } else if (before.sha256 !== undefined || needs.has(sha256Kind)) {
+      sha256 = await this.#hash(caller)
+      const after = this.#read(caller)
+      if (after === undefined) return { kind: 'gone' }
+      if (!isSameProcessState(reading, after) || !isHashOf(sha256, after.executable)) return { kind: 'changed', what: ['unsettled'], attestation: undefined }
+    }
+    const attestation = this.#attestation(caller, reading, sha256)
+    const what = changesBetween(before, attestation)
+    return what.length === 0 ? { kind: 'unchanged', attestation } : { kind: 'changed', what, attestation }
+  }
+
+  /** A reading that is certainly of the caller; `undefined` when it has exited. */
+  #read(caller: Caller): ProcessReading | undefined {
+    const reading = this.#processes.read(caller.pid)
+    if (!caller.alive()) return undefined
+    if (reading.kind === 'gone') {
+      if (caller.handle === undefined) return undefined
+      throw new MayflyError('PLATFORM_UNSUPPORTED', `/proc does not show process ${caller.pid}, which runs`, { hint: 'mount /proc without hidepid, or run the agent as root in the pid namespace of the host' })
+    }
+    return reading.process.startTicks === caller.startTicks ? reading.process : undefined
+  }
+
+  async #hash(caller: Caller): Promise<Sha256> {
+    return this.#processes.hashExecutable(caller.pid, this.#config.sha256MaxBytes)
+  }
+
+  #attestation(caller: Caller, process: ProcessReading, sha256: Sha256 | undefined): Attestation {
+    const { selectors, missing } = unixSelectors(process, sha256, this.#processes)
+    return {
+      pid: process.pid,
+      startTicks: process.startTicks,
+      uid: process.uid,
+      gid: process.gid,
+      groups: process.groups,
+      path: process.executable.kind === 'file' ? process.executable.path : undefined,
+      sha256: sha256?.kind === 'hashed' ? sha256.sha256 : undefined,
+      executable: process.executable,
+      cgroup: process.cgroup,
+      tier: this.#tier(caller, process),
+      selectors,
+      facts: new Set(selectors.map(formatSelector)),
+      missing,
+    }
+  }
+
+  #tier(caller: Caller, process: ProcessReading): BindingTier {
+    const mayReach = this.#config.tier === 'auto' || this.#config.tier === 'cgroup'
+    if (caller.tier !== 'pidfd' || !mayReach || process.cgroup === undefined) return caller.tier
+    return isConfined(process, this.#processes.cgroupOwners(process.cgroup)) ? 'cgroup' : 'pidfd'
+  }
+}
+
+/** Every fact that no longer holds. A cgroup counts only where it bound; a sha256 that was not known before is no change. */
+function changesBetween(before: Attestation, now: Attestation): ChangedFact[] {
+  const what: ChangedFact[] = []
+  if (now.uid !== before.uid) what.push('uid')
+  if (now.gid !== before.gid) what.push('gid')
+  if (now.groups.length !== before.groups.length || now.groups.some((gid, at) => gid !== before.groups[at])) what.push('groups')
+  if (!isSameInode(before.executable, now.executable)) what.push('executable')
+  if (now.path !== before.path) what.push('path')
+  if (before.sha256 !== undefined && now.sha256 !== before.sha256) what.push('sha256')
+  if (before.tier === 'cgroup' && now.cgroup !== before.cgroup) what.push('cgroup')
+  if (!isAtLeast(now.tier, before.tier)) what.push('tier')
+  if (what.length === 0 && [...before.facts].some((fact) => !now.facts.has(fact))) what.push('names')
+  return what
+}
+
+function isSameProcessState(left: ProcessReading, right: ProcessReading): boolean {
+  return (
+    left.uid === right.uid &&
+    left.gid === right.gid &&
+    left.capabilities === right.capabilities &&
+    left.cgroup === right.cgroup &&
+    left.uids.join() === right.uids.join() &&
+    left.groups.join() === right.groups.join() &&
+    left.executable.kind === right.executable.kind &&
+    pathOf(left.executable) === pathOf(right.executable) &&
+    isSameInode(left.executable, right.executable)
+  )
+}
+
+function isHashOf(sha256: Sha256 | undefined, executable: Executable): boolean {
+  if (sha256 === undefined || sha256.kind === 'unreadable') return true
+  const file = fileOf(executable)
+  return file !== undefined && file.dev === sha256.file.dev && file.ino === sha256.file.ino && file.size === sha256.file.size && file.mtimeNs === sha256.file.mtimeNs
+}
+
+/** The same file. A new hard link or a chmod leaves it so. */
+function isSameInode(left: Executable, right: Executable): boolean {
+  const [one, other] = [fileOf(left), fileOf(right)]
+  return one?.dev === other?.dev && one?.ino === other?.ino
+}
+
+/** The same file, and nobody can have touched its bytes. */
+function isUntouched(before: FileIdentity | undefined, now: FileIdentity): boolean {
+  return before?.dev === now.dev && before.ino === now.ino && before.size === now.size && before.mtimeNs === now.mtimeNs && before.ctimeNs === now.ctimeNs
+}
+
+function fileOf(executable: Executable): FileIdentity | undefined {
+  return executable.kind === 'unreadable' ? undefined : executable.file
+}
+
+function pathOf(executable: Executable): string | undefined {
+  return executable.kind === 'file' || executable.kind === 'elsewhere' ? executable.path : undefined
+}
+
+function gone(caller: Caller): MayflyError {
+  return new MayflyError('PROCESS_GONE', `process ${caller.pid} has exited`)
+}

@@ -1,0 +1,83 @@
+import type { Socket } from 'node:net'
+import { MayflyError } from '../../src/core/errors.ts'
+import type { BindingTier } from './binding.ts'
+import type { ProcessHandle, Processes } from './ports.ts'
+
+/** `auto`: the strongest that the kernel offers. Anything else is forced, for tests and for hosts that must not go below it. */
+export type TierChoice = 'auto' | BindingTier
+
+/**
+ * The process at the other end of one accepted connection, and a hold on it that survives reuse of its pid. Says who connected,
+ * not who holds the socket now. Dispose it when the connection closes.
+ */
+export class Caller implements Disposable {
+  readonly pid: number
+  /** Effective uid at connect. */
+  readonly uid: number
+  /** Effective gid at connect. */
+  readonly gid: number
+  /** Start in clock ticks since boot. */
+  readonly startTicks: number
+  /** What the connection alone proves; {@link attest} may find the stronger `cgroup`. */
+  readonly tier: 'pidfd' | 'pid'
+  /** `undefined` on kernels before 5.3, or when no descriptor is left. */
+  readonly handle: ProcessHandle | undefined
+  readonly #processes: Processes
+
+  private constructor(fields: CallerFields, processes: Processes) {
+    this.pid = fields.pid
+    this.uid = fields.uid
+    this.gid = fields.gid
+    this.startTicks = fields.startTicks
+    this.tier = fields.tier
+    this.handle = fields.handle
+    this.#processes = processes
+  }
+
+  /**
+   * Reads who connected. Synchronous: call it in the tick that accepted the socket.
+   * @throws {MayflyError} PROCESS_GONE it has exited; UNAUTHENTICATED its pid cannot be seen from here; PLATFORM_UNSUPPORTED the
+   * kernel has not the tier that is forced
+   */
+  static of(socket: Socket, processes: Processes, choice: TierChoice = 'auto'): Caller {
+    const peer = processes.peerCredentials(socket)
+    if (peer.pid <= 0) {
+      throw new MayflyError('UNAUTHENTICATED', 'the caller is in a pid namespace that the agent cannot see', { hint: 'run the agent in the pid namespace of the host' })
+    }
+    const peerHandle = choice === 'pid' ? undefined : processes.peerHandle(socket)
+    if (peerHandle === undefined && (choice === 'pidfd' || choice === 'cgroup')) {
+      throw new MayflyError('PLATFORM_UNSUPPORTED', `binding tier ${choice} is forced and this kernel cannot name the caller by a pidfd`, { hint: 'Linux 6.5 or newer has it' })
+    }
+    const before = processes.startTicks(peer.pid)
+    const handle = peerHandle ?? processes.openHandle(peer.pid)
+    const after = processes.startTicks(peer.pid)
+    if (before === undefined || before !== after || handle?.alive() === false) {
+      handle?.[Symbol.dispose]()
+      throw new MayflyError('PROCESS_GONE', `process ${peer.pid} exited while it connected`)
+    }
+    return new Caller({ ...peer, startTicks: before, tier: peerHandle === undefined ? 'pid' : 'pidfd', handle }, processes)
+  }
+
+  /** Whether the process that connected still runs; an exited one not yet waited for does not. */
+  alive(): boolean {
+    return this.handle === undefined ? this.#processes.startTicks(this.pid) === this.startTicks : this.handle.alive()
+  }
+
+  [Symbol.dispose](): void {
+    this.handle?.[Symbol.dispose]()
+  }
+}
+
+/** Names a process within one boot of the machine. */
+export function processKey(process: { readonly pid: number; readonly startTicks: number }): string {
+  return `${process.pid}:${process.startTicks}`
+}
+
+interface CallerFields {
+  readonly pid: number
+  readonly uid: number
+  readonly gid: number
+  readonly startTicks: number
+  readonly tier: 'pidfd' | 'pid'
+  readonly handle: ProcessHandle | undefined
+}
