@@ -1,0 +1,122 @@
+import { fromHex, toHex } from '../bytes.ts'
+import { MayflyError } from '../errors.ts'
+import { ByteReader, ByteWriter } from './byte-stream.ts'
+
+/**
+ * Events of the revocation stream and the hash chain over them, as bytes of `docs/revocation.md`:
+ * `type u8 | length u16 | payload`, big endian. An event is the unit of order: batches are only cuts of the sequence.
+ */
+export type RevocationEvent = SerialEvent | AuthorityEvent
+
+/** A bit of one issued credential. Superseded: replaced by a renewal, open connections stay. Revoked: ended, connections are cut. */
+export interface SerialEvent {
+  readonly kind: 'superseded' | 'revoked'
+  /** 1..127. */
+  readonly shard: number
+  /** ⌊notAfter / 60 s⌋. */
+  readonly minute: number
+  /** 0..{@link maxIndex}. */
+  readonly index: number
+}
+
+/** Indexed: serials under this authority count. Revoked: nothing under it does, for good. */
+export interface AuthorityEvent {
+  readonly kind: 'authority_indexed' | 'authority_revoked'
+  /** SHA-256 of the authority's SubjectPublicKeyInfo, 64 lower-case hexadecimal digits. */
+  readonly authorityId: string
+}
+
+/** An event of a later version that a reader may pass over (type 128..255). It counts in the sequence and in the hash chain. */
+export interface UnknownEvent {
+  readonly kind: 'unknown'
+  readonly type: number
+}
+
+export type Sha256 = (bytes: Uint8Array) => Uint8Array
+
+export const eventTypes = { superseded: 1, revoked: 2, authority_indexed: 3, authority_revoked: 4 } as const
+/** From here on a reader skips types that it does not know; below, it must refuse them. */
+export const firstSkippableType = 128
+/** Highest index within a (shard, minute): 2^22 - 1, so that the two bitmaps of a bucket fit into one megabyte. Issuing beyond it is refused. */
+export const maxIndex = 0x3f_ffff
+/** Bound of one event's payload. */
+export const maxEventPayloadBytes = 4_096
+export const hashBytes = 32
+
+/** h_0 of the chain: 32 zero bytes. */
+export const emptyChainHash: Uint8Array = new Uint8Array(hashBytes)
+
+/** @throws {MayflyError} INVALID_ARGUMENT when a field is out of its range */
+export function encodeEvent(event: RevocationEvent): Uint8Array {
+  const writer = new ByteWriter()
+  writer.u8(eventTypes[event.kind])
+  if (event.kind === 'superseded' || event.kind === 'revoked') {
+    if (!isSerialPlace(event.shard, event.minute, event.index)) throw new MayflyError('INVALID_ARGUMENT', 'a revocation event has a field out of its range')
+    writer.u16(9)
+    writer.u8(event.shard)
+    writer.u32(event.minute)
+    writer.u32(event.index)
+  } else {
+    const id = fromHex(event.authorityId)
+    if (id?.length !== hashBytes) throw new MayflyError('INVALID_ARGUMENT', 'the id of an authority is not 32 bytes')
+    writer.u16(hashBytes)
+    writer.bytes(id)
+  }
+  return writer.finish()
+}
+
+/** Exactly one event. `undefined` when it is malformed or of an unknown type that may not be skipped. */
+export function decodeEvent(bytes: Uint8Array): RevocationEvent | UnknownEvent | undefined {
+  const reader = new ByteReader(bytes)
+  const event = readEvent(reader)
+  return reader.ok && reader.atEnd ? event : undefined
+}
+
+/** Reads one event and leaves the reader after it. `undefined` as {@link decodeEvent}. */
+export function readEvent(reader: ByteReader): RevocationEvent | UnknownEvent | undefined {
+  const type = reader.u8()
+  const length = reader.u16()
+  if (!reader.ok || length > maxEventPayloadBytes) return undefined
+  const payload = reader.bytes(length)
+  if (!reader.ok) return undefined
+  switch (type) {
+    case eventTypes.superseded:
+      return serialEvent('superseded', payload)
+    case eventTypes.revoked:
+      return serialEvent('revoked', payload)
+    case eventTypes.authority_indexed:
+      return authorityEvent('authority_indexed', payload)
+    case eventTypes.authority_revoked:
+      return authorityEvent('authority_revoked', payload)
+    default:
+      return type >= firstSkippableType ? { kind: 'unknown', type } : undefined
+  }
+}
+
+/** h_n = SHA-256(h_{n-1} | bytes of event n), so that the chain does not depend on how batches are cut. */
+export function chainHash(previous: Uint8Array, event: Uint8Array, sha256: Sha256): Uint8Array {
+  const joined = new Uint8Array(previous.length + event.length)
+  joined.set(previous)
+  joined.set(event, previous.length)
+  return sha256(joined)
+}
+
+/** Whether (shard, minute, index) has a place in the set. */
+export function isSerialPlace(shard: number, minute: number, index: number): boolean {
+  return isInteger(shard, 1, 127) && isInteger(minute, 0, 0xffff_ffff) && isInteger(index, 0, maxIndex)
+}
+
+function serialEvent(kind: SerialEvent['kind'], payload: Uint8Array): SerialEvent | undefined {
+  if (payload.length !== 9) return undefined
+  const reader = new ByteReader(payload)
+  const event: SerialEvent = { kind, shard: reader.u8(), minute: reader.u32(), index: reader.u32() }
+  return isSerialPlace(event.shard, event.minute, event.index) ? event : undefined
+}
+
+function authorityEvent(kind: AuthorityEvent['kind'], payload: Uint8Array): AuthorityEvent | undefined {
+  return payload.length === hashBytes ? { kind, authorityId: toHex(payload) } : undefined
+}
+
+function isInteger(value: number, least: number, most: number): boolean {
+  return Number.isInteger(value) && value >= least && value <= most
+}
