@@ -1,0 +1,45 @@
+import { MayflyError } from '../errors.ts'
+import { tag } from './tag.ts'
+import { derValue } from './writer.ts'
+
+const maxOidBytes = 64
+
+/** Dotted text of an OBJECT IDENTIFIER's content octets; arcs of any size (2.25.<uuid>). @throws {MayflyError} DER_INVALID */
+export function formatOid(content: Uint8Array): string {
+  if (content.length === 0 || content.length > maxOidBytes) invalid('its length is out of range')
+  const arcs: (bigint | number)[] = []
+  let arc: bigint | number = 0
+  let fresh = true
+  for (const octet of content) {
+    if (fresh && octet === 0x80) invalid('an arc is not minimal')
+    arc = typeof arc === 'number' && arc < 2 ** 24 ? arc * 128 + (octet & 0x7f) : BigInt(arc) * 128n + BigInt(octet & 0x7f)
+    fresh = octet < 0x80
+    if (!fresh) continue
+    arcs.push(arc)
+    arc = 0
+  }
+  if (!fresh) invalid('its last arc is cut off')
+  const [joined = 0, ...rest] = arcs
+  const first = joined < 40 ? 0 : joined < 80 ? 1 : 2
+  const second = typeof joined === 'number' ? joined - first * 40 : joined - BigInt(first * 40)
+  return [first, second, ...rest].join('.')
+}
+
+/** A whole OBJECT IDENTIFIER value of dotted text. @throws {MayflyError} DER_INVALID */
+export function derOid(text: string): Uint8Array {
+  if (!/^[0-2](\.(0|[1-9][0-9]*))+$/.test(text)) invalid('its text is malformed')
+  const [first = 0n, second = 0n, ...rest] = text.split('.').map(BigInt)
+  if (first < 2n && second > 39n) invalid('its second arc is out of range')
+  const content = [first * 40n + second, ...rest].flatMap(octetsOfArc)
+  return derValue(tag.oid, Uint8Array.from(content))
+}
+
+function octetsOfArc(arc: bigint): number[] {
+  const octets = [Number(arc & 0x7fn)]
+  for (let rest = arc >> 7n; rest > 0n; rest >>= 7n) octets.unshift(Number(rest & 0x7fn) | 0x80)
+  return octets
+}
+
+function invalid(why: string): never {
+  throw new MayflyError('DER_INVALID', `not an object identifier: ${why}`)
+}

@@ -1,0 +1,22 @@
+import { createHash } from 'node:crypto'
+import { toHex } from '../core/bytes.ts'
+
+/** SHA-256, 32 bytes. */
+export function sha256(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(createHash('sha256').update(bytes).digest())
+}
+
+/** Lower-case hexadecimal SHA-256 of a certificate's DER: what people compare. */
+export function certificateFingerprint(der: Uint8Array): string {
+  return toHex(sha256(der))
+}
+
+/** SHA-256 of a SubjectPublicKeyInfo, 32 bytes: the one name of a public key in mayfly, whatever its certificate. */
+export function publicKeyHash(spki: Uint8Array): Uint8Array {
+  return sha256(spki)
+}
+
+/** Lower-case hexadecimal {@link publicKeyHash} of an authority's key: how the ledger and the revocation stream name the authority. */
+export function authorityIdOf(spki: Uint8Array): string {
+  return toHex(publicKeyHash(spki))
+}

@@ -1,0 +1,40 @@
+import { derOid } from '../core/der/oid.ts'
+import type { DerReader } from '../core/der/reader.ts'
+import { tag } from '../core/der/tag.ts'
+import { derSequence, derSet, derValue } from '../core/der/writer.ts'
+import { MayflyError } from '../core/errors.ts'
+import { oid } from './oids.ts'
+
+/** The Name without any attribute, `30 00`. */
+export const emptyName: Uint8Array = derSequence()
+
+/** A Name of organization and common name, UTF8String each, in that order; either may be left out. */
+export function derName(parts: { readonly organization?: string; readonly commonName?: string }): Uint8Array {
+  const attribute = (type: string, value: string): Uint8Array => derSet(derSequence(derOid(type), derValue(tag.utf8String, new TextEncoder().encode(value))))
+  return derSequence(
+    ...(parts.organization === undefined ? [] : [attribute(oid.organizationName, parts.organization)]),
+    ...(parts.commonName === undefined ? [] : [attribute(oid.commonName, parts.commonName)]),
+  )
+}
+
+/** Reads a Name whole, checking its shape and not its meaning. Names compare by these bytes. @throws {MayflyError} DER_INVALID, CERTIFICATE_INVALID */
+export function readName(reader: DerReader): Uint8Array {
+  const start = reader.mark()
+  const name = reader.enter(tag.sequence)
+  while (!name.done) {
+    const set = name.enter(tag.set)
+    if (set.done) throw new MayflyError('CERTIFICATE_INVALID', 'a name has an empty part')
+    while (!set.done) {
+      const attribute = set.enter(tag.sequence)
+      attribute.read(tag.oid)
+      attribute.readWhole()
+      attribute.finish()
+    }
+  }
+  return reader.since(start)
+}
+
+/** Whether a Name has no attribute at all. */
+export function isEmptyName(name: Uint8Array): boolean {
+  return name.length === 2
+}
