@@ -50,7 +50,7 @@ export const emptyChainHash: Uint8Array = new Uint8Array(hashBytes)
 export function encodeEvent(event: RevocationEvent): Uint8Array {
   const writer = new ByteWriter()
   writer.u8(eventTypes[event.kind])
-  if (event.kind === 'superseded' || event.kind === 'revoked') {
+  if ('shard' in event) {
     if (!isSerialPlace(event.shard, event.minute, event.index)) throw new MayflyError('INVALID_ARGUMENT', 'a revocation event has a field out of its range')
     writer.u16(9)
     writer.u8(event.shard)
