@@ -1,0 +1,17 @@
+import { defineConfig, type ViteUserConfig } from 'vitest/config'
+
+/** One folder of test/ at a time, named by MAYFLY_SUITE: slow, interop or fuzz. */
+const suite = process.env['MAYFLY_SUITE'] ?? 'slow'
+
+const config: ViteUserConfig = defineConfig({
+  test: {
+    root: new URL('..', import.meta.url).pathname,
+    include: [`test/${suite}/**/*.test.ts`],
+    pool: 'forks',
+    testTimeout: 300_000,
+    hookTimeout: 120_000,
+    maxWorkers: 2,
+  },
+})
+
+export default config
