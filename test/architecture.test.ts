@@ -79,7 +79,8 @@ describe('time and chance', () => {
 describe('types', () => {
   test('no any, no non-null assertion, no silenced check', () => {
     const pattern = /:\s*any\b|<any>|\bas any\b|\bas unknown as\b(?!.*\/\/ )|@ts-(ignore|expect-error|nocheck)|[\w)\]]!(\.|;|\)|,|\[|$)/
-    const wrong = files.filter((file) => !within(file, 'proto')).flatMap((file) => linesOf(file).filter(([line]) => pattern.test(withoutStrings(line))).map(([line, number]) => `${file}:${number}: ${line.trim()}`))
+    const code = (line: string): string => (line.includes('as unknown as') ? line : withoutStrings(line).replace(/\/\/ .*$/, ''))
+    const wrong = files.filter((file) => !within(file, 'proto')).flatMap((file) => linesOf(file).filter(([line]) => pattern.test(code(line))).map(([line, number]) => `${file}:${number}: ${line.trim()}`))
     expect(wrong).toEqual([])
   })
 })
