@@ -10,11 +10,14 @@ export const emptyName: Uint8Array = derSequence()
 
 /** A Name of organization and common name, UTF8String each, in that order; either may be left out. */
 export function derName(parts: { readonly organization?: string; readonly commonName?: string }): Uint8Array {
-  const attribute = (type: string, value: string): Uint8Array => derSet(derSequence(derOid(type), derValue(tag.utf8String, new TextEncoder().encode(value))))
   return derSequence(
-    ...(parts.organization === undefined ? [] : [attribute(oid.organizationName, parts.organization)]),
-    ...(parts.commonName === undefined ? [] : [attribute(oid.commonName, parts.commonName)]),
+    ...(parts.organization === undefined ? [] : [derAttribute(oid.organizationName, parts.organization)]),
+    ...(parts.commonName === undefined ? [] : [derAttribute(oid.commonName, parts.commonName)]),
   )
+}
+
+function derAttribute(type: string, value: string): Uint8Array {
+  return derSet(derSequence(derOid(type), derValue(tag.utf8String, new TextEncoder().encode(value))))
 }
 
 /** Reads a Name whole, checking its shape and not its meaning. Names compare by these bytes. @throws {MayflyError} DER_INVALID, CERTIFICATE_INVALID */

@@ -37,9 +37,12 @@ export function derTime(ms: number): Uint8Array {
   const date = new Date(ms)
   const year = date.getUTCFullYear()
   if (!(year >= 1950 && year <= 9999)) invalid('its year is out of range')
-  const two = (value: number): string => (value < 10 ? `0${value}` : `${value}`)
   const rest = `${two(date.getUTCMonth() + 1)}${two(date.getUTCDate())}${two(date.getUTCHours())}${two(date.getUTCMinutes())}${two(date.getUTCSeconds())}Z`
   return ms < generalizedFromMs ? derAscii(tag.utcTime, two(year % 100) + rest) : derAscii(tag.generalizedTime, `${year}${rest}`)
+}
+
+function two(value: number): string {
+  return value < 10 ? `0${value}` : `${value}`
 }
 
 function invalid(why: string): never {
