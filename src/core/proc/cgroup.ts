@@ -1,0 +1,45 @@
+import { parseDecimal } from './stat.ts'
+
+/** One line of `/proc/<pid>/cgroup`. */
+export interface CgroupMembership {
+  /** 0 for cgroup v2. */
+  readonly hierarchy: number
+  /** Empty for cgroup v2; `name=…` for a named v1 hierarchy. */
+  readonly controllers: readonly string[]
+  readonly path: string
+}
+
+/** Parses `/proc/<pid>/cgroup` (cgroups(7)), v1 and v2 lines: `hierarchy:controllers:path`, where a path may have colons. `undefined` for any other text. */
+export function parseProcCgroup(text: string): CgroupMembership[] | undefined {
+  const memberships: CgroupMembership[] = []
+  for (const line of text.split('\n')) {
+    if (line === '') continue
+    const [, number = '', controllers = '', path = ''] = /^(\d+):([^:]*):(\/.*)$/.exec(line) ?? []
+    const hierarchy = parseDecimal(number)
+    if (hierarchy === undefined) return undefined
+    memberships.push({ hierarchy, controllers: controllers === '' ? [] : controllers.split(','), path })
+  }
+  return memberships
+}
+
+/** The path in the v2 hierarchy; `undefined` on a host that has none. */
+export function unifiedPathOf(memberships: readonly CgroupMembership[]): string | undefined {
+  return memberships.find(({ hierarchy, controllers }) => hierarchy === 0 && controllers.length === 0)?.path
+}
+
+/**
+ * Where the whole cgroup v2 hierarchy (as this process sees it) is mounted, from `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
+ * `undefined` when it is not mounted, or only a part of it is.
+ */
+export function unifiedMountOf(mountinfo: string): string | undefined {
+  for (const line of mountinfo.split('\n')) {
+    const [before = '', after = ''] = line.split(' - ', 2)
+    const [, , , root, mountPoint] = before.split(' ')
+    if (after.startsWith('cgroup2 ') && root === '/' && mountPoint?.startsWith('/') === true) return unescapeOctal(mountPoint)
+  }
+  return undefined
+}
+
+function unescapeOctal(text: string): string {
+  return text.replaceAll(/\\([0-3][0-7]{2})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
+}

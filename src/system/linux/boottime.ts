@@ -1,0 +1,14 @@
+import { MayflyError } from '../../core/errors.ts'
+import { errno, libc } from './libc.ts'
+
+const timespec = new BigInt64Array(2)
+const clockBoottime = 7
+
+/** CLOCK_BOOTTIME in ms, to the nanosecond: for `clockWith`. Loads koffi at its first call. @throws {MayflyError} PLATFORM_UNSUPPORTED */
+export function readBootMs(): number {
+  if (libc().clock_gettime(clockBoottime, timespec) !== 0) {
+    throw new MayflyError('PLATFORM_UNSUPPORTED', `CLOCK_BOOTTIME cannot be read: errno ${errno()}`)
+  }
+  const [seconds = 0n, nanoseconds = 0n] = timespec
+  return Number(seconds) * 1_000 + Number(nanoseconds) / 1_000_000
+}
