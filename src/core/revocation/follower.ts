@@ -1,0 +1,202 @@
+import { equalBytes } from '../bytes.ts'
+import { chainHash, emptyChainHash, type RevocationEvent, type Sha256, type UnknownEvent } from './codec.ts'
+import { decodeFrameBody, openFrame, signedBytes, type BatchFrame, type DecodedFrame, type FrameHead, type HeartbeatFrame, type SnapshotFrame } from './frame.ts'
+import type { Freshness, ReaderTime } from './freshness.ts'
+import { RevocationSet } from './set.ts'
+import { joinParts } from './snapshot.ts'
+
+/** The highest point of the stream that a reader has accepted: what it keeps over restarts. */
+export interface StreamHead {
+  readonly epoch: number
+  readonly seq: number
+  /** 32 bytes. */
+  readonly chainHash: Uint8Array
+}
+
+/** What became of a frame. Only `applied`, `replaced`, `confirmed` and `introduced` changed anything. */
+export type FrameOutcome =
+  /** A batch moved the set; `events` are those that were new to it. */
+  | { readonly kind: 'applied'; readonly events: readonly (RevocationEvent | UnknownEvent)[] }
+  /** A whole snapshot took the set's place: whoever keeps connections checks them all again. */
+  | { readonly kind: 'replaced' }
+  /** A heartbeat for exactly the state that the reader has. */
+  | { readonly kind: 'confirmed' }
+  /** A part of a snapshot; others are to come. */
+  | { readonly kind: 'partial' }
+  /** The signer names its next key. The chain is not verified here. */
+  | { readonly kind: 'introduced'; readonly chain: readonly Uint8Array[] }
+  /** Known already, or older than what is known. */
+  | { readonly kind: 'duplicate' }
+  /** The reader needs a snapshot: it missed events, or its state is not the signer's. Until then it serves what it has and ages. */
+  | { readonly kind: 'gap'; readonly why: 'no_state' | 'epoch' | 'seq' | 'hash' | 'root' }
+  | { readonly kind: 'forged'; readonly why: 'malformed' | 'unknown_key' | 'signature' }
+  | { readonly kind: 'stale_epoch' }
+  /** Validly signed, and behind or beside what was accepted before: the signer lost its memory, or somebody replays an old one. Refused. */
+  | { readonly kind: 'rollback'; readonly why: 'seq' | 'hash' | 'bits' }
+
+export interface FollowerDeps {
+  readonly sha256: Sha256
+  /** Whether the key of this id, certified and live at `signedAtMs`, made the Ed25519 signature. */
+  readonly verify: (keyId: Uint8Array, signed: Uint8Array, signature: Uint8Array, signedAtMs: number) => 'good' | 'bad' | 'unknown_key'
+}
+
+interface PendingSnapshot {
+  readonly head: FrameHead
+  readonly parts: (SnapshotFrame | undefined)[]
+}
+
+/**
+ * A reader of the stream as a state machine: frames in, outcomes out. It keeps the set, its place and its freshness, and
+ * refuses whatever is not signed, not next, or lower than the highest (epoch, seq) it has accepted.
+ */
+export class StreamFollower {
+  readonly #deps: FollowerDeps
+  #set = new RevocationSet()
+  /** Of the set; unset until the first snapshot. */
+  #position: StreamHead | undefined
+  /** From before a restart, or the position. */
+  #highest: StreamHead | undefined
+  #pending: PendingSnapshot | undefined
+  #fresh: { readonly signedAtMs: number; readonly receivedBootMs: number } | undefined
+
+  /** @param highest what an earlier life of this reader accepted, if it kept it */
+  constructor(deps: FollowerDeps, highest?: StreamHead) {
+    this.#deps = deps
+    this.#highest = highest
+  }
+
+  get set(): RevocationSet {
+    return this.#set
+  }
+
+  /** Where to resume; all zero when a snapshot is needed. */
+  get position(): StreamHead {
+    return this.#position ?? { epoch: 0, seq: 0, chainHash: emptyChainHash }
+  }
+
+  /** To be kept over restarts. */
+  get highest(): StreamHead | undefined {
+    return this.#highest
+  }
+
+  receive(frame: Uint8Array, time: ReaderTime): FrameOutcome {
+    const opened = openFrame(frame)
+    const decoded = opened === undefined ? undefined : decodeFrameBody(opened.body)
+    if (opened === undefined || decoded === undefined) return { kind: 'forged', why: 'malformed' }
+    const verified = this.#deps.verify(opened.keyId, signedBytes(opened.body, opened.keyId), opened.signature, decoded.signedAtMs)
+    if (verified !== 'good') return { kind: 'forged', why: verified === 'bad' ? 'signature' : 'unknown_key' }
+    if (this.#highest !== undefined && decoded.epoch < this.#highest.epoch) return { kind: 'stale_epoch' }
+    return this.#accept(decoded, time)
+  }
+
+  /** Age of the state: the worse of the signer's wall clock and of this machine's time since boot. Unset before the first complete frame. */
+  freshness(time: ReaderTime): Freshness | undefined {
+    if (this.#fresh === undefined) return undefined
+    const wallMs = time.nowMs - this.#fresh.signedAtMs
+    return { ageMs: Math.max(0, wallMs, time.bootMs - this.#fresh.receivedBootMs), aheadMs: Math.max(0, -wallMs) }
+  }
+
+  #accept(frame: DecodedFrame, time: ReaderTime): FrameOutcome {
+    switch (frame.kind) {
+      case 'batch':
+        return this.#batch(frame, time)
+      case 'heartbeat':
+        return this.#heartbeat(frame, time)
+      case 'snapshot':
+        return this.#snapshot(frame, time)
+      case 'introduction':
+        return { kind: 'introduced', chain: frame.chain }
+      default:
+        return frame satisfies never
+    }
+  }
+
+  #batch(frame: BatchFrame & { readonly decoded: readonly (RevocationEvent | UnknownEvent)[] }, time: ReaderTime): FrameOutcome {
+    const place = this.#position
+    if (place === undefined) return { kind: 'gap', why: 'no_state' }
+    if (frame.epoch > place.epoch) return { kind: 'gap', why: 'epoch' }
+    if (frame.seq > place.seq + 1) return { kind: 'gap', why: 'seq' }
+    const last = frame.seq + frame.events.length - 1
+    if (last < place.seq) return this.#older(frame)
+
+    let hash = frame.chainHash
+    let hashAtPlace = frame.seq - 1 === place.seq ? hash : undefined
+    for (const [at, event] of frame.events.entries()) {
+      hash = chainHash(hash, event, this.#deps.sha256)
+      if (frame.seq + at === place.seq) hashAtPlace = hash
+    }
+    if (hashAtPlace === undefined || !equalBytes(hashAtPlace, place.chainHash)) return { kind: 'gap', why: 'hash' }
+
+    const events = frame.decoded.slice(place.seq - frame.seq + 1)
+    for (const event of events) this.#set.apply(event)
+    this.#set.dropBelow(frame.floorMinute)
+    this.#moveTo({ epoch: frame.epoch, seq: last, chainHash: hash })
+    this.#refresh(frame, time)
+    return events.length === 0 ? { kind: 'duplicate' } : { kind: 'applied', events }
+  }
+
+  #heartbeat(frame: HeartbeatFrame, time: ReaderTime): FrameOutcome {
+    const place = this.#position
+    if (place === undefined) return { kind: 'gap', why: 'no_state' }
+    if (frame.epoch > place.epoch) return { kind: 'gap', why: 'epoch' }
+    if (frame.seq > place.seq) return { kind: 'gap', why: 'seq' }
+    if (frame.seq < place.seq) return this.#older(frame)
+    if (!equalBytes(frame.chainHash, place.chainHash)) return { kind: 'gap', why: 'hash' }
+    this.#set.dropBelow(frame.floorMinute)
+    // A signer whose clock was set back may name a floor below ours: its root is then over more buckets than we have.
+    if (frame.floorMinute === this.#set.floorMinute && !equalBytes(frame.root, this.#set.root(this.#deps.sha256))) return { kind: 'gap', why: 'root' }
+    this.#refresh(frame, time)
+    return { kind: 'confirmed' }
+  }
+
+  #snapshot(frame: SnapshotFrame, time: ReaderTime): FrameOutcome {
+    const highest = this.#highest
+    if (highest !== undefined && frame.epoch === highest.epoch) {
+      if (frame.seq < highest.seq) return this.#position === undefined ? { kind: 'rollback', why: 'seq' } : this.#older(frame)
+      if (frame.seq === highest.seq && !equalBytes(frame.chainHash, highest.chainHash)) return { kind: 'rollback', why: 'hash' }
+    }
+    const pending = this.#pendingFor(frame)
+    pending.parts[frame.part] = frame
+    const parts = pending.parts.filter((part) => part !== undefined)
+    if (parts.length < frame.parts) return { kind: 'partial' }
+    this.#pending = undefined
+
+    const sameEpoch = this.#position?.epoch === frame.epoch
+    const content = joinParts(frame.floorMinute, parts.map((part) => part.content))
+    if (content === undefined) return { kind: 'forged', why: 'malformed' }
+    const set = RevocationSet.fromSnapshot(content)
+    if (sameEpoch) set.dropBelow(this.#set.floorMinute)
+    if (sameEpoch && !set.includes(this.#set)) return { kind: 'rollback', why: 'bits' }
+    this.#set = set
+    this.#moveTo({ epoch: frame.epoch, seq: frame.seq, chainHash: frame.chainHash.slice() })
+    this.#refresh(frame, time)
+    return { kind: 'replaced' }
+  }
+
+  #pendingFor(frame: SnapshotFrame): PendingSnapshot {
+    const pending = this.#pending
+    if (pending !== undefined && pending.parts.length === frame.parts && isSameHead(pending.head, frame)) return pending
+    this.#pending = { head: frame, parts: Array.from({ length: frame.parts }) }
+    return this.#pending
+  }
+
+  /** A frame that ends before our place: late when it was signed before what we have, a rollback when its signer says later that the head is lower. */
+  #older(frame: FrameHead): FrameOutcome {
+    const later = this.#fresh !== undefined && frame.signedAtMs > this.#fresh.signedAtMs
+    return later && frame.complete ? { kind: 'rollback', why: 'seq' } : { kind: 'duplicate' }
+  }
+
+  #moveTo(place: StreamHead): void {
+    this.#position = place
+    this.#highest = place
+  }
+
+  #refresh(frame: FrameHead, { bootMs }: ReaderTime): void {
+    if (!frame.complete || (this.#fresh !== undefined && frame.signedAtMs <= this.#fresh.signedAtMs)) return
+    this.#fresh = { signedAtMs: frame.signedAtMs, receivedBootMs: bootMs }
+  }
+}
+
+function isSameHead(left: FrameHead, right: FrameHead): boolean {
+  return left.epoch === right.epoch && left.seq === right.seq && left.signedAtMs === right.signedAtMs && left.floorMinute === right.floorMinute && equalBytes(left.chainHash, right.chainHash)
+}

@@ -1,0 +1,27 @@
+/** The two clocks of a reader at one moment, as `Clock` gives them. */
+export interface ReaderTime {
+  /** Wall clock, ms since the epoch. */
+  readonly nowMs: number
+  /** CLOCK_BOOTTIME, ms. */
+  readonly bootMs: number
+}
+
+export interface Freshness {
+  /** How old the state may be. */
+  readonly ageMs: number
+  /** How far the signer's clock is ahead of this one at least; 0 when it is not. */
+  readonly aheadMs: number
+}
+
+/** How old a verifier's state may be (design 6). `available`: any age, and the verdict says that it is stale. */
+export type StalenessClass = 'strict' | 'standard' | 'available'
+
+/** By class; `available` takes the limit of `standard` for saying so. */
+export const stalenessLimitMs: Readonly<Record<StalenessClass, number>> = { strict: 3_000, standard: 15_000, available: 15_000 }
+/** Clocks of signer and reader may differ by this much; more is not fresh. */
+export const clockSkewLimitMs = 1_000
+
+/** Whether a state of this freshness is within the limit; nothing received is not. */
+export function isWithin(freshness: Freshness | undefined, limit: StalenessClass): boolean {
+  return freshness !== undefined && freshness.ageMs <= stalenessLimitMs[limit] && freshness.aheadMs <= clockSkewLimitMs
+}

@@ -1,0 +1,176 @@
+import { concatBytes } from '../bytes.ts'
+import { serialBytes } from '../serial.ts'
+import { Bitmap } from './bitmap.ts'
+import { ByteWriter } from './byte-stream.ts'
+import { expired, good, malformed, revoked, superseded, type ChainFacts, type CheckOutcome } from './check.ts'
+import { maxIndex, type RevocationEvent, type Sha256, type UnknownEvent } from './codec.ts'
+import { encodeAuthorities, encodeBitmaps, includesBits, type AuthorityState, type BucketState, type SnapshotContent } from './snapshot.ts'
+
+interface Bucket {
+  readonly superseded: Bitmap
+  readonly revoked: Bitmap
+  /** SHA-256 of its bitmaps; unset after a change. */
+  hash: Uint8Array | undefined
+}
+
+/** Minutes that a bucket is kept after its own has passed. */
+export const keptMinutes = 5
+const rootContext = new TextEncoder().encode('mayfly revocation root 1\0')
+
+/** The floor at a moment of the stream's time: the first minute whose bucket is still kept. */
+export function floorMinuteAt(streamMs: number): number {
+  return Math.max(0, Math.floor(streamMs / 60_000) - keptMinutes)
+}
+
+/**
+ * The revocation set: two bits for each issued credential, by shard, minute and index, and the authorities. Bits are
+ * only ever set within a bucket's life, so that applying an event again, or later than another, does no harm.
+ */
+export class RevocationSet {
+  /** By shard, then minute. */
+  readonly #shards: (Map<number, Bucket> | undefined)[] = []
+  readonly #authorities = new Map<string, { indexed: boolean; revoked: boolean }>()
+  #floorMinute = 0
+
+  static fromSnapshot(content: SnapshotContent): RevocationSet {
+    const set = new RevocationSet()
+    set.#floorMinute = content.floorMinute
+    for (const { id, indexed, revoked } of content.authorities) set.#authorities.set(id, { indexed, revoked })
+    for (const { shard, minute, superseded, revoked } of content.buckets) {
+      if (minute >= content.floorMinute) set.#shard(shard).set(minute, { superseded: new Bitmap(superseded), revoked: new Bitmap(revoked), hash: undefined })
+    }
+    return set
+  }
+
+  get floorMinute(): number {
+    return this.#floorMinute
+  }
+
+  /** True when it changed anything. An event for a bucket that is gone, and one of an unknown kind, change nothing. */
+  apply(event: RevocationEvent | UnknownEvent): boolean {
+    switch (event.kind) {
+      case 'superseded':
+      case 'revoked': {
+        if (event.minute < this.#floorMinute) return false
+        const bucket = this.#bucket(event.shard, event.minute)
+        const changed = bucket[event.kind].set(event.index)
+        if (changed) bucket.hash = undefined
+        return changed
+      }
+      case 'authority_indexed':
+        return this.#mark(event.authorityId, 'indexed')
+      case 'authority_revoked':
+        return this.#mark(event.authorityId, 'revoked')
+      case 'unknown':
+        return false
+      default:
+        return event satisfies never
+    }
+  }
+
+  /** Raises the floor and drops the buckets below; a lower one changes nothing. */
+  dropBelow(floorMinute: number): void {
+    if (floorMinute <= this.#floorMinute) return
+    this.#floorMinute = floorMinute
+    for (const shard of this.#shards) {
+      if (shard === undefined) continue
+      for (const minute of shard.keys()) if (minute < floorMinute) shard.delete(minute)
+    }
+  }
+
+  check(facts: ChainFacts): CheckOutcome {
+    for (const id of facts.aboveIds) if (this.#authorities.get(id)?.revoked === true) return { kind: 'authority_revoked', authorityId: id }
+    const authority = this.#authorities.get(facts.authorityId)
+    if (authority?.revoked === true) return { kind: 'authority_revoked', authorityId: facts.authorityId }
+    if (authority?.indexed !== true) return { kind: 'unindexed', authorityId: facts.authorityId }
+    const { serial } = facts
+    if (serial.length !== serialBytes) return malformed
+    const shard = serial[0] ?? 0
+    const minute = uint32(serial, 1)
+    const index = uint32(serial, 5)
+    if (shard < 1 || shard > 127 || index > maxIndex || minute !== Math.floor(facts.notAfterMs / 60_000)) return malformed
+    if (minute < this.#floorMinute) return expired
+    const bucket = this.#shards[shard]?.get(minute)
+    if (bucket === undefined) return good
+    if (bucket.revoked.has(index)) return revoked
+    return bucket.superseded.has(index) ? superseded : good
+  }
+
+  /** Whether an authority was revoked; unknown ones were not. */
+  isAuthorityRevoked(id: string): boolean {
+    return this.#authorities.get(id)?.revoked === true
+  }
+
+  /** 32 bytes that are equal exactly when two sets and their floors are. Costs little when little changed: hashes are kept per bucket. */
+  root(sha256: Sha256): Uint8Array {
+    const buckets = new ByteWriter(1024)
+    for (const { shard, minute, bucket } of this.#ordered()) {
+      bucket.hash ??= sha256(encodeBitmaps(bucket.superseded.trimmed(), bucket.revoked.trimmed()))
+      buckets.u8(shard)
+      buckets.u32(minute)
+      buckets.bytes(bucket.hash)
+    }
+    const floor = new ByteWriter(4)
+    floor.u32(this.#floorMinute)
+    return sha256(concatBytes(rootContext, floor.finish(), sha256(encodeAuthorities(this.#orderedAuthorities())), sha256(buckets.finish())))
+  }
+
+  /** Canonical: equal sets give equal snapshots. The bitmaps are copies. */
+  snapshot(): SnapshotContent {
+    const buckets = this.#ordered().map(({ shard, minute, bucket }): BucketState => ({ shard, minute, superseded: bucket.superseded.trimmed().slice(), revoked: bucket.revoked.trimmed().slice() }))
+    return { floorMinute: this.#floorMinute, authorities: this.#orderedAuthorities(), buckets }
+  }
+
+  /** Whether all that `other` holds, at or above this set's floor, is here too. */
+  includes(other: RevocationSet): boolean {
+    for (const [id, theirs] of other.#authorities) {
+      const ours = this.#authorities.get(id)
+      if ((theirs.indexed && ours?.indexed !== true) || (theirs.revoked && ours?.revoked !== true)) return false
+    }
+    return other.#ordered().every(({ shard, minute, bucket }) => {
+      if (minute < this.#floorMinute) return true
+      const ours = this.#shards[shard]?.get(minute)
+      return ours !== undefined && includesBits(ours.superseded.trimmed(), bucket.superseded.trimmed()) && includesBits(ours.revoked.trimmed(), bucket.revoked.trimmed())
+    })
+  }
+
+  /** For `status` and the bench. */
+  figures(): { readonly buckets: number; readonly bitmapBytes: number; readonly authorities: number } {
+    const ordered = this.#ordered()
+    const bitmapBytes = ordered.reduce((sum, { bucket }) => sum + bucket.superseded.heldBytes + bucket.revoked.heldBytes, 0)
+    return { buckets: ordered.length, bitmapBytes, authorities: this.#authorities.size }
+  }
+
+  #mark(id: string, flag: 'indexed' | 'revoked'): boolean {
+    const authority = this.#authorities.get(id) ?? { indexed: false, revoked: false }
+    if (authority[flag]) return false
+    authority[flag] = true
+    this.#authorities.set(id, authority)
+    return true
+  }
+
+  #shard(shard: number): Map<number, Bucket> {
+    const buckets = this.#shards[shard] ?? new Map<number, Bucket>()
+    this.#shards[shard] = buckets
+    return buckets
+  }
+
+  #bucket(shard: number, minute: number): Bucket {
+    const buckets = this.#shard(shard)
+    const bucket = buckets.get(minute) ?? { superseded: new Bitmap(), revoked: new Bitmap(), hash: undefined }
+    buckets.set(minute, bucket)
+    return bucket
+  }
+
+  #ordered(): { readonly shard: number; readonly minute: number; readonly bucket: Bucket }[] {
+    return this.#shards.flatMap((buckets, shard) => [...(buckets ?? [])].sort(([left], [right]) => left - right).map(([minute, bucket]) => ({ shard, minute, bucket })))
+  }
+
+  #orderedAuthorities(): AuthorityState[] {
+    return [...this.#authorities].map(([id, { indexed, revoked }]) => ({ id, indexed, revoked })).sort((left, right) => (left.id < right.id ? -1 : 1))
+  }
+}
+
+function uint32(bytes: Uint8Array, at: number): number {
+  return (((bytes[at] ?? 0) << 24) | ((bytes[at + 1] ?? 0) << 16) | ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0)) >>> 0
+}
