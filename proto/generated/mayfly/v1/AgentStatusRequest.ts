@@ -1,0 +1,8 @@
+// Original file: proto/mayfly/v1/agent.proto
+
+
+export interface AgentStatusRequest {
+}
+
+export interface AgentStatusRequest__Output {
+}

@@ -1,0 +1,14 @@
+// Original file: proto/mayfly/v1/registry.proto
+
+
+export interface EntryOptions {
+  'owner'?: (string);
+  'prefetch'?: (boolean);
+  'keepOnExit'?: (boolean);
+}
+
+export interface EntryOptions__Output {
+  'owner': (string);
+  'prefetch': (boolean);
+  'keepOnExit': (boolean);
+}

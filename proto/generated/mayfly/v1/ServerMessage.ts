@@ -1,0 +1,28 @@
+// Original file: proto/mayfly/v1/sync.proto
+
+import type { EntriesSnapshot as _mayfly_v1_EntriesSnapshot, EntriesSnapshot__Output as _mayfly_v1_EntriesSnapshot__Output } from '../../mayfly/v1/EntriesSnapshot.ts';
+import type { EntriesChange as _mayfly_v1_EntriesChange, EntriesChange__Output as _mayfly_v1_EntriesChange__Output } from '../../mayfly/v1/EntriesChange.ts';
+import type { Bundle as _spire_api_types_Bundle, Bundle__Output as _spire_api_types_Bundle__Output } from '../../spire/api/types/Bundle.ts';
+import type { StreamMessage as _mayfly_v1_StreamMessage, StreamMessage__Output as _mayfly_v1_StreamMessage__Output } from '../../mayfly/v1/StreamMessage.ts';
+import type { EndedAccepted as _mayfly_v1_EndedAccepted, EndedAccepted__Output as _mayfly_v1_EndedAccepted__Output } from '../../mayfly/v1/EndedAccepted.ts';
+import type { Renew as _mayfly_v1_Renew, Renew__Output as _mayfly_v1_Renew__Output } from '../../mayfly/v1/Renew.ts';
+
+export interface ServerMessage {
+  'snapshot'?: (_mayfly_v1_EntriesSnapshot | null);
+  'change'?: (_mayfly_v1_EntriesChange | null);
+  'bundle'?: (_spire_api_types_Bundle | null);
+  'revocations'?: (_mayfly_v1_StreamMessage | null);
+  'endedAccepted'?: (_mayfly_v1_EndedAccepted | null);
+  'renew'?: (_mayfly_v1_Renew | null);
+  'message'?: "snapshot"|"change"|"bundle"|"revocations"|"endedAccepted"|"renew";
+}
+
+export interface ServerMessage__Output {
+  'snapshot'?: (_mayfly_v1_EntriesSnapshot__Output | null);
+  'change'?: (_mayfly_v1_EntriesChange__Output | null);
+  'bundle'?: (_spire_api_types_Bundle__Output | null);
+  'revocations'?: (_mayfly_v1_StreamMessage__Output | null);
+  'endedAccepted'?: (_mayfly_v1_EndedAccepted__Output | null);
+  'renew'?: (_mayfly_v1_Renew__Output | null);
+  'message'?: "snapshot"|"change"|"bundle"|"revocations"|"endedAccepted"|"renew";
+}

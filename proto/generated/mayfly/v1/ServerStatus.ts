@@ -1,0 +1,44 @@
+// Original file: proto/mayfly/v1/admin.proto
+
+import type { AuthorityStatus as _mayfly_v1_AuthorityStatus, AuthorityStatus__Output as _mayfly_v1_AuthorityStatus__Output } from '../../mayfly/v1/AuthorityStatus.ts';
+import type { Long } from '@grpc/proto-loader';
+
+export interface ServerStatus {
+  'version'?: (string);
+  'trustDomain'?: (string);
+  'agentAddress'?: (string);
+  'startedAtMs'?: (number | string | Long);
+  'authorities'?: (_mayfly_v1_AuthorityStatus)[];
+  'entries'?: (number | string | Long);
+  'agents'?: (number | string | Long);
+  'agentsConnected'?: (number | string | Long);
+  'liveCredentials'?: (number | string | Long);
+  'epoch'?: (number | string | Long);
+  'streamSeq'?: (number | string | Long);
+  'journalSeq'?: (number | string | Long);
+  'commits'?: (number | string | Long);
+  'csrChecks'?: (number | string | Long);
+  'signatures'?: (number | string | Long);
+  'rssBytes'?: (number | string | Long);
+  'bundleDigest'?: (string);
+}
+
+export interface ServerStatus__Output {
+  'version': (string);
+  'trustDomain': (string);
+  'agentAddress': (string);
+  'startedAtMs': (number);
+  'authorities': (_mayfly_v1_AuthorityStatus__Output)[];
+  'entries': (number);
+  'agents': (number);
+  'agentsConnected': (number);
+  'liveCredentials': (number);
+  'epoch': (number);
+  'streamSeq': (number);
+  'journalSeq': (number);
+  'commits': (number);
+  'csrChecks': (number);
+  'signatures': (number);
+  'rssBytes': (number);
+  'bundleDigest': (string);
+}

@@ -1,0 +1,13 @@
+// Original file: proto/spire/api/server/bundle/v1/bundle.proto
+
+import type { Bundle as _spire_api_types_Bundle, Bundle__Output as _spire_api_types_Bundle__Output } from '../../../../../spire/api/types/Bundle.ts';
+
+export interface ListFederatedBundlesResponse {
+  'bundles'?: (_spire_api_types_Bundle)[];
+  'nextPageToken'?: (string);
+}
+
+export interface ListFederatedBundlesResponse__Output {
+  'bundles': (_spire_api_types_Bundle__Output)[];
+  'nextPageToken': (string);
+}

@@ -1,0 +1,20 @@
+// Original file: proto/spire/api/types/witsvid.proto
+
+import type { SPIFFEID as _spire_api_types_SPIFFEID, SPIFFEID__Output as _spire_api_types_SPIFFEID__Output } from '../../../spire/api/types/SPIFFEID.ts';
+import type { Long } from '@grpc/proto-loader';
+
+export interface WITSVID {
+  'token'?: (string);
+  'id'?: (_spire_api_types_SPIFFEID | null);
+  'expiresAt'?: (number | string | Long);
+  'issuedAt'?: (number | string | Long);
+  'hint'?: (string);
+}
+
+export interface WITSVID__Output {
+  'token': (string);
+  'id': (_spire_api_types_SPIFFEID__Output | null);
+  'expiresAt': (number);
+  'issuedAt': (number);
+  'hint': (string);
+}
