@@ -1,0 +1,28 @@
+// `npm run bench -- <name> [--json]`: measures the product from outside, as a client would, beside the limit of the machine in the same run.
+import { parseArgs } from 'node:util'
+
+import { printTable, type Report } from './figure.ts'
+
+type Bench = (args: readonly string[]) => Promise<Report>
+
+const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
+  issuance: () => import('./issuance.ts'),
+  entries: () => import('./entries.ts'),
+  'workload-api': () => import('./workload-api.ts'),
+  propagation: () => import('./propagation.ts'),
+  memory: () => import('./memory.ts'),
+  startup: () => import('./startup.ts'),
+  'revocation-check': () => import('./revocation-check.ts'),
+}
+
+const { values, positionals } = parseArgs({ allowPositionals: true, strict: false, options: { json: { type: 'boolean' } } })
+const [name = '', ...rest] = positionals
+const load = benches[name]
+if (load === undefined) {
+  console.error(`mayfly: no benchmark ${JSON.stringify(name)}\nhint: npm run bench -- ${Object.keys(benches).join('|')} [--json]`)
+  process.exitCode = 2
+} else {
+  const report = await (await load()).bench(rest)
+  if (values['json'] === true) console.log(JSON.stringify(report))
+  else printTable(report)
+}
