@@ -1,0 +1,132 @@
+import { MayflyError } from '../../src/core/errors.ts'
+import { isAgentId } from '../../src/core/spiffe-id.ts'
+import type { SpiffeId } from '../../src/core/spiffe-id.ts'
+import type { Services } from '../../proto/generated/services.ts'
+import type { Caller, SvidCaller } from './caller.ts'
+
+/** Who may call: `anyone`, even without a certificate; `agent`: one that is attested, neither banned nor disabled; `admin`: on the admin socket, or with an SVID of an admin entry. */
+export type Right = 'anyone' | 'agent' | 'admin'
+
+type ServedService = Exclude<keyof Services, 'SpiffeWorkloadAPI' | 'mayfly.v1.AgentAdmin' | 'grpc.reflection.v1.ServerReflection'>
+type Table = { readonly [S in ServedService]: { readonly [M in keyof Services[S]]: readonly Right[] } }
+
+const admins = ['admin'] as const
+const agents = ['agent'] as const
+
+/** One row for each method that the server has; what is not here is denied. SPIRE's rules where the method is SPIRE's. */
+export const rights: Table = {
+  'grpc.health.v1.Health': { Check: ['anyone'], List: ['anyone'], Watch: ['anyone'] },
+  'spire.api.server.agent.v1.Agent': {
+    AttestAgent: ['anyone'],
+    RenewAgent: agents,
+    PostStatus: agents,
+    CountAgents: admins,
+    ListAgents: admins,
+    GetAgent: admins,
+    DeleteAgent: admins,
+    BanAgent: admins,
+    CreateJoinToken: admins,
+  },
+  'spire.api.server.bundle.v1.Bundle': {
+    GetBundle: ['anyone'],
+    CountBundles: admins,
+    AppendBundle: admins,
+    PublishJWTAuthority: admins,
+    PublishWITAuthority: admins,
+    ListFederatedBundles: admins,
+    GetFederatedBundle: ['admin', 'agent'],
+    BatchCreateFederatedBundle: admins,
+    BatchUpdateFederatedBundle: admins,
+    BatchSetFederatedBundle: admins,
+    BatchDeleteFederatedBundle: admins,
+  },
+  'spire.api.server.entry.v1.Entry': {
+    CountEntries: admins,
+    ListEntries: admins,
+    GetEntry: admins,
+    BatchCreateEntry: admins,
+    BatchUpdateEntry: admins,
+    BatchDeleteEntry: admins,
+    GetAuthorizedEntries: agents,
+    SyncAuthorizedEntries: agents,
+  },
+  'spire.api.server.svid.v1.SVID': {
+    MintX509SVID: admins,
+    MintJWTSVID: admins,
+    MintWITSVID: admins,
+    BatchNewX509SVID: agents,
+    NewJWTSVID: agents,
+    BatchNewWITSVID: agents,
+    NewDownstreamX509CA: admins,
+  },
+  'mayfly.v1.Sync': { Connect: agents },
+  'mayfly.v1.RevocationStream': { Watch: ['agent', 'admin'] },
+  'mayfly.v1.Registry': { CreateEntries: admins, UpdateEntries: admins, ListEntries: admins, CountEntries: admins, GetEntry: admins },
+  'mayfly.v1.Revocations': { Revoke: admins, Disable: admins, Enable: admins, ListDisabled: admins },
+  'mayfly.v1.Status': { Get: admins, WatchEvents: admins, FindCredentials: admins },
+}
+
+/** What is known of SPIFFE IDs at this moment. */
+export interface Standing {
+  /** Why this agent may not call, or `undefined` when it may. */
+  agentProblem(id: SpiffeId): 'AGENT_NOT_ATTESTED' | 'AGENT_BANNED' | 'TARGET_DISABLED' | undefined
+  isAdmin(id: SpiffeId): boolean
+  /** Whether this SVID has been revoked, superseded or lost its authority since the connection was made. */
+  isEnded(caller: SvidCaller): boolean
+  nowMs(): number
+}
+
+/**
+ * Lets the call pass, or throws. Asked at every call, so that a ban, a revocation or an expiry ends what a connection may do at once.
+ * @param method as `/spire.api.server.entry.v1.Entry/ListEntries`
+ * @throws {MayflyError} PERMISSION_DENIED, UNAUTHENTICATED, AGENT_BANNED, AGENT_EXPIRED, AGENT_NOT_ATTESTED, TARGET_DISABLED
+ */
+export function authorize(method: string, caller: Caller, standing: Standing): void {
+  const allowed = rightsOf(method)
+  if (allowed === undefined) throw new MayflyError('PERMISSION_DENIED', `${method} is nobody's`)
+  if (caller.kind === 'svid') checkSvid(caller, standing)
+  if (allowed.includes('anyone')) return
+  switch (caller.kind) {
+    case 'anonymous':
+      throw new MayflyError('UNAUTHENTICATED', 'this call needs a client certificate', { hint: 'connect with an SVID of this trust domain, or over the admin socket' })
+    case 'local':
+      if (allowed.includes('admin')) return
+      throw new MayflyError('PERMISSION_DENIED', 'only an agent may make this call')
+    case 'svid':
+      if (allowed.includes('admin') && standing.isAdmin(caller.id)) return
+      if (allowed.includes('agent') && isAgentId(caller.id)) return checkAgent(caller.id, standing)
+      throw new MayflyError('PERMISSION_DENIED', `${caller.id} may not make this call`)
+    default:
+      caller satisfies never
+  }
+}
+
+/** `undefined` for a method without a row. */
+export function rightsOf(method: string): readonly Right[] | undefined {
+  const [, service, name] = /^\/([^/]+)\/([^/]+)$/.exec(method) ?? []
+  const rows: Readonly<Record<string, Readonly<Record<string, readonly Right[]>>>> = rights
+  if (service === undefined || name === undefined || !Object.hasOwn(rows, service)) return undefined
+  const methods = rows[service]
+  return methods !== undefined && Object.hasOwn(methods, name) ? methods[name] : undefined
+}
+
+function checkSvid(caller: SvidCaller, standing: Standing): void {
+  if (standing.nowMs() > caller.notAfterMs) throw new MayflyError('AGENT_EXPIRED', `the SVID of ${caller.id} has expired`, { hint: 'connect again with a renewed SVID' })
+  if (standing.isEnded(caller)) throw new MayflyError('PERMISSION_DENIED', `the SVID of ${caller.id} was revoked`)
+}
+
+function checkAgent(id: SpiffeId, standing: Standing): void {
+  const problem = standing.agentProblem(id)
+  switch (problem) {
+    case undefined:
+      return
+    case 'AGENT_BANNED':
+      throw new MayflyError(problem, `agent ${id} is banned`, { hint: 'mayfly agent evict lifts the ban; the agent then joins with a new token' })
+    case 'AGENT_NOT_ATTESTED':
+      throw new MayflyError(problem, `agent ${id} is not attested`, { hint: 'join with a new token: mayfly token create' })
+    case 'TARGET_DISABLED':
+      throw new MayflyError(problem, `agent ${id} is disabled`)
+    default:
+      problem satisfies never
+  }
+}

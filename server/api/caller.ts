@@ -1,0 +1,39 @@
+import type { SpiffeId } from '../../src/core/spiffe-id.ts'
+
+/** Who is on the other end of a connection, as its listener found it out. What it may do is decided at each call. */
+export type Caller =
+  | LocalCaller
+  /** TLS without a client certificate. */
+  | { readonly kind: 'anonymous'; readonly address: string }
+  | SvidCaller
+
+/** On the admin socket, with a uid of the list. */
+export interface LocalCaller {
+  readonly kind: 'local'
+  readonly uid: number
+  readonly pid: number
+}
+
+/** TLS with an SVID of this trust domain, verified when the connection was made. */
+export interface SvidCaller {
+  readonly kind: 'svid'
+  readonly id: SpiffeId
+  /** 34 hexadecimal digits. */
+  readonly serial: string
+  readonly notAfterMs: number
+  readonly address: string
+}
+
+/** How the record names a caller: `uid:1000`, or its SPIFFE ID. */
+export function nameOf(caller: Caller): string {
+  switch (caller.kind) {
+    case 'local':
+      return `uid:${caller.uid}`
+    case 'svid':
+      return caller.id
+    case 'anonymous':
+      return 'anonymous'
+    default:
+      return caller satisfies never
+  }
+}
