@@ -169,7 +169,22 @@ export class Registry implements AsyncDisposable {
         this.agents.remove(record.id)
         this.subscribers.touchAgent(record.id)
         return
-      default: // the rest of the journal is of no concern to the registry
+      case 'domain.created':
+      case 'token.created':
+      case 'agent.svid':
+      case 'agent.version':
+      case 'credentials.reserved':
+      case 'credentials.released':
+      case 'credentials.ended':
+      case 'credentials.pruned':
+      case 'authority.prepared':
+      case 'authority.activated':
+      case 'authority.tainted':
+      case 'authority.revoked':
+      case 'authority.removed':
+        return // of no concern to the registry
+      default:
+        record satisfies never
     }
   }
 
