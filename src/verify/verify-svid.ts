@@ -1,0 +1,125 @@
+import { toHex } from '../core/bytes.ts'
+import { MayflyError } from '../core/errors.ts'
+import type { ChainFacts, CheckOutcome } from '../core/revocation/check.ts'
+import { isWithin, type Freshness, type StalenessClass } from '../core/revocation/freshness.ts'
+import { hasGrantSegment, trustDomainOf, type SpiffeId } from '../core/spiffe-id.ts'
+import type { Certificate } from '../x509/certificate.ts'
+import type { Authorizer } from './authorize.ts'
+import type { BundleSet } from './bundle-set.ts'
+import { svidOf } from './leaf.ts'
+import { parseChain, svidExtKeyUsages, validatePath, type PeerChain } from './path.ts'
+
+/** What knows revocations, and how fresh it is: a `RevocationFeed`, or the server's own set. */
+export interface RevocationChecker {
+  check(facts: ChainFacts): CheckOutcome
+  /** Unset when nothing was received yet. */
+  freshness(): Freshness | undefined
+}
+
+/** In place of a checker: whoever verifies accepts revoked identities until they expire, and says so in the code. */
+export const revocationUnchecked: unique symbol = Symbol('revocation is not checked')
+
+export interface VerifyOptions {
+  /** Bundles by trust domain; only the leaf's own is used. */
+  readonly bundles: BundleSet
+  /** Which peers are wanted. */
+  readonly allow: Authorizer
+  /** Required: there is no default. */
+  readonly revocation: RevocationChecker | typeof revocationUnchecked
+  readonly nowMs: number
+  /** How old the revocation state may be; `available` unless said otherwise, and never less than `standard` for a grant. */
+  readonly class?: StalenessClass
+}
+
+/** What became of a peer's certificate. Only `accepted` is a yes. */
+export type Verdict =
+  | AcceptedSvid
+  | { readonly kind: 'malformed'; readonly why: string }
+  | { readonly kind: 'untrusted'; readonly why: string }
+  /** Past its notAfter, or its bucket in the revocation set is gone. */
+  | { readonly kind: 'expired'; readonly id: SpiffeId; readonly notAfterMs: number }
+  | { readonly kind: 'not_yet_valid'; readonly id: SpiffeId; readonly notBeforeMs: number }
+  | { readonly kind: 'revoked'; readonly id: SpiffeId; readonly serial: string }
+  /** Replaced by a renewal: no new connection; an open one may stay. */
+  | { readonly kind: 'superseded'; readonly id: SpiffeId; readonly serial: string }
+  | { readonly kind: 'authority_revoked'; readonly id: SpiffeId; readonly authorityId: string }
+  | { readonly kind: 'unindexed'; readonly id: SpiffeId; readonly authorityId: string }
+  /** Revocations are not known freshly enough for the class; `ageMs` unset: not at all. */
+  | { readonly kind: 'stale'; readonly id: SpiffeId; readonly class: StalenessClass; readonly ageMs: number | undefined }
+  | { readonly kind: 'not_authorized'; readonly id: SpiffeId }
+
+export interface AcceptedSvid {
+  readonly kind: 'accepted'
+  readonly id: SpiffeId
+  /** Hexadecimal. */
+  readonly serial: string
+  readonly notAfterMs: number
+  /** For checking an open connection again. */
+  readonly facts: ChainFacts
+  /** Only under `available`: accepted on a state older than `standard` allows. Worth an alarm. */
+  readonly stale: boolean
+  /** Unset when revocation was not checked. */
+  readonly ageMs: number | undefined
+}
+
+/**
+ * Verifies an X.509-SVID as a peer presents it, DER, leaf first: X509-SVID 5, RFC 5280 6, the revocation set, then who is wanted. Never throws for what a peer
+ * sends. It does not prove that the peer holds the key: TLS does.
+ */
+export function verifyX509Svid(chain: readonly Uint8Array[], options: VerifyOptions): Verdict {
+  try {
+    return verifyParsed(parseChain(chain), options)
+  } catch (error) {
+    if (error instanceof MayflyError) return { kind: 'malformed', why: error.message }
+    throw error
+  }
+}
+
+function verifyParsed(chain: PeerChain, options: VerifyOptions): Verdict {
+  const { leaf } = chain
+  const svid = svidOf(leaf)
+  if (svid.kind === 'malformed') return svid
+  const { id } = svid
+  const path = validatePath(chain, options.bundles.authoritiesOf(trustDomainOf(id)), svidExtKeyUsages, options.nowMs)
+  if (path.kind === 'untrusted') return path
+  if (options.nowMs > leaf.notAfterMs) return { kind: 'expired', id, notAfterMs: leaf.notAfterMs }
+  if (options.nowMs < leaf.notBeforeMs) return { kind: 'not_yet_valid', id, notBeforeMs: leaf.notBeforeMs }
+  const [authorityId, ...aboveIds] = path.authorityIds
+  const facts: ChainFacts = { serial: leaf.serial.slice(), notAfterMs: leaf.notAfterMs, authorityId, aboveIds }
+  const verdict = options.revocation === revocationUnchecked ? acceptedOf(id, leaf, facts) : checkRevocation(id, leaf, facts, options.revocation, options.class ?? 'available')
+  return verdict.kind === 'accepted' && !options.allow(id) ? { kind: 'not_authorized', id } : verdict
+}
+
+function checkRevocation(id: SpiffeId, leaf: Certificate, facts: ChainFacts, checker: RevocationChecker, wanted: StalenessClass): Verdict {
+  const limit = wanted === 'available' && hasGrantSegment(id) ? 'standard' : wanted
+  const freshness = checker.freshness()
+  const ageMs = freshness?.ageMs
+  if (freshness === undefined) return { kind: 'stale', id, class: limit, ageMs }
+  const outcome = checker.check(facts)
+  if (outcome.kind !== 'good') return refusalOf(outcome, id, leaf)
+  const isFresh = isWithin(freshness, limit)
+  if (!isFresh && limit !== 'available') return { kind: 'stale', id, class: limit, ageMs }
+  return { ...acceptedOf(id, leaf, facts), stale: !isFresh, ageMs }
+}
+
+function refusalOf(outcome: Exclude<CheckOutcome, { kind: 'good' }>, id: SpiffeId, leaf: Certificate): Verdict {
+  const serial = toHex(leaf.serial)
+  switch (outcome.kind) {
+    case 'revoked':
+    case 'superseded':
+      return { kind: outcome.kind, id, serial }
+    case 'authority_revoked':
+    case 'unindexed':
+      return { kind: outcome.kind, id, authorityId: outcome.authorityId }
+    case 'expired':
+      return { kind: 'expired', id, notAfterMs: leaf.notAfterMs }
+    case 'malformed':
+      return { kind: 'malformed', why: 'its serial is not one of an indexed authority' }
+    default:
+      return outcome satisfies never
+  }
+}
+
+function acceptedOf(id: SpiffeId, leaf: Certificate, facts: ChainFacts): AcceptedSvid {
+  return { kind: 'accepted', id, serial: toHex(leaf.serial), notAfterMs: leaf.notAfterMs, facts, stale: false, ageMs: undefined }
+}
