@@ -14,7 +14,7 @@ export function parseProcCgroup(text: string): CgroupMembership[] | undefined {
   const memberships: CgroupMembership[] = []
   for (const line of text.split('\n')) {
     if (line === '') continue
-    const [, number = '', controllers = '', path = ''] = /^(\d+):([^:]*):(\/.*)$/.exec(line) ?? []
+    const [, number = '', controllers = '', path = ''] = /^(\d+):([^:]*):(\/.*)$/s.exec(line) ?? []
     const hierarchy = parseDecimal(number)
     if (hierarchy === undefined) return undefined
     memberships.push({ hierarchy, controllers: controllers === '' ? [] : controllers.split(','), path })

@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { FileLock } from '../../src/system/file-lock.ts'
+
+let directory = ''
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'mf-'))
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+describe('FileLock', () => {
+  test('a second holder is refused and told who holds it, and gets it once that one is killed', async () => {
+    const path = join(directory, 'lock')
+    const child = start('hold-lock.mjs', path)
+    await once(child.stdout ?? expect.unreachable(), 'data')
+    expect(() => FileLock.acquire(path)).toThrow(expect.objectContaining({ code: 'STORE_LOCKED', details: { pid: child.pid } }))
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    FileLock.acquire(path)[Symbol.dispose]()
+  })
+
+  test('is refused within one process too, and given back on dispose', () => {
+    const path = join(directory, 'lock')
+    {
+      using lock = FileLock.acquire(path)
+      expect(lock.path).toBe(path)
+      expect(() => FileLock.acquire(path)).toThrow(expect.objectContaining({ code: 'STORE_LOCKED' }))
+    }
+    using again = FileLock.acquire(path)
+    again[Symbol.dispose]()
+  })
+
+  test('a link in its place is not followed', () => {
+    symlinkSync(join(directory, 'elsewhere'), join(directory, 'lock'))
+    expect(() => FileLock.acquire(join(directory, 'lock'))).toThrow(/ELOOP/)
+  })
+})
+
+test('the first signal asks to stop, the second ends the process', async () => {
+  const child = start('stop.mjs')
+  const out = child.stdout ?? expect.unreachable()
+  await once(out, 'data')
+  child.kill('SIGTERM')
+  const [said] = await once(out, 'data')
+  expect(String(said)).toBe('SHUTTING_DOWN SIGTERM\n')
+  child.kill('SIGINT')
+  expect(await once(child, 'exit')).toEqual([null, 'SIGINT'])
+})
+
+function start(helper: string, ...args: string[]): ChildProcess {
+  return spawn(process.execPath, [new URL(`../support/processes/${helper}`, import.meta.url).pathname, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+}
