@@ -1,0 +1,172 @@
+import type { ChainFacts, CheckOutcome } from '../core/revocation/check.ts'
+import { emptyChainHash } from '../core/revocation/codec.ts'
+import type { StreamHead } from '../core/revocation/follower.ts'
+import type { Freshness } from '../core/revocation/freshness.ts'
+import type { TrustDomain } from '../core/spiffe-id.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Logger } from '../ports/logger.ts'
+import type { Random } from '../ports/random.ts'
+import type { BundleSet } from './bundle-set.ts'
+import { RevocationReader, type ReaderOutcome, type RevokedChange, type StreamFrame } from './reader.ts'
+import type { RevocationChecker } from './verify-svid.ts'
+
+export interface RevocationFeedConfig {
+  readonly trustDomain: TrustDomain
+}
+
+export interface RevocationFeedDeps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  /** The present bundles. */
+  readonly bundles: () => BundleSet
+  /** Opens the stream from a position (all zero: from a snapshot); ends or throws when the connection does, and when the signal aborts. */
+  readonly open: (position: StreamHead, signal: AbortSignal) => AsyncIterable<StreamFrame>
+  /** Keeps the highest head over restarts, so that a stream behind it is refused. */
+  readonly heads?: HeadStore
+}
+
+export interface HeadStore {
+  load(): Promise<StreamHead | undefined>
+  save(head: StreamHead): Promise<void>
+}
+
+const firstRetryMs = 100
+const longestRetryMs = 5_000
+/** Heartbeats come each second: a connection this silent is dead. */
+const silenceLimitMs = 5_000
+const nothing: StreamHead = { epoch: 0, seq: 0, chainHash: emptyChainHash }
+
+/** A reader of the revocation stream that keeps itself connected. Serves what it last knew while the stream is away; {@link freshness} says how old that is. */
+export class RevocationFeed implements RevocationChecker, AsyncDisposable {
+  readonly #deps: RevocationFeedDeps
+  readonly #reader: RevocationReader
+  readonly #stop = new AbortController()
+  /** Resolves once a first state was received; never rejects. */
+  readonly synced: Promise<void>
+  #resolveSynced: () => void = () => undefined
+  #running: Promise<void> = Promise.resolve()
+  #saving: Promise<void> | undefined
+  #saved: StreamHead | undefined
+
+  private constructor(config: RevocationFeedConfig, deps: RevocationFeedDeps, highest: StreamHead | undefined) {
+    this.#deps = deps
+    this.synced = new Promise((resolve) => (this.#resolveSynced = resolve))
+    this.#saved = highest
+    this.#reader = new RevocationReader({ clock: deps.clock, anchors: () => deps.bundles().authoritiesOf(config.trustDomain) }, highest)
+  }
+
+  /** Returns without waiting for the stream: until the first snapshot everything is `stale`. See {@link synced}. */
+  static async start(config: RevocationFeedConfig, deps: RevocationFeedDeps): Promise<RevocationFeed> {
+    const feed = new RevocationFeed(config, deps, await deps.heads?.load())
+    feed.#running = feed.#run(feed.#stop.signal)
+    return feed
+  }
+
+  check(facts: ChainFacts): CheckOutcome {
+    return this.#reader.check(facts)
+  }
+
+  freshness(): Freshness | undefined {
+    return this.#reader.freshness()
+  }
+
+  /** Called with what was revoked, as soon as it is known. It must not throw. */
+  onRevoked(listener: (change: RevokedChange) => void): Disposable {
+    return this.#reader.onRevoked(listener)
+  }
+
+  get position(): StreamHead {
+    return this.#reader.position
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    await this.#running
+    await this.#saving
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    let retryMs = firstRetryMs
+    let position = nothing
+    while (!signal.aborted) {
+      const end = await this.#follow(position, signal)
+      position = end.needsSnapshot ? nothing : this.#reader.position
+      retryMs = end.received ? firstRetryMs : Math.min(retryMs * 2, longestRetryMs)
+      const jitter = 0.5 + (this.#deps.random.bytes(1)[0] ?? 0) / 255
+      await this.#deps.clock.sleep(retryMs * jitter, signal).catch(() => undefined) // only aborts
+    }
+  }
+
+  /** One connection, to its end. */
+  async #follow(position: StreamHead, signal: AbortSignal): Promise<{ readonly received: boolean; readonly needsSnapshot: boolean }> {
+    const connection = new AbortController()
+    const both = AbortSignal.any([signal, connection.signal])
+    let heardBootMs = this.#deps.clock.bootMs()
+    let received = false
+    const watchdog = this.#watch(() => heardBootMs, connection, both)
+    try {
+      for await (const message of this.#deps.open(position, both)) {
+        heardBootMs = this.#deps.clock.bootMs()
+        const outcome = this.#reader.accept(message)
+        this.#note(outcome)
+        if (outcome.kind === 'gap') return { received, needsSnapshot: true }
+        received ||= outcome.kind === 'replaced' || outcome.kind === 'confirmed' || outcome.kind === 'applied'
+        if (received) this.#resolveSynced()
+      }
+    } catch (error) {
+      if (!signal.aborted) this.#deps.logger.warn({ event: 'revocation.disconnected', error: String(error) }, 'the revocation stream broke off')
+    } finally {
+      connection.abort()
+      await watchdog
+    }
+    return { received, needsSnapshot: false }
+  }
+
+  async #watch(heardBootMs: () => number, connection: AbortController, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#deps.clock.sleep(silenceLimitMs / 5, signal).catch(() => undefined) // only aborts
+      if (this.#deps.clock.bootMs() - heardBootMs() > silenceLimitMs) connection.abort()
+    }
+  }
+
+  #note(outcome: ReaderOutcome): void {
+    switch (outcome.kind) {
+      case 'applied':
+      case 'replaced':
+        this.#save()
+        return
+      case 'gap':
+      case 'forged':
+      case 'signer_refused':
+      case 'rollback':
+        this.#deps.logger.warn({ event: 'revocation.refused_frame', outcome: outcome.kind, why: outcome.why }, 'a frame of the revocation stream was refused')
+        return
+      case 'stale_epoch':
+        this.#deps.logger.warn({ event: 'revocation.refused_frame', outcome: outcome.kind, why: 'epoch' }, 'a frame of the revocation stream was refused')
+        return
+      case 'confirmed':
+      case 'partial':
+      case 'introduced':
+      case 'duplicate':
+        return
+      default:
+        outcome satisfies never
+    }
+  }
+
+  /** Saves the newest head, one at a time; heads that were overtaken meanwhile are skipped. */
+  #save(): void {
+    const { heads } = this.#deps
+    if (heads === undefined || this.#saving !== undefined) return
+    const saveAll = async (): Promise<void> => {
+      for (let head = this.#reader.highest; head !== undefined && head !== this.#saved; head = this.#reader.highest) {
+        this.#saved = head
+        await heads.save(head)
+      }
+    }
+    this.#saving = saveAll()
+      .catch((error: unknown) => this.#deps.logger.warn({ event: 'revocation.head_unsaved', error: String(error) }, 'the head of the revocation stream could not be kept'))
+      .finally(() => (this.#saving = undefined))
+  }
+}

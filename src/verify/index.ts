@@ -1,0 +1,12 @@
+/** Package export "mayfly/verify": X.509-SVIDs, and the revocation stream. Runs on Node 20 and newer with nothing native. */
+export { exactly, memberOf, oneOf, type Authorizer } from './authorize.ts'
+export { BundleSet, type TrustDomainAuthorities } from './bundle-set.ts'
+export { RevocationFeed, type HeadStore, type RevocationFeedConfig, type RevocationFeedDeps } from './feed.ts'
+export { LiveConnections, type CutReason, type RevocationSource } from './live-connections.ts'
+export { RevocationReader, type ReaderDeps, type ReaderOutcome, type RevokedChange, type StreamFrame } from './reader.ts'
+export { revocationUnchecked, verifyX509Svid, type AcceptedSvid, type RevocationChecker, type Verdict, type VerifyOptions } from './verify-svid.ts'
+export type { ChainFacts, CheckOutcome } from '../core/revocation/check.ts'
+export type { StreamHead } from '../core/revocation/follower.ts'
+export { clockSkewLimitMs, stalenessLimitMs, type Freshness, type StalenessClass } from '../core/revocation/freshness.ts'
+export { MayflyError, type ErrorCode } from '../core/errors.ts'
+export { parseSpiffeId, parseTrustDomain, trustDomainOf, type SpiffeId, type TrustDomain } from '../core/spiffe-id.ts'

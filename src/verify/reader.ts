@@ -1,0 +1,149 @@
+import { verify } from 'node:crypto'
+import { toHex } from '../core/bytes.ts'
+import type { ChainFacts, CheckOutcome } from '../core/revocation/check.ts'
+import type { RevocationEvent, UnknownEvent } from '../core/revocation/codec.ts'
+import { StreamFollower, type FrameOutcome, type StreamHead } from '../core/revocation/follower.ts'
+import type { Freshness } from '../core/revocation/freshness.ts'
+import type { RevocationSet } from '../core/revocation/set.ts'
+import type { Clock } from '../ports/clock.ts'
+import { sha256 } from '../x509/fingerprint.ts'
+import { viewOf } from '../x509/spki.ts'
+import type { TrustAnchor } from './bundle-set.ts'
+import { verifySignerChain, type StreamKey } from './signer-chain.ts'
+import type { RevocationChecker } from './verify-svid.ts'
+
+/** One message of the stream: a signed frame, with the certificate of its key (DER, leaf first) whenever that may be new to the reader. */
+export interface StreamFrame {
+  readonly frame: Uint8Array
+  readonly signerChain: readonly Uint8Array[]
+}
+
+/** What was ended, for whoever keeps connections open. */
+export type RevokedChange =
+  /** Serials and authorities that were revoked just now; nothing that was merely superseded. */
+  | { readonly kind: 'revoked'; readonly events: readonly RevocationEvent[] }
+  /** The set was replaced: check every open connection again. */
+  | { readonly kind: 'everything' }
+
+export type ReaderOutcome = FrameOutcome | { readonly kind: 'signer_refused'; readonly why: string }
+
+export interface ReaderDeps {
+  readonly clock: Clock
+  /** The present authorities of the trust domain whose stream it is. */
+  readonly anchors: () => readonly TrustAnchor[]
+}
+
+const maxKeys = 16
+
+/**
+ * Reads one trust domain's revocation stream: verifies who signed (an Ed25519 leaf under an authority that the bundle has and the stream has
+ * not revoked), follows the frames, answers checks, and tells listeners what was revoked. It has no connection: messages are given to it.
+ */
+export class RevocationReader implements RevocationChecker {
+  readonly #deps: ReaderDeps
+  readonly #follower: StreamFollower
+  readonly #keys = new Map<string, StreamKey>()
+  /** Key ids by the SHA-256 of the certificates that were verified. */
+  readonly #keyOfCertificate = new Map<string, string>()
+  readonly #listeners = new Set<(change: RevokedChange) => void>()
+
+  /** @param highest what was kept of an earlier life: a stream behind it is refused */
+  constructor(deps: ReaderDeps, highest?: StreamHead) {
+    this.#deps = deps
+    this.#follower = new StreamFollower({ sha256, verify: (keyId, signed, signature, signedAtMs) => this.#verify(keyId, signed, signature, signedAtMs) }, highest)
+  }
+
+  /** Takes one message in. Listeners have been told when it returns. */
+  accept(message: StreamFrame): ReaderOutcome {
+    if (message.signerChain.length > 0) {
+      const refusal = this.#learn(message.signerChain)
+      if (refusal !== undefined) return refusal
+    }
+    const outcome = this.#follower.receive(message.frame, this.#time())
+    if (outcome.kind === 'introduced') return this.#learn(outcome.chain) ?? outcome
+    if (outcome.kind === 'replaced') this.#tell({ kind: 'everything' })
+    if (outcome.kind === 'applied') {
+      const events = outcome.events.filter(isRevocation)
+      if (events.length > 0) this.#tell({ kind: 'revoked', events })
+    }
+    return outcome
+  }
+
+  check(facts: ChainFacts): CheckOutcome {
+    return this.#follower.set.check(facts)
+  }
+
+  freshness(): Freshness | undefined {
+    return this.#follower.freshness(this.#time())
+  }
+
+  /** Called after the set has changed, before {@link accept} returns. It must not throw. */
+  onRevoked(listener: (change: RevokedChange) => void): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
+  }
+
+  /** Where to resume; all zero when a snapshot is needed. */
+  get position(): StreamHead {
+    return this.#follower.position
+  }
+
+  /** To be kept over restarts. */
+  get highest(): StreamHead | undefined {
+    return this.#follower.highest
+  }
+
+  /** What it knows; not to be changed. */
+  get set(): RevocationSet {
+    return this.#follower.set
+  }
+
+  #time(): { nowMs: number; bootMs: number } {
+    return { nowMs: this.#deps.clock.nowMs(), bootMs: this.#deps.clock.bootMs() }
+  }
+
+  /** Remembers the key, or says why not. A chain that is known already costs nothing. */
+  #learn(chain: readonly Uint8Array[]): { kind: 'signer_refused'; why: string } | undefined {
+    const name = toHex(sha256(chain[0] ?? new Uint8Array(0)))
+    if (this.#keyOfCertificate.has(name)) return undefined
+    const nowMs = this.#deps.clock.nowMs()
+    const result = verifySignerChain(chain, this.#deps.anchors(), nowMs)
+    if (result.kind === 'refused') return { kind: 'signer_refused', why: result.why }
+    const { key } = result
+    if (this.#isUnderRevoked(key)) return { kind: 'signer_refused', why: 'an authority above it was revoked' }
+    for (const [id, known] of this.#keys) if (known.notAfterMs < nowMs || this.#keys.size >= maxKeys) this.#forget(id)
+    this.#keys.set(toHex(key.keyId), key)
+    this.#keyOfCertificate.set(name, toHex(key.keyId))
+    return undefined
+  }
+
+  #forget(keyId: string): void {
+    this.#keys.delete(keyId)
+    for (const [name, id] of this.#keyOfCertificate) if (id === keyId) this.#keyOfCertificate.delete(name)
+  }
+
+  #verify(keyId: Uint8Array, signed: Uint8Array, signature: Uint8Array, signedAtMs: number): 'good' | 'bad' | 'unknown_key' {
+    const key = this.#keys.get(toHex(keyId))
+    if (key === undefined || this.#isUnderRevoked(key) || !this.#isAnchored(key)) return 'unknown_key'
+    if (signedAtMs < key.notBeforeMs || signedAtMs > key.notAfterMs) return 'bad'
+    return verify(null, viewOf(signed), key.key, viewOf(signature)) ? 'good' : 'bad'
+  }
+
+  #isUnderRevoked(key: StreamKey): boolean {
+    return key.authorityIds.some((id) => this.#follower.set.isAuthorityRevoked(id))
+  }
+
+  /** The bundle may have dropped its authority since. */
+  #isAnchored(key: StreamKey): boolean {
+    const top = key.authorityIds.at(-1)
+    return this.#deps.anchors().some(({ id }) => id === top)
+  }
+
+  #tell(change: RevokedChange): void {
+    for (const listener of this.#listeners) listener(change)
+  }
+}
+
+function isRevocation(event: RevocationEvent | UnknownEvent): event is RevocationEvent {
+  return event.kind === 'revoked' || event.kind === 'authority_revoked'
+}
