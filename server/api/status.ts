@@ -10,6 +10,7 @@ export interface WireStatus {
 
 /** gRPC's numbers of the statuses that mayfly uses. */
 const numbers: Readonly<Record<RpcStatusName, number>> = {
+  CANCELLED: 1,
   INVALID_ARGUMENT: 3,
   DEADLINE_EXCEEDED: 4,
   NOT_FOUND: 5,

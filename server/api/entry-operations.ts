@@ -1,0 +1,130 @@
+import { MayflyError } from '../../src/core/errors.ts'
+import type { Entry } from '../../src/core/entry.ts'
+import type { Clock } from '../../src/ports/clock.ts'
+import type { Logger } from '../../src/ports/logger.ts'
+import type { Random } from '../../src/ports/random.ts'
+import { checkEntry, checkEntryId, checkPatch } from '../registry/entry-rules.ts'
+import type { EntryRules, RawEntry } from '../registry/entry-rules.ts'
+import type { Actor, EntryFilter, ItemResult, PageOf, Store } from '../store/port.ts'
+import { nameOf } from './caller.ts'
+import type { Caller } from './caller.ts'
+import { ok, statusOf, statusOfError } from './status.ts'
+import type { WireStatus } from './status.ts'
+import { uuid } from './uuid.ts'
+import { wireSize } from './wire-entry.ts'
+
+export interface EntryDeps {
+  readonly store: Store
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly rules: EntryRules
+}
+
+/** How one item of a batch fared; `entry` is set when it was done, or when it exists already. */
+export interface EntryOutcome {
+  readonly id: string
+  readonly status: WireStatus
+  readonly entry?: Entry
+}
+
+/** An item whose reading threw fails alone: hence a function. */
+export type Item<T> = () => T
+
+const maxItems = 1_000
+const defaultPageSize = 500
+const maxPageSize = 1_000
+/** Below the 4 MB that gRPC clients take. */
+const maxPageBytes = 3_000_000
+
+/** What callers do with entries, whichever service they use: one status an item, in their order. */
+export class EntryOperations {
+  readonly #deps: EntryDeps
+
+  constructor(deps: EntryDeps) {
+    this.#deps = deps
+  }
+
+  async create(items: readonly Item<{ readonly id: string; readonly raw: RawEntry }>[], caller: Caller): Promise<readonly EntryOutcome[]> {
+    return await this.#batch(
+      items,
+      ({ id, raw }) => ({ ...checkEntry(raw, this.#deps.rules), id: id === '' ? uuid(this.#deps.random) : checkEntryId(id) }),
+      (specs) => this.#deps.store.entries.create(specs, this.#actor(caller)),
+    )
+  }
+
+  async update(items: readonly Item<{ readonly id: string; readonly raw: Partial<RawEntry> }>[], caller: Caller): Promise<readonly EntryOutcome[]> {
+    return await this.#batch(
+      items,
+      ({ id, raw }) => checkPatch(id, raw, this.#deps.rules),
+      (patches) => this.#deps.store.entries.update(patches, this.#actor(caller)),
+    )
+  }
+
+  async delete(ids: readonly string[], caller: Caller): Promise<readonly EntryOutcome[]> {
+    return await this.#batch(
+      ids.map((id) => () => ({ id })),
+      ({ id }) => ({ id: checkEntryId(id) }),
+      (known) => this.#deps.store.entries.delete(known.map(({ id }) => id), this.#actor(caller)),
+    )
+  }
+
+  /** A page that fits a message. @throws {MayflyError} PAGE_TOKEN_INVALID, INVALID_ARGUMENT */
+  async list(filter: EntryFilter, pageSize: number, pageToken: string): Promise<PageOf<Entry>> {
+    if (pageSize < 0) throw new MayflyError('INVALID_ARGUMENT', 'a page size is not negative')
+    let size = pageSize === 0 ? defaultPageSize : Math.min(pageSize, maxPageSize)
+    for (;;) {
+      const page = await this.#deps.store.entries.list(filter, pageToken === '' ? { size } : { size, after: pageToken })
+      const bytes = page.items.reduce((sum, entry) => sum + wireSize(entry), 0)
+      if (bytes <= maxPageBytes || size === 1) return page
+      size = Math.max(1, Math.floor((size * maxPageBytes) / bytes / 2))
+    }
+  }
+
+  async count(filter: EntryFilter): Promise<number> {
+    return await this.#deps.store.entries.count(filter)
+  }
+
+  /** @throws {MayflyError} NOT_FOUND, INVALID_ARGUMENT */
+  async byId(id: string): Promise<Entry> {
+    if (id === '') throw new MayflyError('INVALID_ARGUMENT', 'the id is missing')
+    const entry = await this.#deps.store.entries.byId(id)
+    if (entry === undefined) throw new MayflyError('NOT_FOUND', `no entry ${JSON.stringify(id.slice(0, 255))}`)
+    return entry
+  }
+
+  async #batch<In, Checked extends { readonly id: string }>(
+    items: readonly Item<In & { readonly id: string }>[],
+    check: (item: In & { readonly id: string }) => Checked,
+    carryOut: (checked: readonly Checked[]) => Promise<readonly ItemResult<Entry>[]>,
+  ): Promise<readonly EntryOutcome[]> {
+    if (items.length > maxItems) throw new MayflyError('LIMIT_EXCEEDED', `a batch has at most ${maxItems} items, this one has ${items.length}`)
+    const outcomes: EntryOutcome[] = []
+    const checked: { readonly at: number; readonly value: Checked }[] = []
+    for (const [at, read] of items.entries()) {
+      let id = ''
+      try {
+        const item = read()
+        id = item.id
+        checked.push({ at, value: check(item) })
+      } catch (error) {
+        outcomes[at] = { id, status: statusOfError(error, this.#deps.log) }
+      }
+    }
+    const results = checked.length === 0 ? [] : await carryOut(checked.map(({ value }) => value))
+    for (const [at, result] of results.entries()) {
+      const item = checked[at]
+      if (item !== undefined) outcomes[item.at] = outcomeOf(item.value.id, result)
+    }
+    return outcomes
+  }
+
+  #actor(caller: Caller): Actor {
+    return { name: nameOf(caller), atMs: this.#deps.clock.nowMs() }
+  }
+}
+
+function outcomeOf(id: string, result: ItemResult<Entry>): EntryOutcome {
+  if (result.ok) return { id, status: ok, entry: result.value }
+  return { id, status: statusOf(result.code, result.message), ...(result.existing === undefined ? {} : { entry: result.existing }) }
+}
