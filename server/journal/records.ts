@@ -8,7 +8,7 @@ export type JournalRecord =
   | { readonly kind: 'entries.created'; readonly entries: readonly Entry[]; readonly by: string; readonly atMs: number }
   | { readonly kind: 'entries.updated'; readonly entries: readonly Entry[]; readonly by: string; readonly atMs: number }
   | { readonly kind: 'entries.deleted'; readonly ids: readonly string[]; readonly by: string; readonly atMs: number }
-  | { readonly kind: 'token.created'; readonly tokenHash: string; readonly agentId: SpiffeId; readonly expiresAtMs: number; readonly by: string; readonly atMs: number }
+  | { readonly kind: 'token.created'; readonly tokenHash: string; readonly agentId: SpiffeId; readonly aliasId?: SpiffeId; readonly expiresAtMs: number; readonly by: string; readonly atMs: number }
   | { readonly kind: 'agent.attested'; readonly id: SpiffeId; readonly attestationType: string; readonly selectors: readonly string[]; readonly tokenHash: string; readonly canReattest: boolean; readonly atMs: number }
   | { readonly kind: 'agent.svid'; readonly id: SpiffeId; readonly serial: string; readonly notAfterMs: number; readonly atMs: number }
   | { readonly kind: 'agent.version'; readonly id: SpiffeId; readonly version: string; readonly atMs: number }

@@ -1,0 +1,137 @@
+import { checkSelector, parseSelector } from '../../../src/core/selector.ts'
+import { decodeSerial, minuteOf } from '../../../src/core/serial.ts'
+import type { JournalRecord } from '../../journal/records.ts'
+import type { EndCause, StreamEvent } from '../port.ts'
+import type { Tables } from './tables/tables.ts'
+
+/** Buckets are kept this long past their minute (design 6). */
+const bucketGraceMinutes = 5
+
+/**
+ * Moves the projections by one record and returns what it adds to the revocation stream. Depends on nothing but the tables and the record, so
+ * that replaying the journal gives the same tables.
+ */
+export function apply(tables: Tables, record: JournalRecord): StreamEvent[] {
+  switch (record.kind) {
+    case 'domain.created':
+      tables.domain.create(record.trustDomain, record.shard, record.epoch, record.atMs)
+      return []
+    case 'entries.created':
+      for (const entry of record.entries) tables.entries.put(entry)
+      return []
+    case 'entries.updated':
+      for (const entry of record.entries) {
+        tables.entries.remove(entry.id)
+        tables.entries.put(entry)
+      }
+      return []
+    case 'entries.deleted':
+      for (const id of record.ids) tables.entries.remove(id)
+      return []
+    case 'token.created':
+      tables.agents.addToken(record.tokenHash, record.agentId, record.aliasId, record.expiresAtMs)
+      return []
+    case 'agent.attested': {
+      const { id, attestationType, canReattest, atMs } = record
+      const selectors = record.selectors.map((text) => checkSelector(parseSelector(text)))
+      if (record.tokenHash !== '') tables.agents.spendToken(record.tokenHash, atMs)
+      tables.agents.put({ id, attestationType, selectors, serial: '', notAfterMs: 0, banned: false, canReattest, version: '', attestedAtMs: atMs })
+      return []
+    }
+    case 'agent.svid':
+      tables.agents.setSvid(record.id, record.serial, record.notAfterMs)
+      return []
+    case 'agent.version':
+      tables.agents.setVersion(record.id, record.version)
+      return []
+    case 'agent.banned':
+      tables.agents.ban(record.id)
+      return []
+    case 'agent.deleted':
+      tables.agents.remove(record.id)
+      return []
+    case 'credentials.reserved':
+      return reserved(tables, record)
+    case 'credentials.released':
+      for (const serial of record.serials) tables.ledger.release(Buffer.from(serial, 'hex'))
+      return []
+    case 'credentials.ended':
+      return ended(tables, record)
+    case 'credentials.pruned':
+      tables.ledger.dropBefore(record.beforeMs)
+      tables.stream.dropBitsBefore(minuteOf(record.beforeMs) - bucketGraceMinutes)
+      tables.domain.notePruned(record.beforeMs)
+      return []
+    case 'target.disabled':
+    case 'target.enabled':
+      return targetMoved(tables, record)
+    case 'authority.prepared': {
+      const { certificate, ...rest } = record.authority
+      tables.authorities.put({ ...rest, certificate: Buffer.from(certificate, 'base64'), state: 'prepared' })
+      tables.domain.raiseBundleSequence()
+      return [tables.stream.append({ kind: 'authority_indexed', authorityId: rest.id }, record.atMs)]
+    }
+    case 'authority.activated':
+      tables.authorities.activate(record.id, record.atMs)
+      return []
+    case 'authority.tainted':
+      tables.authorities.setState(record.id, 'tainted')
+      tables.domain.raiseBundleSequence()
+      return []
+    case 'authority.revoked':
+      tables.authorities.setState(record.id, 'revoked')
+      tables.domain.raiseBundleSequence()
+      tables.ledger.endByAuthority(record.id, record.atMs)
+      return [tables.stream.append({ kind: 'authority_revoked', authorityId: record.id }, record.atMs)]
+    case 'authority.removed':
+      tables.authorities.remove(record.id)
+      tables.domain.raiseBundleSequence()
+      return []
+    default:
+      return record satisfies never
+  }
+}
+
+type RecordOf<K extends JournalRecord['kind']> = Extract<JournalRecord, { kind: K }>
+
+function reserved(tables: Tables, record: RecordOf<'credentials.reserved'>): StreamEvent[] {
+  const highest = new Map<string, { shard: number; minute: number; index: number }>()
+  for (const credential of record.credentials) {
+    tables.ledger.insert(credential, record.atMs)
+    const serial = serialOf(credential.serial)
+    const bucket = `${serial.shard} ${serial.minute}`
+    if (serial.index >= (highest.get(bucket)?.index ?? 0)) highest.set(bucket, serial)
+  }
+  for (const { minute, shard, index } of highest.values()) tables.ledger.takeIndex(minute, shard, index)
+  return []
+}
+
+function ended(tables: Tables, record: RecordOf<'credentials.ended'>): StreamEvent[] {
+  const state = record.bit === 'revoked' ? 'revoked' : record.cause === 'abandoned' ? 'abandoned' : 'superseded'
+  return record.serials.map((serial) => {
+    const { shard, minute, index } = serialOf(serial)
+    const key = tables.ledger.end(Buffer.from(serial, 'hex'), state, record.cause, record.reason, record.atMs)
+    if (key !== undefined && record.bit === 'revoked' && deniesKey(record.cause)) tables.ledger.denyKey(key, record.cause, record.atMs)
+    return tables.stream.append({ kind: record.bit, shard, minute, index }, record.atMs)
+  })
+}
+
+function targetMoved(tables: Tables, record: RecordOf<'target.disabled' | 'target.enabled'>): StreamEvent[] {
+  const { target } = record
+  if (target.kind === 'serial') throw new Error('a serial is never disabled') // commands refuse it
+  if (record.kind === 'target.disabled') tables.targets.disable(target, record.reason, record.by, record.atMs)
+  else tables.targets.enable(target)
+  if (target.kind === 'entry') tables.entries.setDisabled(target.entryId, record.kind === 'target.disabled')
+  return []
+}
+
+/** Whether the keys of credentials revoked so are refused from then on. A holder that merely exited gave its key up unharmed. */
+function deniesKey(cause: EndCause): boolean {
+  return cause === 'operator' || cause === 'leak' || cause === 'agent_banned' || cause === 'agent_evicted' || cause === 'entry_deleted'
+}
+
+function serialOf(text: string): { shard: number; minute: number; index: number } {
+  const serial = decodeSerial(Buffer.from(text, 'hex'))
+  if (serial === undefined) throw new Error('the journal holds a serial that is none') // commands write serials that encodeSerial made
+  return serial
+}

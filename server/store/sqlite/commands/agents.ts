@@ -1,0 +1,86 @@
+import { MayflyError } from '../../../../src/core/errors.ts'
+import type { Entry } from '../../../../src/core/entry.ts'
+import type { SpiffeId } from '../../../../src/core/spiffe-id.ts'
+import type { JournalRecord } from '../../../journal/records.ts'
+import type { Actor } from '../../port.ts'
+import type { Command } from '../operations.ts'
+import { similarDigest } from '../tables/entries.ts'
+import type { Tables } from '../tables/tables.ts'
+import { decision, endDecision, endRecords, notFound, ofAgent, revocable } from './ending.ts'
+import { deletionRecords } from './entries.ts'
+
+export const createJoinToken: Command<'agents.createJoinToken'> = (tables, token, by) => {
+  const { tokenHash, agentId, aliasId, expiresAtMs } = token
+  if (!/^[0-9a-f]{64}$/.test(tokenHash)) throw new MayflyError('INVALID_ARGUMENT', 'a token is stored as its SHA-256, 64 hexadecimal digits')
+  if (tables.agents.token(tokenHash) !== undefined) throw new MayflyError('ALREADY_EXISTS', 'this join token was made before')
+  const alias = aliasId === undefined ? [] : aliasRecords(tables, tokenHash, agentId, aliasId, by)
+  const created: JournalRecord = { kind: 'token.created', tokenHash, agentId, ...(aliasId === undefined ? {} : { aliasId }), expiresAtMs, by: by.name, atMs: by.atMs }
+  return decision([created, ...alias], undefined)
+}
+
+export const redeemJoinToken: Command<'agents.redeemJoinToken'> = (tables, tokenHash, atMs) => {
+  const token = tables.agents.token(tokenHash)
+  if (token === undefined || token.used_at_ms !== null || token.expires_at_ms <= atMs) {
+    throw new MayflyError('TOKEN_INVALID', 'the join token is unknown, used or expired', { hint: 'mayfly token create' })
+  }
+  const id = token.agent_id
+  if (tables.agents.isBanned(id) === true) throw new MayflyError('AGENT_BANNED', 'the agent is banned')
+  if (tables.targets.isDisabled('agent', id)) throw new MayflyError('TARGET_DISABLED', 'the agent is disabled')
+  return decision([{ kind: 'agent.attested', id, attestationType: 'join_token', selectors: [], tokenHash, canReattest: false, atMs }], { agentId: id })
+}
+
+export const recordSvid: Command<'agents.recordSvid'> = (tables, id, svid, by) => {
+  if (tables.agents.isBanned(id) === undefined) throw notFound('the agent')
+  return decision([{ kind: 'agent.svid', id, serial: svid.serial, notAfterMs: svid.notAfterMs, atMs: by.atMs }], undefined)
+}
+
+export const recordVersion: Command<'agents.recordVersion'> = (tables, id, version, by) => {
+  const agent = tables.agents.byId(id)
+  if (agent === undefined) throw notFound('the agent')
+  return decision(agent.version === version ? [] : [{ kind: 'agent.version', id, version, atMs: by.atMs }], undefined)
+}
+
+export const banAgent: Command<'agents.ban'> = (tables, id, by) => {
+  const banned = tables.agents.isBanned(id)
+  if (banned === undefined) throw notFound('the agent')
+  const hits = tables.ledger.hits(revocable(ofAgent(id), by.atMs))
+  const records = endRecords(hits, 'revoked', 'agent_banned', '', by)
+  return endDecision(tables, hits, banned ? records : [...records, { kind: 'agent.banned', id, by: by.name, atMs: by.atMs }])
+}
+
+export const deleteAgent: Command<'agents.delete'> = (tables, id, by) => {
+  if (tables.agents.isBanned(id) === undefined) throw notFound('the agent')
+  const hits = tables.ledger.hits(revocable(ofAgent(id), by.atMs))
+  const records = endRecords(hits, 'revoked', 'agent_evicted', '', by)
+  const aliases = deletionRecords(tables, tables.entries.aliasesOf(id), by.name, by.atMs)
+  return endDecision(tables, hits, [...records, { kind: 'agent.deleted', id, by: by.name, atMs: by.atMs }, ...aliases])
+}
+
+/** The entry that lets the agent be addressed by another ID: as SPIRE makes it, its parent and only selector name the agent. */
+function aliasRecords(tables: Tables, tokenHash: string, agentId: SpiffeId, aliasId: SpiffeId, by: Actor): JournalRecord[] {
+  const entry: Entry = {
+    id: `alias-${tokenHash.slice(0, 32)}`,
+    spiffeId: aliasId,
+    parentId: agentId,
+    selectors: [{ type: 'spiffe_id', value: agentId }],
+    x509SvidTtlSeconds: 0,
+    jwtSvidTtlSeconds: 0,
+    federatesWith: [],
+    admin: false,
+    downstream: false,
+    expiresAtSeconds: 0,
+    dnsNames: [],
+    storeSvid: false,
+    hint: '',
+    disableX509SvidPrefetch: false,
+    jwtSvidIncludeJti: false,
+    owner: '',
+    prefetch: false,
+    keepOnExit: false,
+    createdAtSeconds: Math.floor(by.atMs / 1000),
+    revision: 0,
+    disabled: false,
+  }
+  if (tables.entries.bySimilar(similarDigest(entry)) !== undefined || tables.entries.has(entry.id)) return []
+  return [{ kind: 'entries.created', entries: [entry], by: by.name, atMs: by.atMs }]
+}

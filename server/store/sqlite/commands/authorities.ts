@@ -1,0 +1,44 @@
+import { MayflyError } from '../../../../src/core/errors.ts'
+import type { Authority } from '../../port.ts'
+import type { Command } from '../operations.ts'
+import type { Tables } from '../tables/tables.ts'
+import { decision, endDecision, notFound, revocable } from './ending.ts'
+
+export const prepareAuthority: Command<'authorities.prepare'> = (tables, authority, by) => {
+  if (!/^[0-9a-f]{64}$/.test(authority.id)) throw new MayflyError('INVALID_ARGUMENT', 'the id of an authority is 64 hexadecimal digits')
+  if (tables.authorities.byId(authority.id) !== undefined) throw new MayflyError('ALREADY_EXISTS', 'this authority was prepared before')
+  const { id, keyName, notBeforeMs, notAfterMs, preparedAtMs } = authority
+  const certificate = Buffer.from(authority.certificate).toString('base64')
+  return decision([{ kind: 'authority.prepared', authority: { id, certificate, keyName, notBeforeMs, notAfterMs, preparedAtMs }, by: by.name, atMs: by.atMs }], undefined)
+}
+
+export const activateAuthority: Command<'authorities.activate'> = (tables, id, by) => {
+  const authority = existing(tables, id)
+  if (authority.state === 'active') return decision([], undefined)
+  if (authority.state !== 'prepared' && authority.state !== 'old') throw new MayflyError('EXPECTATION_FAILED', `the authority is ${authority.state}`)
+  return decision([{ kind: 'authority.activated', id, by: by.name, atMs: by.atMs }], undefined)
+}
+
+export const taintAuthority: Command<'authorities.taint'> = (tables, id, by) => {
+  const authority = existing(tables, id)
+  if (authority.state === 'revoked') throw new MayflyError('EXPECTATION_FAILED', 'the authority is revoked')
+  return decision(authority.state === 'tainted' ? [] : [{ kind: 'authority.tainted', id, by: by.name, atMs: by.atMs }], undefined)
+}
+
+export const revokeAuthority: Command<'authorities.revoke'> = (tables, id, by) => {
+  const authority = existing(tables, id)
+  const hits = tables.ledger.hits(revocable({ sql: 'authority_id = ?', values: [Buffer.from(id, 'hex')] }, by.atMs))
+  return endDecision(tables, hits, authority.state === 'revoked' ? [] : [{ kind: 'authority.revoked', id, by: by.name, atMs: by.atMs }])
+}
+
+export const removeAuthority: Command<'authorities.remove'> = (tables, id, by) => {
+  const authority = existing(tables, id)
+  if (authority.notAfterMs > by.atMs) throw new MayflyError('EXPECTATION_FAILED', 'the authority is still valid')
+  return decision([{ kind: 'authority.removed', id, by: by.name, atMs: by.atMs }], undefined)
+}
+
+function existing(tables: Tables, id: string): Authority {
+  const authority = tables.authorities.byId(id)
+  if (authority === undefined) throw notFound('the authority')
+  return authority
+}

@@ -1,0 +1,33 @@
+import type { Command, CommandName } from '../operations.ts'
+import { banAgent, createJoinToken, deleteAgent, recordSvid, recordVersion, redeemJoinToken } from './agents.ts'
+import { activateAuthority, prepareAuthority, removeAuthority, revokeAuthority, taintAuthority } from './authorities.ts'
+import { abandonUnreleased, endByAgent, prune, release, reserve, supersede } from './credentials.ts'
+import { createEntries, deleteEntries, updateEntries } from './entries.ts'
+import { disableTarget, enableTarget, revokeTarget } from './targets.ts'
+
+/** Every call of the port that changes something. */
+export const commands: { readonly [N in CommandName]: Command<N> } = {
+  'entries.create': createEntries,
+  'entries.update': updateEntries,
+  'entries.delete': deleteEntries,
+  'agents.createJoinToken': createJoinToken,
+  'agents.redeemJoinToken': redeemJoinToken,
+  'agents.recordSvid': recordSvid,
+  'agents.recordVersion': recordVersion,
+  'agents.ban': banAgent,
+  'agents.delete': deleteAgent,
+  'credentials.reserve': reserve,
+  'credentials.release': release,
+  'credentials.abandonUnreleased': abandonUnreleased,
+  'credentials.supersede': supersede,
+  'credentials.endByAgent': endByAgent,
+  'credentials.prune': prune,
+  'targets.revoke': revokeTarget,
+  'targets.disable': disableTarget,
+  'targets.enable': enableTarget,
+  'authorities.prepare': prepareAuthority,
+  'authorities.activate': activateAuthority,
+  'authorities.taint': taintAuthority,
+  'authorities.revoke': revokeAuthority,
+  'authorities.remove': removeAuthority,
+}

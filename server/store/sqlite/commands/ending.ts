@@ -1,0 +1,59 @@
+import { MayflyError } from '../../../../src/core/errors.ts'
+import type { JournalRecord } from '../../../journal/records.ts'
+import type { Actor, EndCause, EndResult, Hits } from '../../port.ts'
+import type { Decision } from '../operations.ts'
+import type { LedgerCondition, LedgerHit } from '../tables/ledger.ts'
+import type { Tables } from '../tables/tables.ts'
+
+const serialsShown = 100
+
+/** Rows that a revocation of this moment can still end: superseded and abandoned ones too, whose holders may have connections open. */
+export function revocable(condition: LedgerCondition, atMs: number): LedgerCondition {
+  return { sql: `(${condition.sql}) AND state <> 'revoked' AND not_after_ms > ?`, values: [...condition.values, atMs] }
+}
+
+/** Rows that are live: neither ended nor past their notAfter. */
+export function live(condition: LedgerCondition, atMs: number): LedgerCondition {
+  return { sql: `(${condition.sql}) AND state IN ('reserved', 'released') AND not_after_ms > ?`, values: [...condition.values, atMs] }
+}
+
+/** An agent's own SVIDs and all that it obtained for its workloads. */
+export function ofAgent(id: string): LedgerCondition {
+  return { sql: 'agent_id = ? OR spiffe_id = ?', values: [id, id] }
+}
+
+export function ofEntry(id: string): LedgerCondition {
+  return { sql: 'entry_id = ?', values: [id] }
+}
+
+/** No record when nothing is hit. */
+export function endRecords(hits: readonly LedgerHit[], bit: 'superseded' | 'revoked', cause: EndCause, reason: string, by: Actor): JournalRecord[] {
+  if (hits.length === 0) return []
+  return [{ kind: 'credentials.ended', serials: hits.map((hit) => toHex(hit.serial)), bit, cause, reason, by: by.name, atMs: by.atMs }]
+}
+
+export function describe(hits: readonly LedgerHit[]): Hits {
+  return {
+    credentials: hits.length,
+    workloads: new Set(hits.filter((hit) => hit.kind !== 'agent').map((hit) => hit.spiffe_id)).size,
+    owners: [...new Set(hits.map((hit) => hit.owner).filter((owner) => owner !== ''))].toSorted(),
+    serials: hits.slice(0, serialsShown).map((hit) => toHex(hit.serial)),
+  }
+}
+
+/** The answer of what ends credentials: whom it hit, and the head of the stream once it is in it. */
+export function endDecision(tables: Tables, hits: readonly LedgerHit[], records: readonly JournalRecord[]): Decision<EndResult> {
+  return { records, result: () => ({ hits: describe(hits), streamSeq: tables.stream.head().seq }) }
+}
+
+export function decision<R>(records: readonly JournalRecord[], value: R): Decision<R> {
+  return { records, result: () => value }
+}
+
+export function notFound(what: string): MayflyError {
+  return new MayflyError('NOT_FOUND', `${what} does not exist`)
+}
+
+export function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
+}

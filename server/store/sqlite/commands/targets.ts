@@ -1,0 +1,101 @@
+import { MayflyError } from '../../../../src/core/errors.ts'
+import { formatSerial, parseSerial } from '../../../../src/core/serial.ts'
+import { isAgentId } from '../../../../src/core/spiffe-id.ts'
+import type { JournalRecord } from '../../../journal/records.ts'
+import type { Actor, Target } from '../../port.ts'
+import type { Command } from '../operations.ts'
+import type { LedgerCondition } from '../tables/ledger.ts'
+import type { Tables } from '../tables/tables.ts'
+import { nameOf, type LastingTarget } from '../tables/targets.ts'
+import { decision, endDecision, endRecords, live, notFound, ofAgent, ofEntry, revocable } from './ending.ts'
+
+/** More hits than this must be expected by number. */
+const hitsWithoutExpectation = 10
+
+export const revokeTarget: Command<'targets.revoke'> = (tables, given, options, by) => {
+  const target = normal(given)
+  mustExist(tables, target)
+  const condition = conditionOf(target)
+  const replace = options.rotate && target.kind !== 'serial'
+  const hits = tables.ledger.hits(replace ? live(condition, by.atMs) : revocable(condition, by.atMs))
+  if (options.dryRun) return endDecision(tables, hits, [])
+  if (options.expect === undefined ? hits.length > hitsWithoutExpectation : options.expect !== hits.length) {
+    throw new MayflyError('EXPECTATION_FAILED', `this would end ${hits.length} credentials`, { hint: `say --expect ${hits.length}`, details: { hits: hits.length } })
+  }
+  const records = endRecords(hits, replace ? 'superseded' : 'revoked', replace ? 'rotated' : 'operator', options.reason, by)
+  return endDecision(tables, hits, options.rotate || target.kind === 'serial' ? records : [...records, ...disableRecords(tables, target, options.reason, by)])
+}
+
+export const disableTarget: Command<'targets.disable'> = (tables, given, reason, by) => {
+  const target = lasting(given)
+  mustExist(tables, target)
+  return decision(disableRecords(tables, target, reason, by), undefined)
+}
+
+export const enableTarget: Command<'targets.enable'> = (tables, given, reason, by) => {
+  const target = lasting(given)
+  if (!tables.targets.isDisabled(target.kind, nameOf(target))) throw new MayflyError('NOT_FOUND', 'the target is not disabled')
+  return decision([{ kind: 'target.enabled', target, reason, by: by.name, atMs: by.atMs }], undefined)
+}
+
+function disableRecords(tables: Tables, target: LastingTarget, reason: string, by: Actor): JournalRecord[] {
+  if (tables.targets.isDisabled(target.kind, nameOf(target))) return []
+  return [{ kind: 'target.disabled', target, reason, by: by.name, atMs: by.atMs }]
+}
+
+/** The ID of an agent means the agent; a serial has one spelling. */
+function normal(target: Target): Target {
+  if (target.kind === 'id' && isAgentId(target.id)) return { kind: 'agent', id: target.id }
+  return target.kind === 'serial' ? { kind: 'serial', serial: formatSerial(parseSerial(target.serial)) } : target
+}
+
+function lasting(given: Target): LastingTarget {
+  const target = normal(given)
+  if (target.kind === 'serial') throw new MayflyError('INVALID_ARGUMENT', 'a serial can be revoked, not disabled or enabled')
+  if (target.kind === 'owner' && target.owner === '') throw new MayflyError('INVALID_ARGUMENT', 'the owner is empty')
+  return target
+}
+
+function mustExist(tables: Tables, target: Target): void {
+  const { entries, agents, ledger, targets } = tables
+  const known = target.kind !== 'serial' && targets.isDisabled(target.kind, nameOf(target))
+  if (known) return
+  const seen = (condition: LedgerCondition): boolean => ledger.list(condition, 1).length > 0
+  switch (target.kind) {
+    case 'serial':
+      if (ledger.bySerial(target.serial) === undefined) throw notFound('a credential with this serial')
+      return
+    case 'id':
+      if (!entries.hasSpiffeId(target.id) && !seen(conditionOf(target))) throw notFound('an entry or credential with this SPIFFE ID')
+      return
+    case 'entry':
+      if (!entries.has(target.entryId)) throw notFound('the entry')
+      return
+    case 'agent':
+      if (agents.isBanned(target.id) === undefined) throw notFound('the agent')
+      return
+    case 'owner':
+      if (target.owner === '' || (!entries.hasOwner(target.owner) && !seen(conditionOf(target)))) throw notFound('an entry or credential of this owner')
+      return
+    default:
+      target satisfies never
+  }
+}
+
+/** A serial stands for its key too: what else was issued to that key ends with it (design 6). */
+function conditionOf(target: Target): LedgerCondition {
+  switch (target.kind) {
+    case 'serial':
+      return { sql: 'public_key_hash = (SELECT public_key_hash FROM ledger WHERE serial = ?)', values: [Buffer.from(target.serial, 'hex')] }
+    case 'id':
+      return { sql: 'spiffe_id = ?', values: [target.id] }
+    case 'entry':
+      return ofEntry(target.entryId)
+    case 'agent':
+      return ofAgent(target.id)
+    case 'owner':
+      return { sql: "owner = ? AND owner <> ''", values: [target.owner] }
+    default:
+      return target satisfies never
+  }
+}

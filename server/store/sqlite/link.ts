@@ -1,0 +1,138 @@
+import { Worker } from 'node:worker_threads'
+import { MayflyError } from '../../../src/core/errors.ts'
+import type { Commit, CommittedRecord, Domain } from '../port.ts'
+import type { Answer, PlainError, Reply, Request, WorkerOptions } from './messages.ts'
+import type { ArgsOf, OperationName, ResultOf } from './operations.ts'
+import { recordOf, type AppendedRecord } from './tables/journal.ts'
+
+/** Bounds of the worker's heap: the tables live in the file, not in it. */
+const resourceLimits = { maxOldGenerationSizeMb: 192, maxYoungGenerationSizeMb: 8 }
+
+/** The main thread's end of the store's worker: calls go out, commits and answers come back, in order. */
+export class WorkerLink {
+  readonly domain: Domain
+  readonly #worker: Worker
+  readonly #pending = new Map<number, Pending>()
+  readonly #listeners = new Set<(commit: Commit) => void>()
+  readonly #closed: Promise<void>
+  #lastId = 0
+  #dead: unknown
+
+  /** Starts the worker and waits until the file is open. */
+  static async start(workerUrl: URL, options: WorkerOptions): Promise<WorkerLink> {
+    const worker = new Worker(workerUrl, { workerData: options, name: 'store', resourceLimits })
+    const first = await new Promise<Reply>((resolve, reject) => {
+      worker.once('message', resolve)
+      worker.once('error', reject)
+      worker.once('exit', (code) => reject(new MayflyError('UNAVAILABLE', `the store's worker exited with ${code} at its start`)))
+    })
+    if (first.kind === 'opened') return new WorkerLink(worker, first.domain)
+    await new Promise((resolve) => worker.once('exit', resolve))
+    throw first.kind === 'failed' ? revive(first.error) : new Error(`the store's worker began with ${first.kind}`)
+  }
+
+  private constructor(worker: Worker, domain: Domain) {
+    this.#worker = worker
+    this.domain = domain
+    worker.removeAllListeners('error')
+    worker.removeAllListeners('exit')
+    worker.on('message', (reply: Reply) => this.#receive(reply))
+    worker.on('error', (error) => this.#fail(error))
+    this.#closed = new Promise((resolve) => {
+      worker.on('exit', () => {
+        this.#fail(this.#dead ?? new Error('the worker exited'))
+        resolve()
+      })
+    })
+  }
+
+  call<N extends OperationName>(operation: N, args: ArgsOf<N>): Promise<ResultOf<N>> {
+    if (this.#dead !== undefined) return Promise.reject(gone(this.#dead))
+    const id = ++this.#lastId
+    return new Promise((resolve, reject) => {
+      // the worker answers an operation with the result of its type
+      this.#pending.set(id, { resolve: resolve as (value: unknown) => void, reject })
+      this.#post({ id, operation, args })
+    })
+  }
+
+  onCommit(listener: (commit: Commit) => void): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
+  }
+
+  /** What was called before is answered, then the file is closed. */
+  async close(): Promise<void> {
+    if (this.#dead === undefined) {
+      this.#dead = new Error('the store is closed')
+      this.#post({ close: true })
+    }
+    await this.#closed
+  }
+
+  #post(request: Request): void {
+    this.#worker.postMessage(request)
+  }
+
+  #receive(reply: Reply): void {
+    if (reply.kind !== 'answers') return
+    if (reply.records.length > 0) {
+      const commit: Commit = { records: reply.records.map((record) => new LazyRecord(record)), streamEvents: reply.streamEvents }
+      for (const listener of this.#listeners) listener(commit)
+    }
+    for (const answer of reply.answers) this.#settle(answer)
+  }
+
+  #settle(answer: Answer): void {
+    const pending = this.#pending.get(answer.id)
+    this.#pending.delete(answer.id)
+    if (pending === undefined) return
+    if ('error' in answer) pending.reject(revive(answer.error))
+    else pending.resolve('json' in answer ? JSON.parse(answer.json) : answer.value)
+  }
+
+  #fail(error: unknown): void {
+    this.#dead ??= error
+    for (const pending of this.#pending.values()) pending.reject(gone(error))
+    this.#pending.clear()
+  }
+}
+
+/** A record whose payload is parsed when it is first looked at: few listeners look at every one. */
+class LazyRecord implements CommittedRecord {
+  readonly #row: AppendedRecord
+  #record: CommittedRecord['record'] | undefined
+
+  constructor(row: AppendedRecord) {
+    this.#row = row
+  }
+
+  get seq(): number {
+    return this.#row.seq
+  }
+
+  get kind(): CommittedRecord['record']['kind'] {
+    return this.#row.kind
+  }
+
+  get record(): CommittedRecord['record'] {
+    this.#record ??= recordOf(this.#row)
+    return this.#record
+  }
+}
+
+interface Pending {
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+
+function revive(error: PlainError): Error {
+  const { code, message, hint, details, cause } = error
+  const beneath = cause === undefined ? undefined : new Error(cause)
+  if (code === undefined) return new MayflyError('INTERNAL', 'the store failed', { cause: beneath ?? message })
+  return new MayflyError(code, message, { ...(hint === undefined ? {} : { hint }), details, ...(beneath === undefined ? {} : { cause: beneath }) })
+}
+
+function gone(cause: unknown): MayflyError {
+  return new MayflyError('STORE_UNWRITABLE', 'the store is closed', { cause })
+}

@@ -1,0 +1,77 @@
+/** `mfly`: marks a file as a store of mayfly (SQLite's application_id). */
+export const applicationId = 0x6d_66_6c_79
+
+/**
+ * Forward-only migrations; the file's version (SQLite's user_version) is how many it has had. Never change one that was released: append.
+ * Every table but `journal` is a projection that replaying the journal gives again, row by row.
+ */
+export const migrations: readonly string[] = [
+  `
+  CREATE TABLE journal (
+    seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, payload TEXT NOT NULL, prev_hash BLOB NOT NULL
+  ) STRICT;
+
+  CREATE TABLE domain (
+    trust_domain TEXT PRIMARY KEY, shard INTEGER NOT NULL, epoch INTEGER NOT NULL, created_at_ms INTEGER NOT NULL,
+    bundle_sequence INTEGER NOT NULL, pruned_before_ms INTEGER NOT NULL
+  ) STRICT;
+
+  -- body: the entry as JSON without its 'disabled', which is a column of its own
+  CREATE TABLE entries (
+    id TEXT PRIMARY KEY, spiffe_id TEXT NOT NULL, parent_id TEXT NOT NULL, similar BLOB NOT NULL UNIQUE, selector_count INTEGER NOT NULL,
+    federates_count INTEGER NOT NULL, hint TEXT NOT NULL, downstream INTEGER NOT NULL, owner TEXT NOT NULL, expires_at INTEGER NOT NULL,
+    disabled INTEGER NOT NULL, body TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX entries_spiffe_id ON entries (spiffe_id, id);
+  CREATE INDEX entries_parent ON entries (parent_id, id);
+  CREATE INDEX entries_owner ON entries (owner, id) WHERE owner <> '';
+  CREATE INDEX entries_hint ON entries (hint, id) WHERE hint <> '';
+  CREATE TABLE entry_selectors (selector TEXT NOT NULL, entry_id TEXT NOT NULL, PRIMARY KEY (selector, entry_id)) STRICT, WITHOUT ROWID;
+  CREATE TABLE entry_federates (trust_domain TEXT NOT NULL, entry_id TEXT NOT NULL, PRIMARY KEY (trust_domain, entry_id)) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE join_tokens (
+    hash BLOB PRIMARY KEY, agent_id TEXT NOT NULL, alias_id TEXT, expires_at_ms INTEGER NOT NULL, used_at_ms INTEGER
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE agents (
+    id TEXT PRIMARY KEY, attestation_type TEXT NOT NULL, selectors TEXT NOT NULL, selector_count INTEGER NOT NULL, serial TEXT NOT NULL,
+    not_after_ms INTEGER NOT NULL, banned INTEGER NOT NULL, can_reattest INTEGER NOT NULL, version TEXT NOT NULL, attested_at_ms INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE agent_selectors (selector TEXT NOT NULL, agent_id TEXT NOT NULL, PRIMARY KEY (selector, agent_id)) STRICT, WITHOUT ROWID;
+
+  -- the ledger: a row for each credential, in the order of its serial
+  CREATE TABLE ledger (
+    serial BLOB PRIMARY KEY, kind TEXT NOT NULL, spiffe_id TEXT NOT NULL, entry_id TEXT, agent_id TEXT, owner TEXT NOT NULL, grant_id TEXT,
+    root_grant_id TEXT, public_key_hash BLOB NOT NULL, authority_id BLOB NOT NULL, not_before_ms INTEGER NOT NULL, not_after_ms INTEGER NOT NULL,
+    issued_at_ms INTEGER NOT NULL, state TEXT NOT NULL, ended_at_ms INTEGER, cause TEXT, reason TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX ledger_spiffe_id ON ledger (spiffe_id);
+  CREATE INDEX ledger_entry ON ledger (entry_id) WHERE entry_id IS NOT NULL;
+  CREATE INDEX ledger_agent ON ledger (agent_id) WHERE agent_id IS NOT NULL;
+  CREATE INDEX ledger_owner ON ledger (owner) WHERE owner <> '';
+  CREATE INDEX ledger_grant ON ledger (grant_id) WHERE grant_id IS NOT NULL;
+  CREATE INDEX ledger_root_grant ON ledger (root_grant_id) WHERE root_grant_id IS NOT NULL;
+  CREATE INDEX ledger_public_key ON ledger (public_key_hash);
+  CREATE INDEX ledger_authority ON ledger (authority_id);
+  CREATE INDEX ledger_not_after ON ledger (not_after_ms);
+  CREATE INDEX ledger_reserved ON ledger (serial) WHERE state = 'reserved';
+  -- how many indices of a (minute, shard) are given out
+  CREATE TABLE buckets (minute INTEGER NOT NULL, shard INTEGER NOT NULL, next_index INTEGER NOT NULL, PRIMARY KEY (minute, shard)) STRICT, WITHOUT ROWID;
+  -- the revocation set: 1 superseded, 2 revoked, 3 both
+  CREATE TABLE bits (
+    minute INTEGER NOT NULL, shard INTEGER NOT NULL, position INTEGER NOT NULL, bits INTEGER NOT NULL, PRIMARY KEY (minute, shard, position)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE denied_keys (hash BLOB PRIMARY KEY, cause TEXT NOT NULL, at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE disabled_targets (
+    kind TEXT NOT NULL, name TEXT NOT NULL, reason TEXT NOT NULL, by TEXT NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (kind, name)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE authorities (
+    id BLOB PRIMARY KEY, certificate BLOB NOT NULL, key_name TEXT NOT NULL, state TEXT NOT NULL, not_before_ms INTEGER NOT NULL,
+    not_after_ms INTEGER NOT NULL, prepared_at_ms INTEGER NOT NULL, activated_at_ms INTEGER
+  ) STRICT, WITHOUT ROWID;
+  -- what the stream says of authorities; outlives their removal from the bundle
+  CREATE TABLE stream_authorities (id BLOB PRIMARY KEY, revoked INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE stream (seq INTEGER PRIMARY KEY, event BLOB NOT NULL, chain_hash BLOB NOT NULL, at_ms INTEGER NOT NULL) STRICT;
+  `,
+]

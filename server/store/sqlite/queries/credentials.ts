@@ -1,0 +1,32 @@
+import { formatSerial, parseSerial } from '../../../../src/core/serial.ts'
+import type { CredentialFilter } from '../../port.ts'
+import type { Read } from '../operations.ts'
+import { pageToken, readPage } from '../pages.ts'
+import { Conditions } from './filters.ts'
+
+export const credentialBySerial: Read<'credentials.bySerial'> = (tables, serial) => tables.ledger.bySerial(formatSerial(parseSerial(serial)))
+
+/** In the order of their serials. */
+export const listCredentials: Read<'credentials.list'> = (tables, filter, page) => {
+  const window = readPage('credentials', page)
+  const conditions = conditionsOf(filter)
+  if (window.after !== undefined) conditions.add('serial > ?', Buffer.from(window.after, 'hex'))
+  const found = tables.ledger.list({ sql: conditions.sql, values: conditions.values }, window.size + 1)
+  const items = found.slice(0, window.size)
+  return { items, ...(found.length > window.size ? { next: pageToken('credentials', items.at(-1)?.serial ?? '') } : {}) }
+}
+
+export const countCredentials: Read<'credentials.count'> = (tables, filter) => {
+  const conditions = conditionsOf(filter)
+  return tables.ledger.count({ sql: conditions.sql, values: conditions.values })
+}
+
+function conditionsOf(filter: CredentialFilter): Conditions {
+  const conditions = new Conditions()
+    .equal('spiffe_id', filter.spiffeId)
+    .equal('entry_id', filter.entryId)
+    .equal('agent_id', filter.agentId)
+    .equal('owner', filter.owner)
+  if (filter.liveAtMs !== undefined) conditions.add("state IN ('reserved', 'released') AND not_after_ms > ?", filter.liveAtMs)
+  return conditions
+}

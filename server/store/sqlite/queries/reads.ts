@@ -1,0 +1,35 @@
+import { MayflyError } from '../../../../src/core/errors.ts'
+import type { Read, ReadName } from '../operations.ts'
+import { recordOf } from '../tables/journal.ts'
+import { agentById, countAgents, listAgents } from './agents.ts'
+import { countCredentials, credentialBySerial, listCredentials } from './credentials.ts'
+import { countEntries, entryById, listEntries } from './entries.ts'
+
+/** Most rows that one call of a log returns. */
+const maxLogRows = 100_000
+
+/** Every call of the port that changes nothing and asks only the tables. */
+export const reads: { readonly [N in ReadName]: Read<N> } = {
+  'entries.byId': entryById,
+  'entries.list': listEntries,
+  'entries.count': countEntries,
+  'agents.byId': agentById,
+  'agents.list': listAgents,
+  'agents.count': countAgents,
+  'credentials.bySerial': credentialBySerial,
+  'credentials.list': listCredentials,
+  'credentials.count': countCredentials,
+  'authorities.all': (tables) => tables.authorities.all(),
+  'authorities.bundleSequence': (tables) => tables.domain.bundleSequence(),
+  'targets.disabled': (tables) => tables.targets.all(),
+  'stream.head': (tables) => tables.stream.readHead(),
+  'stream.eventsAfter': (tables, seq, limit) => tables.stream.after(seq, bounded(limit)),
+  'stream.load': (tables, fromMinute) => tables.stream.load(fromMinute),
+  'journal.head': (tables) => tables.journal.head(),
+  'journal.from': (tables, seq, limit) => tables.journal.from(seq, bounded(limit)).map((row) => ({ seq: row.seq, record: recordOf(row) })),
+}
+
+function bounded(limit: number): number {
+  if (!Number.isInteger(limit) || limit < 1 || limit > maxLogRows) throw new MayflyError('INVALID_ARGUMENT', `a limit is 1 to ${maxLogRows}`)
+  return limit
+}

@@ -1,0 +1,162 @@
+import { parseSpiffeId } from '../../../../src/core/spiffe-id.ts'
+import type { ReservedCredential } from '../../../journal/records.ts'
+import type { Credential, EndCause } from '../../port.ts'
+import type { Statements } from '../query.ts'
+
+/** A condition on ledger rows, with its values; written by the code, never by a caller. */
+export interface LedgerCondition {
+  readonly sql: string
+  readonly values: readonly (string | number | Uint8Array)[]
+}
+
+/** What ending needs to know of a row. */
+export interface LedgerHit {
+  readonly serial: Uint8Array
+  readonly spiffe_id: string
+  readonly entry_id: string | null
+  readonly agent_id: string | null
+  readonly owner: string
+  readonly kind: Credential['kind']
+}
+
+/** A row for each credential; which indices of a bucket are given out; which keys are denied. */
+export class LedgerTable {
+  readonly #statements: Statements
+
+  constructor(statements: Statements) {
+    this.#statements = statements
+  }
+
+  nextIndex(minute: number, shard: number): number {
+    return this.#statements.query<{ n: number }>('SELECT next_index AS n FROM buckets WHERE minute = ? AND shard = ?').one(minute, shard)?.n ?? 0
+  }
+
+  /** Notes that the bucket's indices up to `index` are given out. */
+  takeIndex(minute: number, shard: number, index: number): void {
+    this.#statements
+      .query('INSERT INTO buckets (minute, shard, next_index) VALUES (?1, ?2, ?3) ON CONFLICT (minute, shard) DO UPDATE SET next_index = max(next_index, ?3)')
+      .run(minute, shard, index + 1)
+  }
+
+  insert(credential: ReservedCredential, atMs: number): void {
+    this.#statements
+      .query(
+        `INSERT INTO ledger (serial, kind, spiffe_id, entry_id, agent_id, owner, public_key_hash, authority_id, not_before_ms, not_after_ms, issued_at_ms, state)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'reserved')`,
+      )
+      .run(
+        Buffer.from(credential.serial, 'hex'), credential.kind, credential.spiffeId, credential.entryId ?? null, credential.agentId ?? null, credential.owner,
+        Buffer.from(credential.publicKeyHash, 'hex'), Buffer.from(credential.authorityId, 'hex'), credential.notBeforeMs, credential.notAfterMs, atMs,
+      )
+  }
+
+  /** Whom a key was given to, as {@link keyHolder} spells it. A key has one holder, so the newest row says it. */
+  holderOfKey(publicKeyHash: Uint8Array): string | undefined {
+    const row = this.#statements
+      .query<HolderRow>('SELECT kind, spiffe_id, entry_id, agent_id FROM ledger WHERE public_key_hash = ? LIMIT 1')
+      .one(publicKeyHash)
+    return row === undefined ? undefined : keyHolder(row.kind, row.spiffe_id, row.entry_id ?? undefined, row.agent_id ?? undefined)
+  }
+
+  isDenied(publicKeyHash: Uint8Array): boolean {
+    return this.#statements.query('SELECT 1 FROM denied_keys WHERE hash = ?').one(publicKeyHash) !== undefined
+  }
+
+  denyKey(publicKeyHash: Uint8Array, cause: EndCause, atMs: number): void {
+    this.#statements.query('INSERT INTO denied_keys (hash, cause, at_ms) VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING').run(publicKeyHash, cause, atMs)
+  }
+
+  release(serial: Uint8Array): void {
+    this.#statements.query("UPDATE ledger SET state = 'released' WHERE serial = ? AND state = 'reserved'").run(serial)
+  }
+
+  /** Returns the credential's key, or `undefined` when there is no such row. */
+  end(serial: Uint8Array, state: 'superseded' | 'revoked' | 'abandoned', cause: EndCause, reason: string, atMs: number): Uint8Array | undefined {
+    return this.#statements
+      .query<{ key: Uint8Array }>('UPDATE ledger SET state = ?, ended_at_ms = ?, cause = ?, reason = ? WHERE serial = ? RETURNING public_key_hash AS key')
+      .one(state, atMs, cause, reason, serial)?.key
+  }
+
+  /** All that an authority signed and that still lives ends with it, without bits of its own. */
+  endByAuthority(authorityId: string, atMs: number): void {
+    this.#statements
+      .query("UPDATE ledger SET state = 'revoked', ended_at_ms = ?1, cause = 'authority_revoked', reason = '' WHERE authority_id = ?2 AND state <> 'revoked' AND not_after_ms > ?1")
+      .run(atMs, Buffer.from(authorityId, 'hex'))
+  }
+
+  dropBefore(ms: number): void {
+    this.#statements.query('DELETE FROM ledger WHERE not_after_ms < ?').run(ms)
+  }
+
+  bySerial(serial: string): Credential | undefined {
+    const row = this.#statements.query<LedgerRow>(`SELECT ${columns} FROM ledger WHERE serial = ?`).one(Buffer.from(serial, 'hex'))
+    return row === undefined ? undefined : credentialOf(row)
+  }
+
+  list(condition: LedgerCondition, limit: number): Credential[] {
+    return this.#statements
+      .query<LedgerRow>(`SELECT ${columns} FROM ledger WHERE ${condition.sql} ORDER BY serial LIMIT ?`)
+      .all(...condition.values, limit)
+      .map(credentialOf)
+  }
+
+  count(condition: LedgerCondition): number {
+    return this.#statements.query<{ n: number }>(`SELECT count(*) AS n FROM ledger WHERE ${condition.sql}`).one(...condition.values)?.n ?? 0
+  }
+
+  /** In the order of their serials. */
+  hits(condition: LedgerCondition): LedgerHit[] {
+    return this.#statements
+      .query<LedgerHit>(`SELECT serial, spiffe_id, entry_id, agent_id, owner, kind FROM ledger WHERE ${condition.sql} ORDER BY serial`)
+      .all(...condition.values)
+  }
+}
+
+/** Who may hold a key: a public key belongs to one entry on one agent, to one agent, or to one minted ID (design 5). */
+export function keyHolder(kind: Credential['kind'], spiffeId: string, entryId: string | undefined, agentId: string | undefined): string {
+  return kind === 'workload' ? `${kind} ${entryId ?? spiffeId} ${agentId ?? ''}` : `${kind} ${spiffeId}`
+}
+
+const columns = `serial, kind, spiffe_id, entry_id, agent_id, owner, public_key_hash, authority_id, not_before_ms, not_after_ms, issued_at_ms, state,
+  ended_at_ms, cause, reason`
+
+interface HolderRow {
+  readonly kind: Credential['kind']
+  readonly spiffe_id: string
+  readonly entry_id: string | null
+  readonly agent_id: string | null
+}
+
+interface LedgerRow extends HolderRow {
+  readonly serial: Uint8Array
+  readonly owner: string
+  readonly public_key_hash: Uint8Array
+  readonly authority_id: Uint8Array
+  readonly not_before_ms: number
+  readonly not_after_ms: number
+  readonly issued_at_ms: number
+  readonly state: Credential['state']
+  readonly ended_at_ms: number | null
+  readonly cause: EndCause | null
+  readonly reason: string | null
+}
+
+function credentialOf(row: LedgerRow): Credential {
+  return {
+    kind: row.kind,
+    spiffeId: parseSpiffeId(row.spiffe_id),
+    ...(row.entry_id === null ? {} : { entryId: row.entry_id }),
+    ...(row.agent_id === null ? {} : { agentId: parseSpiffeId(row.agent_id) }),
+    owner: row.owner,
+    publicKeyHash: Buffer.from(row.public_key_hash).toString('hex'),
+    authorityId: Buffer.from(row.authority_id).toString('hex'),
+    notBeforeMs: row.not_before_ms,
+    notAfterMs: row.not_after_ms,
+    serial: Buffer.from(row.serial).toString('hex'),
+    issuedAtMs: row.issued_at_ms,
+    state: row.state,
+    ...(row.ended_at_ms === null ? {} : { endedAtMs: row.ended_at_ms }),
+    ...(row.cause === null ? {} : { cause: row.cause }),
+    ...(row.reason === null || row.reason === '' ? {} : { reason: row.reason }),
+  }
+}

@@ -1,0 +1,81 @@
+import { parseSpiffeId } from '../../../../src/core/spiffe-id.ts'
+import type { DisabledTarget, Target } from '../../port.ts'
+import type { Statements } from '../query.ts'
+
+/** Targets that can be disabled: all but a serial. */
+export type LastingTarget = Exclude<Target, { kind: 'serial' }>
+
+/** Disabled targets, in the file and, as they are few and asked for with every credential, in memory. */
+export class TargetTable {
+  readonly #statements: Statements
+  #disabled: Set<string> | undefined
+
+  constructor(statements: Statements) {
+    this.#statements = statements
+  }
+
+  isDisabled(kind: LastingTarget['kind'], name: string): boolean {
+    this.#disabled ??= new Set(this.#rows().map((row) => `${row.kind} ${row.name}`))
+    return this.#disabled.size > 0 && this.#disabled.has(`${kind} ${name}`)
+  }
+
+  disable(target: LastingTarget, reason: string, by: string, atMs: number): void {
+    this.#statements
+      .query('INSERT INTO disabled_targets (kind, name, reason, by, at_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT (kind, name) DO NOTHING')
+      .run(target.kind, nameOf(target), reason, by, atMs)
+    this.forget()
+  }
+
+  enable(target: LastingTarget): void {
+    this.#statements.query('DELETE FROM disabled_targets WHERE kind = ? AND name = ?').run(target.kind, nameOf(target))
+    this.forget()
+  }
+
+  all(): DisabledTarget[] {
+    return this.#rows().map((row) => ({ target: targetOf(row.kind, row.name), reason: row.reason, by: row.by, atMs: row.at_ms }))
+  }
+
+  forget(): void {
+    this.#disabled = undefined
+  }
+
+  #rows(): TargetRow[] {
+    return this.#statements.query<TargetRow>('SELECT kind, name, reason, by, at_ms FROM disabled_targets ORDER BY kind, name').all()
+  }
+}
+
+export function nameOf(target: LastingTarget): string {
+  switch (target.kind) {
+    case 'id':
+    case 'agent':
+      return target.id
+    case 'entry':
+      return target.entryId
+    case 'owner':
+      return target.owner
+    default:
+      return target satisfies never
+  }
+}
+
+function targetOf(kind: LastingTarget['kind'], name: string): LastingTarget {
+  switch (kind) {
+    case 'id':
+    case 'agent':
+      return { kind, id: parseSpiffeId(name) }
+    case 'entry':
+      return { kind, entryId: name }
+    case 'owner':
+      return { kind, owner: name }
+    default:
+      return kind satisfies never
+  }
+}
+
+interface TargetRow {
+  readonly kind: LastingTarget['kind']
+  readonly name: string
+  readonly reason: string
+  readonly by: string
+  readonly at_ms: number
+}
