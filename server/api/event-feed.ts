@@ -1,0 +1,76 @@
+import type { Event as EventMessage } from '../../proto/generated/mayfly/v1/Event.ts'
+import type { JournalRecord } from '../journal/records.ts'
+import type { JournalStore } from '../store/port.ts'
+import { Wakeup } from './wakeup.ts'
+
+const maxWaiting = 1_000
+const maxNamed = 100
+
+/** Every committed change from now on, as facts. A slow reader loses the oldest, and is told how many. */
+export async function* eventsOf(journal: JournalStore, signal: AbortSignal): AsyncGenerator<EventMessage> {
+  const waiting: EventMessage[] = []
+  const wakeup = new Wakeup()
+  let lost = 0
+  using _following = journal.onCommit(({ records }) => {
+    for (const { record, seq } of records) waiting.push(eventOf(record, seq))
+    while (waiting.length > maxWaiting) {
+      waiting.shift()
+      lost++
+    }
+    wakeup.wake()
+  })
+  while (!signal.aborted) {
+    await wakeup.wait(signal)
+    if (lost > 0) yield { name: 'watch.lost', atMs: waiting[0]?.atMs ?? 0, fields: JSON.stringify({ events: lost }) }
+    lost = 0
+    for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) yield event
+  }
+}
+
+function eventOf(record: JournalRecord, seq: number): EventMessage {
+  return { name: record.kind, atMs: record.atMs, fields: JSON.stringify({ seq, ...fieldsOf(record) }) }
+}
+
+/** What a person wants to see of a record: who and what, at most {@link maxNamed} of each, nothing secret. */
+function fieldsOf(record: JournalRecord): Readonly<Record<string, unknown>> {
+  switch (record.kind) {
+    case 'entries.created':
+    case 'entries.updated':
+      return { by: record.by, count: record.entries.length, entries: record.entries.slice(0, maxNamed).map(({ id, spiffeId, parentId, owner }) => ({ id, spiffeId, parentId, owner })) }
+    case 'entries.deleted':
+      return { by: record.by, count: record.ids.length, ids: record.ids.slice(0, maxNamed) }
+    case 'token.created':
+      return { by: record.by, agentId: record.agentId, expiresAtMs: record.expiresAtMs }
+    case 'agent.attested':
+      return { agentId: record.id, attestationType: record.attestationType, selectors: record.selectors }
+    case 'agent.svid':
+      return { agentId: record.id, serial: record.serial, notAfterMs: record.notAfterMs }
+    case 'agent.version':
+      return { agentId: record.id, version: record.version }
+    case 'agent.banned':
+    case 'agent.deleted':
+      return { agentId: record.id, by: record.by }
+    case 'credentials.reserved':
+      return { count: record.credentials.length, credentials: record.credentials.slice(0, maxNamed).map(({ serial, kind, spiffeId, notAfterMs }) => ({ serial, kind, spiffeId, notAfterMs })) }
+    case 'credentials.released':
+      return { count: record.serials.length, serials: record.serials.slice(0, maxNamed) }
+    case 'credentials.ended':
+      return { count: record.serials.length, serials: record.serials.slice(0, maxNamed), bit: record.bit, cause: record.cause, reason: record.reason, by: record.by }
+    case 'credentials.pruned':
+      return { beforeMs: record.beforeMs }
+    case 'target.disabled':
+    case 'target.enabled':
+      return { target: record.target, reason: record.reason, by: record.by }
+    case 'authority.prepared':
+      return { authorityId: record.authority.id, notAfterMs: record.authority.notAfterMs, by: record.by }
+    case 'authority.activated':
+    case 'authority.tainted':
+    case 'authority.revoked':
+    case 'authority.removed':
+      return { authorityId: record.id, by: record.by }
+    case 'domain.created':
+      return { trustDomain: record.trustDomain, epoch: record.epoch }
+    default:
+      return record satisfies never
+  }
+}
