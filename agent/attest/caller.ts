@@ -23,6 +23,7 @@ export class Caller implements Disposable {
   /** `undefined` on kernels before 5.3, or when no descriptor is left. */
   readonly handle: ProcessHandle | undefined
   readonly #processes: Processes
+  #disposed = false
 
   private constructor(fields: CallerFields, processes: Processes) {
     this.pid = fields.pid
@@ -58,12 +59,14 @@ export class Caller implements Disposable {
     return new Caller({ ...peer, startTicks: before, tier: peerHandle === undefined ? 'pid' : 'pidfd', handle }, processes)
   }
 
-  /** Whether the process that connected still runs; an exited one not yet waited for does not. */
+  /** Whether the process that connected still runs; an exited one not yet waited for does not. False once disposed: it can no longer be told. */
   alive(): boolean {
+    if (this.#disposed) return false
     return this.handle === undefined ? this.#processes.startTicks(this.pid) === this.startTicks : this.handle.alive()
   }
 
   [Symbol.dispose](): void {
+    this.#disposed = true
     this.handle?.[Symbol.dispose]()
   }
 }

@@ -12,7 +12,7 @@ export interface ProcessHandle extends Disposable {
   readonly fd: number
   /** False from the moment the process has exited, zombie or not. */
   alive(): boolean
-  /** A second descriptor of the same process with a life of its own. `undefined` when no descriptor is left. */
+  /** A second descriptor of the same process with a life of its own. `undefined` when this one is closed or no descriptor is left. */
   duplicate(): ProcessHandle | undefined
 }
 

@@ -49,7 +49,7 @@ export class ProcessHolders implements AsyncDisposable {
     return new ProcessHolders(config, deps)
   }
 
-  /** Notes that the process has been handed the entry's key. Saying it again changes nothing. A process that has exited is noticed soon after. */
+  /** Notes, before it is sent, that the process is handed the entry's key. Saying it again changes nothing. A process that has exited is noticed soon after. */
   hold(entryId: string, process: HoldingProcess): void {
     if (this.#stop.signal.aborted) return
     const watched = this.#processes.get(processKey(process)) ?? this.#watch(process)
@@ -98,7 +98,7 @@ export class ProcessHolders implements AsyncDisposable {
     return watched
   }
 
-  /** `undefined` when the process has no pidfd, or no descriptor is left for another. */
+  /** `undefined` when the process has no pidfd (any more), or no descriptor is left for another. */
   #watchExit(watched: WatchedProcess, original: ProcessHandle | undefined): Disposable | undefined {
     const handle = original?.duplicate()
     if (handle === undefined) return undefined

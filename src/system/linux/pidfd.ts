@@ -33,9 +33,9 @@ export class Pidfd implements Disposable {
     }
   }
 
-  /** A second descriptor of the same process; `undefined` when none is left. */
+  /** A second descriptor of the same process; `undefined` when this one is closed or none is left. */
   duplicate(): Pidfd | undefined {
-    if (this.#closed) throw new MayflyError('INTERNAL', 'a pidfd was duplicated after it was closed')
+    if (this.#closed) return undefined
     const fd = libc().fcntl(this.fd, duplicateCloseOnExec, 0)
     return fd < 0 ? undefined : new Pidfd(fd)
   }
