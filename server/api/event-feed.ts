@@ -11,7 +11,7 @@ export async function* eventsOf(journal: JournalStore, signal: AbortSignal): Asy
   const waiting: EventMessage[] = []
   const wakeup = new Wakeup()
   let lost = 0
-  using _following = journal.onCommit(({ records }) => {
+  using following = journal.onCommit(({ records }) => {
     for (const { record, seq } of records) waiting.push(eventOf(record, seq))
     while (waiting.length > maxWaiting) {
       waiting.shift()
@@ -19,6 +19,7 @@ export async function* eventsOf(journal: JournalStore, signal: AbortSignal): Asy
     }
     wakeup.wake()
   })
+  void following // held until the reader has gone
   while (!signal.aborted) {
     await wakeup.wait(signal)
     if (lost > 0) yield { name: 'watch.lost', atMs: waiting[0]?.atMs ?? 0, fields: JSON.stringify({ events: lost }) }

@@ -7,7 +7,8 @@ import type { CredentialFilter, Target } from '../store/port.ts'
 
 /** @throws {MayflyError} INVALID_ARGUMENT, SERIAL_INVALID, SPIFFE_ID_INVALID */
 export function targetFromWire(wire: Target__Output | null, trustDomain: TrustDomain): Target {
-  switch (wire?.target) {
+  if (wire === null) throw new MayflyError('INVALID_ARGUMENT', 'the target is missing')
+  switch (wire.target) {
     case 'serial':
       return { kind: 'serial', serial: formatSerial(parseSerial(wire.serial ?? '')) }
     case 'spiffeId':
@@ -24,7 +25,7 @@ export function targetFromWire(wire: Target__Output | null, trustDomain: TrustDo
     case undefined:
       throw new MayflyError('INVALID_ARGUMENT', 'the target is missing')
     default:
-      return wire?.target satisfies never
+      throw new MayflyError('INVALID_ARGUMENT', `no such target: ${String(wire.target satisfies never)}`)
   }
 }
 

@@ -1,0 +1,98 @@
+import { address, duration, flag, group, integer, list, oneOf, optional, required, text, trustDomain, withDefault } from '../src/config/fields.ts'
+import type { HostAndPort } from '../src/config/fields.ts'
+import { parseConfig } from '../src/config/reader.ts'
+import type { Overrides } from '../src/config/reader.ts'
+import { MayflyError } from '../src/core/errors.ts'
+import type { TrustDomain } from '../src/core/spiffe-id.ts'
+
+/** What a server is told: frozen, every value checked. */
+export interface ServerConfig {
+  readonly trustDomain: TrustDomain
+  /** The database, the keys and by default the admin socket are below it. */
+  readonly dataDir: string
+  /** Where agents and admins connect with TLS. Port 0: any. */
+  readonly listen: HostAndPort
+  /** What join lines say; unset: the address listened on. */
+  readonly advertise: HostAndPort | undefined
+  readonly adminSocket: string
+  /** Who may use the admin socket. */
+  readonly adminUids: readonly number[]
+  /** Entries may select the uids of {@link adminUids}: for `mayfly dev`, where one person is all. */
+  readonly dev: boolean
+  readonly keyStorage: 'disk' | 'memory'
+  readonly authorityTtlMs: number
+  readonly x509SvidTtlMs: number
+  readonly agentSvidTtlMs: number
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+  readonly maxConnections: number
+  /** How long calls may finish when the server stops. */
+  readonly drainMs: number
+}
+
+const dayMs = 86_400_000
+const hourMs = 3_600_000
+const maxSocketPathBytes = 107
+
+const fields = {
+  trustDomain: required(trustDomain()),
+  dataDir: withDefault(text(), '.mayfly/server'),
+  listen: withDefault(address(), { host: '127.0.0.1', port: 8081 }),
+  advertise: optional(address()),
+  adminSocket: optional(text(maxSocketPathBytes)),
+  adminUids: optional(list(integer(0, 4_294_967_294), 100)),
+  dev: withDefault(flag(), false),
+  logLevel: withDefault(oneOf('debug', 'info', 'warn', 'error'), 'info'),
+  maxConnections: withDefault(integer(1, 100_000), 12_000),
+  drain: withDefault(duration(0, 60_000), 2_000),
+  ca: group({
+    keyStorage: withDefault(oneOf('disk', 'memory'), 'disk'),
+    authorityTtl: withDefault(duration(10_000, 366 * dayMs), 7 * dayMs),
+    x509SvidTtl: withDefault(duration(2_000, hourMs), 900_000),
+    agentSvidTtl: withDefault(duration(2_000, hourMs), hourMs),
+  }),
+}
+
+/** The flags of `server/main.ts` that stand for a key, by the key's path. */
+export const flagPaths: Readonly<Record<string, string>> = {
+  'trust-domain': 'trustDomain',
+  data: 'dataDir',
+  listen: 'listen',
+  advertise: 'advertise',
+  'admin-socket': 'adminSocket',
+  'admin-uid': 'adminUids',
+  dev: 'dev',
+  'log-level': 'logLevel',
+  'key-storage': 'ca.keyStorage',
+  'authority-ttl': 'ca.authorityTtl',
+  'x509-svid-ttl': 'ca.x509SvidTtl',
+  'agent-svid-ttl': 'ca.agentSvidTtl',
+}
+
+/**
+ * Reads a server's configuration.
+ * @param ownUid the uid of this process: the admin when the configuration names none
+ * @throws {MayflyError} CONFIG_INVALID with every problem
+ */
+export function parseServerConfig(yaml: string, overrides: Overrides, fileName: string, ownUid: number): ServerConfig {
+  const raw = parseConfig(yaml, fields, overrides, fileName)
+  const adminSocket = raw.adminSocket ?? `${raw.dataDir}/admin.sock`
+  if (Buffer.byteLength(adminSocket) > maxSocketPathBytes) {
+    throw new MayflyError('CONFIG_INVALID', `${fileName}: adminSocket: longer than the ${maxSocketPathBytes} bytes that a Unix socket's path may have`, { hint: 'set adminSocket, or a shorter dataDir' })
+  }
+  return Object.freeze({
+    trustDomain: raw.trustDomain,
+    dataDir: raw.dataDir,
+    listen: raw.listen,
+    advertise: raw.advertise,
+    adminSocket,
+    adminUids: raw.adminUids ?? [ownUid],
+    dev: raw.dev,
+    keyStorage: raw.ca.keyStorage,
+    authorityTtlMs: raw.ca.authorityTtl,
+    x509SvidTtlMs: raw.ca.x509SvidTtl,
+    agentSvidTtlMs: raw.ca.agentSvidTtl,
+    logLevel: raw.logLevel,
+    maxConnections: raw.maxConnections,
+    drainMs: raw.drain,
+  })
+}
