@@ -1,0 +1,47 @@
+import type { ClientDuplexStream, ClientReadableStream } from '@grpc/grpc-js'
+import type { CallScope } from './channel.ts'
+import { fromStatus } from './status.ts'
+
+interface Sending {
+  readonly requests: AsyncIterable<object>
+  readonly call: ClientDuplexStream<object, object>
+}
+
+/** Messages of a streaming call; sends `requests` meanwhile. Cancels the call when it is left or the scope aborts. */
+export async function* messagesOf(call: ClientReadableStream<object>, scope: CallScope, sending?: Sending): AsyncGenerator<object, void, undefined> {
+  const failure = Promise.withResolvers<never>()
+  failure.promise.catch(() => undefined) // it is raced below, and may come when nobody reads any more
+  call.on('error', (status) => failure.reject(fromStatus(status)))
+  scope.onAbort((reason) => {
+    failure.reject(reason)
+    call.cancel()
+  })
+  sendAll(sending).catch((reason: unknown) => {
+    failure.reject(reason)
+    call.cancel()
+  })
+  const iterator = call.iterator({ destroyOnReturn: false }) as AsyncIterator<object, undefined> // messages of the call's deserializer
+  try {
+    for (;;) {
+      const step = await Promise.race([iterator.next(), failure.promise])
+      if (step.done === true) return
+      yield step.value
+    }
+  } catch (problem) {
+    throw fromStatus(problem)
+  } finally {
+    call.cancel()
+  }
+}
+
+async function sendAll(sending: Sending | undefined): Promise<void> {
+  if (sending === undefined) return
+  for await (const request of sending.requests) {
+    if (sending.call.destroyed) return
+    await new Promise<void>((resolve) => {
+      // A write that fails ends the call, and that is where the failure is told.
+      sending.call.write(request, () => resolve())
+    })
+  }
+  sending.call.end()
+}

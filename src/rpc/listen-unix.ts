@@ -1,0 +1,78 @@
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { connect, createServer } from 'node:net'
+import { umask } from 'node:process'
+import { MayflyError } from '../core/errors.ts'
+
+export interface UnixListenOptions {
+  /** Permissions of the socket file, such as 0o600. It has them from the first moment. */
+  readonly mode: number
+  /** Connections at once; further ones are closed. */
+  readonly maxConnections?: number
+  /** Gets each connection at once, before any of its bytes has been read. */
+  onConnection(socket: Socket): void
+}
+
+export interface Listener {
+  /** `host:port`, or the path of the socket. */
+  readonly address: string
+  /** Takes no more connections; the open ones are whose they were handed to. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/**
+ * Listens on a Unix socket. A socket file left by a dead process is replaced; one that answers is an error, and so is a file of another kind.
+ * @throws {MayflyError} SOCKET_IN_USE, INVALID_ARGUMENT
+ */
+export async function listenUnix(path: string, options: UnixListenOptions): Promise<Listener> {
+  if (Buffer.byteLength(path) > maxPathBytes) throw new MayflyError('INVALID_ARGUMENT', `the socket path is longer than ${maxPathBytes} bytes: ${path}`, { hint: 'choose a shorter data folder' })
+  await removeStale(path)
+  // A connection is whoever's it is handed to: half-open ones would hang there, so a peer's end is an end.
+  const server = createServer({ allowHalfOpen: false, noDelay: true }, (socket) => options.onConnection(socket))
+  if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (failure) => reject(new MayflyError('SOCKET_IN_USE', `cannot listen on ${path}: ${failure.message}`, { cause: failure })))
+    // The file is made inside `listen`, in this tick: the mask holds others off until the mode is set.
+    const before = umask(0o777 & ~options.mode)
+    try {
+      server.listen({ path }, resolve)
+    } finally {
+      umask(before)
+    }
+  })
+  chmodSync(path, options.mode)
+  server.on('error', () => undefined) // an accept that fails, such as for want of descriptors, concerns that connection only
+  const close = async (): Promise<void> => void server.close()
+  return {
+    address: path,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** `sun_path` holds 108 bytes with its end. */
+const maxPathBytes = 107
+
+async function removeStale(path: string): Promise<void> {
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (found === undefined) return
+  if (!found.isSocket()) throw new MayflyError('SOCKET_IN_USE', `${path} exists and is not a socket`)
+  if (await answers(path)) throw new MayflyError('SOCKET_IN_USE', `another process listens on ${path}`, { hint: 'stop it, or choose another data folder' })
+  unlinkSync(path)
+}
+
+async function answers(path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const probe = connect(path)
+    probe.once('connect', () => {
+      probe.destroy()
+      resolve(true)
+    })
+    probe.once('error', (failure: NodeJS.ErrnoException) => {
+      if (failure.code === 'ECONNREFUSED' || failure.code === 'ENOENT') resolve(false)
+      else if (failure.code === 'EAGAIN') resolve(true) // its queue is full: somebody is there
+      else reject(new MayflyError('SOCKET_IN_USE', `cannot look at ${path}: ${failure.message}`, { cause: failure }))
+    })
+  })
+}
