@@ -1,0 +1,269 @@
+import { isPublished, nextRotationStep, type AuthorityFacts, type RotationStep } from '../../src/core/authority.ts'
+import { MayflyError } from '../../src/core/errors.ts'
+import { toHex } from '../../src/core/bytes.ts'
+import type { TrustDomain } from '../../src/core/spiffe-id.ts'
+import { wholeSeconds } from '../../src/core/validity.ts'
+import type { Clock } from '../../src/ports/clock.ts'
+import type { Logger } from '../../src/ports/logger.ts'
+import type { Random } from '../../src/ports/random.ts'
+import type { TrustBundle } from '../../src/x509/bundle.ts'
+import { authoritySpec, type CertificateSpec } from '../../src/x509/certificate-spec.ts'
+import { parseCertificate, type Certificate } from '../../src/x509/certificate.ts'
+import { authorityIdOf } from '../../src/x509/fingerprint.ts'
+import type { PrivateKey } from '../../src/x509/private-key.ts'
+import type { Actor, Authority, AuthorityStore, EndResult } from '../store/port.ts'
+import type { KeyStore } from './key-store.ts'
+import type { Profiles } from './profiles.ts'
+
+export interface AuthoritiesConfig {
+  readonly trustDomain: TrustDomain
+  /** Life of an authority; down to seconds, at most the profile's. */
+  readonly lifeMs: number
+  /** What consumers of the bundle are told: how often to ask again. */
+  readonly refreshHintSeconds: number
+}
+
+export interface AuthoritiesDeps {
+  readonly profiles: Profiles
+  readonly store: AuthorityStore
+  readonly keys: KeyStore
+  readonly clock: Clock
+  readonly random: Random
+  /** Builds and signs certificates, slowly: `SlowPath`. */
+  readonly slowPath: { certify(spec: CertificateSpec, signer: PrivateKey): Promise<Uint8Array> }
+  readonly log: Logger
+  /** Whether every connected agent has acknowledged a bundle with this authority. Call {@link AuthoritySet.reconsider} when the answer may have changed. */
+  readonly acknowledged: (authorityId: string) => boolean
+}
+
+/** The authority that signs now. */
+export interface ActiveAuthority {
+  /** SHA-256 of its public key, hexadecimal. */
+  readonly id: string
+  readonly certificate: Certificate
+  readonly key: PrivateKey
+}
+
+const system = 'system'
+const retryMs = 1_000
+const longestSleepMs = 60_000
+const serialLength = 16
+
+/**
+ * The signing authorities of the trust domain, which follow one another by themselves: prepared at half life, activated once known, retired,
+ * dropped once over. All state is in the store; keys are in the key store.
+ */
+export class AuthoritySet implements AsyncDisposable {
+  readonly #config: AuthoritiesConfig
+  readonly #deps: AuthoritiesDeps
+  readonly #stop = new AbortController()
+  readonly #listeners = new Set<() => void>()
+  readonly #keys = new Map<string, PrivateKey>()
+  #all: readonly Authority[] = []
+  #bundle: TrustBundle
+  #active: ActiveAuthority | undefined
+  #queue: Promise<unknown> = Promise.resolve()
+  #wake = new AbortController()
+  #loop: Promise<void> = Promise.resolve()
+
+  private constructor(config: AuthoritiesConfig, deps: AuthoritiesDeps) {
+    this.#config = config
+    this.#deps = deps
+    this.#bundle = { trustDomain: config.trustDomain, x509Authorities: [], sequence: 0n, refreshHintSeconds: config.refreshHintSeconds }
+  }
+
+  /** Reads the authorities and carries out what is due: afterwards one is active. @throws {MayflyError} CONFIG_INVALID, STORE_UNWRITABLE */
+  static async start(config: AuthoritiesConfig, deps: AuthoritiesDeps): Promise<AuthoritySet> {
+    const { maxTtlMs } = deps.profiles.authority
+    if (!(config.lifeMs >= 2_000 && config.lifeMs <= maxTtlMs)) throw new MayflyError('CONFIG_INVALID', `an authority lives from 2 s to ${maxTtlMs} ms`)
+    const set = new AuthoritySet(config, deps)
+    await set.#reload()
+    await set.#settle()
+    set.#loop = set.#run()
+    return set
+  }
+
+  /** @throws {MayflyError} NO_ACTIVE_AUTHORITY */
+  active(): ActiveAuthority {
+    if (this.#active === undefined) throw new MayflyError('NO_ACTIVE_AUTHORITY', 'no authority can sign now')
+    return this.#active
+  }
+
+  /** What is published: every authority that is not revoked. The same object until it changes. */
+  bundle(): TrustBundle {
+    return this.#bundle
+  }
+
+  all(): readonly Authority[] {
+    return this.#all
+  }
+
+  /** Called after every change of an authority's state. */
+  onChange(listener: () => void): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
+  }
+
+  /** Looks now whether something is due, as when an agent has acknowledged a bundle. */
+  reconsider(): void {
+    this.#wake.abort()
+  }
+
+  /** Prepares one more, out of turn. */
+  async prepare(by: Actor): Promise<Authority> {
+    return this.#inTurn(async () => this.#prepare(by))
+  }
+
+  /** @throws {MayflyError} NOT_FOUND, AUTHORITY_STATE */
+  async activate(id: string, by: Actor): Promise<void> {
+    await this.#inTurn(async () => this.#activate(id, by))
+  }
+
+  /** Taints it; when it was the active one, another takes its place at once. @throws {MayflyError} NOT_FOUND, AUTHORITY_STATE */
+  async taint(id: string, by: Actor): Promise<void> {
+    await this.#inTurn(async () => {
+      await this.#deps.store.taint(id, by)
+      await this.#reload()
+      await this.#settle()
+    })
+  }
+
+  /** Out of the bundle, for good, and its key is destroyed; when it was the active one, another takes its place at once. @throws {MayflyError} NOT_FOUND, AUTHORITY_STATE */
+  async revoke(id: string, by: Actor): Promise<EndResult> {
+    return this.#inTurn(async () => {
+      const authority = this.#byId(id)
+      const result = await this.#deps.store.revoke(id, by)
+      await this.#deps.keys.remove(authority.keyName)
+      await this.#reload()
+      await this.#settle()
+      return result
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    this.#wake.abort()
+    await this.#loop
+    await this.#queue.catch(() => undefined) // its caller was told
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log } = this.#deps
+    for (;;) {
+      this.#wake = new AbortController()
+      let sleepMs = retryMs
+      try {
+        sleepMs = (await this.#inTurn(async () => this.#settle())) - clock.nowMs()
+      } catch (error) {
+        log.error({ event: 'authority.rotation_failed', error }, 'an authority could not be rotated, trying again')
+      }
+      if (this.#stop.signal.aborted) return
+      await clock.sleep(Math.min(Math.max(sleepMs, 1), longestSleepMs), AbortSignal.any([this.#stop.signal, this.#wake.signal])).catch(() => undefined) // woken
+      if (this.#stop.signal.aborted) return
+    }
+  }
+
+  /** Carries out what is due. Returns when to look again. */
+  async #settle(): Promise<number> {
+    for (;;) {
+      const step = this.#nextStep()
+      if (step.kind === 'wait') return step.untilMs
+      await this.#carryOut(step)
+    }
+  }
+
+  #nextStep(): RotationStep {
+    return nextRotationStep(this.#all.map((authority) => this.#factsOf(authority)), this.#deps.clock.nowMs(), {
+      lifeMs: this.#config.lifeMs,
+      acknowledged: this.#deps.acknowledged,
+    })
+  }
+
+  /** One whose key is gone (a key store in memory, a file lost) can sign as little as an old one. */
+  #factsOf({ id, state, notBeforeMs, notAfterMs, preparedAtMs }: Authority): AuthorityFacts {
+    const usable = this.#keys.has(id) || (state !== 'active' && state !== 'prepared')
+    return { id, state: usable ? state : 'old', notBeforeMs, notAfterMs, preparedAtMs }
+  }
+
+  async #carryOut(step: Exclude<RotationStep, { kind: 'wait' }>): Promise<void> {
+    const by: Actor = { name: system, atMs: this.#deps.clock.nowMs() }
+    switch (step.kind) {
+      case 'prepare':
+        await this.#prepare(by)
+        break
+      case 'activate':
+        await this.#activate(step.id, by)
+        break
+      case 'remove': {
+        const { keyName } = this.#byId(step.id)
+        await this.#deps.store.remove(step.id, by)
+        await this.#deps.keys.remove(keyName)
+        await this.#reload()
+        this.#deps.log.info({ event: 'authority.removed', authority: step.id }, 'authority is over')
+        break
+      }
+      default:
+        step satisfies never
+    }
+  }
+
+  async #prepare(by: Actor): Promise<Authority> {
+    const { clock, random, keys, profiles, slowPath, store, log } = this.#deps
+    const nowMs = clock.nowMs()
+    const keyName = `authority-${toHex(random.bytes(8))}`
+    const key = await keys.create(keyName)
+    const validity = { notBeforeMs: wholeSeconds(nowMs - profiles.authority.backdateMs), notAfterMs: wholeSeconds(nowMs + this.#config.lifeMs) }
+    const serial = random.bytes(serialLength)
+    serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40 // positive, and of full length
+    const certificate = await slowPath.certify(authoritySpec(profiles.authority, { trustDomain: this.#config.trustDomain, spki: key.spki, serial, validity }), key)
+    const id = authorityIdOf(key.spki)
+    await store.prepare({ id, certificate, keyName, ...validity, preparedAtMs: nowMs }, by)
+    this.#keys.set(id, key)
+    await this.#reload()
+    log.info({ event: 'authority.prepared', authority: id, notAfterMs: validity.notAfterMs }, 'authority prepared')
+    return this.#byId(id)
+  }
+
+  async #activate(id: string, by: Actor): Promise<void> {
+    if (!this.#keys.has(id)) throw new MayflyError('AUTHORITY_STATE', 'the key of this authority is not here')
+    await this.#deps.store.activate(id, by)
+    await this.#reload()
+    this.#deps.log.info({ event: 'authority.activated', authority: id }, 'authority activated')
+  }
+
+  async #reload(): Promise<void> {
+    const { store, keys, log } = this.#deps
+    const [all, sequence] = [await store.all(), await store.bundleSequence()]
+    for (const { id, keyName, state } of all) {
+      if (this.#keys.has(id) || state === 'revoked') continue
+      const key = await keys.load(keyName)
+      if (key !== undefined && authorityIdOf(key.spki) === id) this.#keys.set(id, key)
+      else if (state === 'active' || state === 'prepared') log.warn({ event: 'authority.key_missing', authority: id }, 'the key of an authority is gone, another takes its place')
+    }
+    for (const id of this.#keys.keys()) if (!all.some((authority) => authority.id === id && authority.state !== 'revoked')) this.#keys.delete(id)
+    this.#all = all
+    const published = all.filter(({ state }) => isPublished(state)).map(({ certificate }) => certificate)
+    this.#bundle = { trustDomain: this.#config.trustDomain, x509Authorities: published, sequence: BigInt(sequence), refreshHintSeconds: this.#config.refreshHintSeconds }
+    this.#active = this.#activeOf(all)
+    for (const listener of this.#listeners) listener()
+  }
+
+  #activeOf(all: readonly Authority[]): ActiveAuthority | undefined {
+    const active = all.find(({ state }) => state === 'active')
+    const key = active === undefined ? undefined : this.#keys.get(active.id)
+    if (active === undefined || key === undefined) return undefined
+    return this.#active?.id === active.id ? this.#active : { id: active.id, certificate: parseCertificate(active.certificate), key }
+  }
+
+  #byId(id: string): Authority {
+    const found = this.#all.find((authority) => authority.id === id)
+    if (found === undefined) throw new MayflyError('NOT_FOUND', 'no such authority')
+    return found
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#queue.then(work, work)
+    this.#queue = turn.catch(() => undefined) // the caller has it
+    return turn
+  }
+}

@@ -1,0 +1,60 @@
+import type { KeyObject } from 'node:crypto'
+import { parentPort } from 'node:worker_threads'
+import { MayflyError, type ErrorCode } from '../../src/core/errors.ts'
+import { pack, unpack, type Packed } from './packed.ts'
+import { loadProfiles } from './profiles.ts'
+import { Signer, type Prepared, type SigningOrder } from './signer.ts'
+
+export type SignerRequest =
+  | { readonly kind: 'learn'; readonly authorityId: string; readonly certificate: Uint8Array; readonly key: KeyObject }
+  | { readonly kind: 'prepare'; readonly batch: number; readonly authorityId: string; readonly issuedAtMs: number; readonly orders: readonly SigningOrder[]; readonly keys: Packed }
+  | { readonly kind: 'sign'; readonly batch: number; readonly serials: Packed }
+  | { readonly kind: 'drop'; readonly batch: number }
+
+export type SignerAnswer =
+  | { readonly kind: 'prepared'; readonly batch: number; readonly results: readonly Prepared[] }
+  | { readonly kind: 'signed'; readonly batch: number; readonly certificates: Packed }
+  | { readonly kind: 'failed'; readonly batch: number; readonly code: ErrorCode; readonly message: string }
+
+const port = parentPort
+if (port === null) throw new Error('this module is a worker')
+const signer = new Signer(loadProfiles())
+
+port.on('message', (request: SignerRequest) => {
+  const answer = answerTo(request)
+  if (answer !== undefined) port.postMessage(answer, answer.kind === 'signed' ? [answer.certificates.bytes.buffer] : [])
+})
+
+function answerTo(request: SignerRequest): SignerAnswer | undefined {
+  switch (request.kind) {
+    case 'learn':
+      signer.learn(request.authorityId, request.certificate, request.key)
+      return undefined
+    case 'prepare':
+      return guarded(request.batch, () => ({
+        kind: 'prepared',
+        batch: request.batch,
+        results: signer.prepare(request.batch, request.authorityId, request.issuedAtMs, request.orders, unpack(request.keys)),
+      }))
+    case 'sign':
+      return guarded(request.batch, () => {
+        const serials = unpack(request.serials).map((serial) => (serial.length === 0 ? undefined : serial))
+        return { kind: 'signed', batch: request.batch, certificates: pack(signer.sign(request.batch, serials)) }
+      })
+    case 'drop':
+      signer.drop(request.batch)
+      return undefined
+    default:
+      return request satisfies never
+  }
+}
+
+function guarded(batch: number, work: () => SignerAnswer): SignerAnswer {
+  try {
+    return work()
+  } catch (error) {
+    signer.drop(batch)
+    const known = error instanceof MayflyError
+    return { kind: 'failed', batch, code: known ? error.code : 'INTERNAL', message: known ? error.message : 'signing failed' }
+  }
+}
