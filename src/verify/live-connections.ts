@@ -56,7 +56,7 @@ export class LiveConnections implements Disposable {
   #handle(change: RevokedChange): void {
     const hasAuthority = change.kind === 'everything' || change.events.some(({ kind }) => kind === 'authority_revoked')
     const places = change.kind === 'everything' || hasAuthority ? this.#byPlace.keys() : change.events.map(placeOfEvent)
-    for (const place of [...places]) for (const connection of [...(this.#byPlace.get(place) ?? [])]) this.#checkAgain(connection)
+    for (const place of places) for (const connection of this.#byPlace.get(place) ?? []) this.#checkAgain(connection)
   }
 
   #checkAgain(connection: Connection): void {

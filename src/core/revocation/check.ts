@@ -24,8 +24,11 @@ export type CheckOutcome =
   /** Not 17 bytes, a shard or an index out of range, or a minute that is not ⌊notAfter / 60 s⌋. */
   | { readonly kind: 'malformed' }
 
-export const good: CheckOutcome = { kind: 'good' }
-export const superseded: CheckOutcome = { kind: 'superseded' }
-export const revoked: CheckOutcome = { kind: 'revoked' }
-export const expired: CheckOutcome = { kind: 'expired' }
-export const malformed: CheckOutcome = { kind: 'malformed' }
+/** The outcomes that carry nothing, made once. */
+export const outcomes: { readonly [kind in 'good' | 'superseded' | 'revoked' | 'expired' | 'malformed']: CheckOutcome } = {
+  good: { kind: 'good' },
+  superseded: { kind: 'superseded' },
+  revoked: { kind: 'revoked' },
+  expired: { kind: 'expired' },
+  malformed: { kind: 'malformed' },
+}

@@ -1,7 +1,7 @@
 import { equalBytes } from '../bytes.ts'
 import { chainHash, emptyChainHash, type RevocationEvent, type Sha256, type UnknownEvent } from './codec.ts'
 import { decodeFrameBody, openFrame, signedBytes, type BatchFrame, type DecodedFrame, type FrameHead, type HeartbeatFrame, type SnapshotFrame } from './frame.ts'
-import type { Freshness, ReaderTime } from './freshness.ts'
+import { clockSkewLimitMs, type Freshness, type ReaderTime } from './freshness.ts'
 import { RevocationSet } from './set.ts'
 import { joinParts } from './snapshot.ts'
 
@@ -191,8 +191,10 @@ export class StreamFollower {
     this.#highest = place
   }
 
-  #refresh(frame: FrameHead, { bootMs }: ReaderTime): void {
-    if (!frame.complete || (this.#fresh !== undefined && frame.signedAtMs <= this.#fresh.signedAtMs)) return
+  /** Only a frame signed later counts as newer, unless what we have claims to be from the future: its signer's clock was set right since. */
+  #refresh(frame: FrameHead, { nowMs, bootMs }: ReaderTime): void {
+    if (!frame.complete) return
+    if (this.#fresh !== undefined && frame.signedAtMs <= this.#fresh.signedAtMs && this.#fresh.signedAtMs <= nowMs + clockSkewLimitMs) return
     this.#fresh = { signedAtMs: frame.signedAtMs, receivedBootMs: bootMs }
   }
 }

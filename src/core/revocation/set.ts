@@ -2,7 +2,7 @@ import { concatBytes } from '../bytes.ts'
 import { serialBytes } from '../serial.ts'
 import { Bitmap } from './bitmap.ts'
 import { ByteWriter } from './byte-stream.ts'
-import { expired, good, malformed, revoked, superseded, type ChainFacts, type CheckOutcome } from './check.ts'
+import { outcomes, type ChainFacts, type CheckOutcome } from './check.ts'
 import { maxIndex, type RevocationEvent, type Sha256, type UnknownEvent } from './codec.ts'
 import { encodeAuthorities, encodeBitmaps, includesBits, type AuthorityState, type BucketState, type SnapshotContent } from './snapshot.ts'
 
@@ -84,16 +84,16 @@ export class RevocationSet {
     if (authority?.revoked === true) return { kind: 'authority_revoked', authorityId: facts.authorityId }
     if (authority?.indexed !== true) return { kind: 'unindexed', authorityId: facts.authorityId }
     const { serial } = facts
-    if (serial.length !== serialBytes) return malformed
+    if (serial.length !== serialBytes) return outcomes.malformed
     const shard = serial[0] ?? 0
     const minute = uint32(serial, 1)
     const index = uint32(serial, 5)
-    if (shard < 1 || shard > 127 || index > maxIndex || minute !== Math.floor(facts.notAfterMs / 60_000)) return malformed
-    if (minute < this.#floorMinute) return expired
+    if (shard < 1 || shard > 127 || index > maxIndex || minute !== Math.floor(facts.notAfterMs / 60_000)) return outcomes.malformed
+    if (minute < this.#floorMinute) return outcomes.expired
     const bucket = this.#shards[shard]?.get(minute)
-    if (bucket === undefined) return good
-    if (bucket.revoked.has(index)) return revoked
-    return bucket.superseded.has(index) ? superseded : good
+    if (bucket === undefined) return outcomes.good
+    if (bucket.revoked.has(index)) return outcomes.revoked
+    return bucket.superseded.has(index) ? outcomes.superseded : outcomes.good
   }
 
   /** Whether an authority was revoked; unknown ones were not. */

@@ -1,0 +1,101 @@
+import type { Clock } from '../../src/ports/clock.ts'
+import type { Logger } from '../../src/ports/logger.ts'
+import { parseCertificate } from '../../src/x509/certificate.ts'
+import { publicKeyHash } from '../../src/x509/fingerprint.ts'
+import { PrivateKey } from '../../src/x509/private-key.ts'
+
+/** A certified key of the stream, in memory alone. */
+export interface StreamSigningKey {
+  /** SHA-256 of its SubjectPublicKeyInfo, 32 bytes. */
+  readonly keyId: Uint8Array
+  /** DER, leaf first. */
+  readonly chain: readonly Uint8Array[]
+  readonly notAfterMs: number
+  sign(bytes: Uint8Array): Uint8Array
+}
+
+export interface StreamSignerDeps {
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Has a certificate of at most 24 h made for an Ed25519 SubjectPublicKeyInfo: DER, leaf first, up to but without the authority in the bundle. */
+  readonly certify: (spki: Uint8Array) => Promise<readonly Uint8Array[]>
+}
+
+const firstRetryMs = 250
+const longestRetryMs = 10_000
+
+/**
+ * Keeps an Ed25519 key that may sign the revocation stream: makes one at start, has it certified, and replaces it at half of its life. Starting
+ * waits for nothing: while there is no certified key, {@link current} is unset and the stream is silent.
+ */
+export class StreamSigner implements AsyncDisposable {
+  readonly #deps: StreamSignerDeps
+  readonly #stop = new AbortController()
+  readonly #listeners = new Set<(next: StreamSigningKey, before: StreamSigningKey | undefined) => void>()
+  #wake = new AbortController()
+  #current: StreamSigningKey | undefined
+  #running: Promise<void> = Promise.resolve()
+
+  private constructor(deps: StreamSignerDeps) {
+    this.#deps = deps
+  }
+
+  static start(deps: StreamSignerDeps): StreamSigner {
+    const signer = new StreamSigner(deps)
+    signer.#running = signer.#run(signer.#stop.signal)
+    return signer
+  }
+
+  /** The key to sign with; unset before the first one is certified, after its end, and after {@link replace}. */
+  get current(): StreamSigningKey | undefined {
+    return this.#current !== undefined && this.#deps.clock.nowMs() <= this.#current.notAfterMs ? this.#current : undefined
+  }
+
+  /** Called with each new key just before it becomes the current one, so that the old one can introduce it. */
+  onNext(listener: (next: StreamSigningKey, before: StreamSigningKey | undefined) => void): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
+  }
+
+  /** Makes a new key now. @param trusted false: readers no longer take the present one (its authority was revoked), so it is dropped at once */
+  replace(trusted: boolean): void {
+    if (!trusted) this.#current = undefined
+    this.#wake.abort()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    await this.#running
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    let retryMs = firstRetryMs
+    while (!signal.aborted) {
+      this.#wake = new AbortController()
+      const next = await this.#make()
+      if (signal.aborted) return
+      if (next !== undefined) this.#adopt(next)
+      const waitMs = next === undefined ? retryMs : Math.max(firstRetryMs, (next.notAfterMs - this.#deps.clock.nowMs()) / 2)
+      retryMs = next === undefined ? Math.min(retryMs * 2, longestRetryMs) : firstRetryMs
+      await this.#deps.clock.sleep(waitMs, AbortSignal.any([signal, this.#wake.signal])).catch(() => undefined) // only aborts
+    }
+  }
+
+  #adopt(next: StreamSigningKey): void {
+    for (const listener of this.#listeners) listener(next, this.current)
+    this.#current = next
+    this.#deps.logger.info({ event: 'revocation.signer_changed', notAfterMs: next.notAfterMs }, 'a new key signs the revocation stream')
+  }
+
+  async #make(): Promise<StreamSigningKey | undefined> {
+    try {
+      const key = PrivateKey.generate('Ed25519')
+      const chain = await this.#deps.certify(key.spki)
+      const { notAfterMs } = parseCertificate(chain[0] ?? new Uint8Array(0))
+      return { keyId: publicKeyHash(key.spki), chain, notAfterMs, sign: (bytes) => key.sign(bytes) }
+    } catch (error) {
+      this.#deps.logger.warn({ event: 'revocation.signer_uncertified', error: String(error) }, 'no certificate for the key of the revocation stream: the stream is silent')
+      return undefined
+    }
+  }
+}
