@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { MayflyError } from '../../src/core/errors.ts'
 import type { BindingTier } from './binding.ts'
-import type { ProcessHandle, Processes } from './ports.ts'
+import type { PeerCredentials, ProcessHandle, Processes } from './ports.ts'
 
 /** `auto`: the strongest that the kernel offers. Anything else is forced, for tests and for hosts that must not go below it. */
 export type TierChoice = 'auto' | BindingTier
@@ -49,12 +49,28 @@ export class Caller implements Disposable {
     if (peerHandle === undefined && (choice === 'pidfd' || choice === 'cgroup')) {
       throw new MayflyError('PLATFORM_UNSUPPORTED', `binding tier ${choice} is forced and this kernel cannot name the caller by a pidfd`, { hint: 'Linux 6.5 or newer has it' })
     }
+    return Caller.#settled(peer, peerHandle, processes)
+  }
+
+  /**
+   * A process that somebody names by its pid, as `mayfly why <pid>` does; it has connected to nothing and proven nothing. Of tier `pid`.
+   * @throws {MayflyError} PROCESS_GONE there is none
+   */
+  static named(pid: number, processes: Processes): Caller {
+    const reading = processes.read(pid)
+    if (reading.kind === 'gone') throw new MayflyError('PROCESS_GONE', `there is no process ${pid}`)
+    const { uid, gid } = reading.process
+    return Caller.#settled({ pid, uid, gid }, undefined, processes)
+  }
+
+  /** Start time, descriptor, start time: what the descriptor names is what started then. */
+  static #settled(peer: PeerCredentials, peerHandle: ProcessHandle | undefined, processes: Processes): Caller {
     const before = processes.startTicks(peer.pid)
     const handle = peerHandle ?? processes.openHandle(peer.pid)
     const after = processes.startTicks(peer.pid)
     if (before === undefined || before !== after || handle?.alive() === false) {
       handle?.[Symbol.dispose]()
-      throw new MayflyError('PROCESS_GONE', `process ${peer.pid} exited while it connected`)
+      throw new MayflyError('PROCESS_GONE', `process ${peer.pid} has exited`)
     }
     return new Caller({ ...peer, startTicks: before, tier: peerHandle === undefined ? 'pid' : 'pidfd', handle }, processes)
   }

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { must } from '../support/processes/processes.ts'
 import { FileLock } from '../../src/system/file-lock.ts'
 
 let directory = ''
@@ -17,7 +18,7 @@ describe('FileLock', () => {
   test('a second holder is refused and told who holds it, and gets it once that one is killed', async () => {
     const path = join(directory, 'lock')
     const child = start('hold-lock.mjs', path)
-    await once(child.stdout ?? expect.unreachable(), 'data')
+    await once(must(child.stdout), 'data')
     expect(() => FileLock.acquire(path)).toThrow(expect.objectContaining({ code: 'STORE_LOCKED', details: { pid: child.pid } }))
     child.kill('SIGKILL')
     await once(child, 'exit')
@@ -43,7 +44,7 @@ describe('FileLock', () => {
 
 test('the first signal asks to stop, the second ends the process', async () => {
   const child = start('stop.mjs')
-  const out = child.stdout ?? expect.unreachable()
+  const out = must(child.stdout)
   await once(out, 'data')
   child.kill('SIGTERM')
   const [said] = await once(out, 'data')

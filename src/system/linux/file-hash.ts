@@ -6,12 +6,13 @@ import { failureOf } from './read-bounded.ts'
 import { identityOf } from './proc.ts'
 
 /**
- * SHA-256 of files, streamed in pieces, remembered by the file's identity (device, inode, size, mtime, ctime). Two that ask for the
- * same file at once share one reading.
+ * SHA-256 of files, streamed in pieces, remembered by the file's identity (device, inode, size, mtime, ctime). One file is read at a
+ * time, and two that ask for the same share one reading: no crowd of callers takes more than one thread.
  */
 export class FileHashes {
   readonly #known = new Map<string, Promise<string>>()
   readonly #maxKnown: number
+  #last: Promise<unknown> = Promise.resolve()
 
   constructor(maxKnown = 1_024) {
     this.#maxKnown = maxKnown
@@ -34,7 +35,7 @@ export class FileHashes {
 
   async #remembered(handle: FileHandle, file: FileIdentity): Promise<string> {
     const key = `${file.dev}:${file.ino}:${file.size}:${file.mtimeNs}:${file.ctimeNs}`
-    const hash = this.#known.get(key) ?? hashOf(handle, file)
+    const hash = this.#known.get(key) ?? this.#inTurn(async () => hashOf(handle, file))
     // Put in last place again, so that the first is the one least used.
     this.#known.delete(key)
     this.#known.set(key, hash)
@@ -46,6 +47,12 @@ export class FileHashes {
       this.#known.delete(key)
       throw error
     }
+  }
+
+  async #inTurn(read: () => Promise<string>): Promise<string> {
+    const hash = this.#last.then(read)
+    this.#last = hash.catch(() => undefined) // whoever asked hears of the failure
+    return hash
   }
 }
 

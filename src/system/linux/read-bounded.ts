@@ -32,17 +32,15 @@ export function failureOf(error: unknown): { readonly kind: 'gone' } | { readonl
 }
 
 function readAll(fd: number, maxBytes: number): BoundedText {
-  // Most files of /proc fit into one chunk; a read of 0 bytes is the only sure end.
-  const parts: string[] = []
-  const decoder = new TextDecoder()
+  const pieces: Buffer[] = []
   let total = 0
   for (;;) {
-    const length = readSync(fd, chunk)
+    const length = readSync(fd, chunk) // nothing read is the only sure end
     if (length === 0) break
     total += length
     if (total > maxBytes) return { kind: 'too_large' }
-    parts.push(decoder.decode(chunk.subarray(0, length), { stream: true }))
+    pieces.push(Buffer.from(chunk.subarray(0, length)))
   }
-  parts.push(decoder.decode())
-  return { kind: 'read', text: parts.join('') }
+  const [only] = pieces
+  return { kind: 'read', text: (pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces)).toString('utf8') }
 }

@@ -65,6 +65,12 @@ describe('a caller', () => {
   })
 })
 
+test('a process that is only named, for a person who asks about it, is of tier pid; one that is not there is gone', async () => {
+  const { processes, attestor } = connected()
+  expect(await attestor.attest(Caller.named(100, processes), nothing)).toMatchObject({ pid: 100, uid: 1000, tier: 'pid' })
+  expect(() => Caller.named(101, processes)).toThrow(expect.objectContaining({ code: 'PROCESS_GONE' }))
+})
+
 describe('attest', () => {
   test("states the selectors of SPIRE's unix attestor, names where there are any", async () => {
     const { attestor, caller } = connected()

@@ -110,12 +110,12 @@ describe('garbage', () => {
   test('no text makes a parser throw or answer with a number that is not a whole one', () => {
     fc.assert(
       fc.property(anything, (text) => {
-        const stat = parseProcStat(text)
-        if (stat !== undefined) expect([stat.pid, stat.parentPid, stat.startTicks].every(isWhole)).toBe(true)
-        const parsed = parseProcStatus(text)
-        if (parsed !== undefined) expect([...parsed.uids, ...parsed.gids, ...parsed.groups].every(isWhole)).toBe(true)
-        for (const { hierarchy, path } of parseProcCgroup(text) ?? []) expect(isWhole(hierarchy) && path.startsWith('/')).toBe(true)
-        for (const id of parseAccountNames(text).keys()) expect(isWhole(id)).toBe(true)
+        const stat = parseProcStat(text) ?? { pid: 0, parentPid: 0, startTicks: 0 }
+        const { uids, gids, groups } = parseProcStatus(text) ?? { uids: [], gids: [], groups: [] }
+        const memberships = parseProcCgroup(text) ?? []
+        const numbers = [stat.pid, stat.parentPid, stat.startTicks, ...uids, ...gids, ...groups, ...memberships.map(({ hierarchy }) => hierarchy), ...parseAccountNames(text).keys()]
+        expect(numbers.filter((value) => !isWhole(value))).toEqual([])
+        expect(memberships.every(({ path }) => path.startsWith('/'))).toBe(true)
         expect(unifiedMountOf(text) ?? '/').toMatch(/^\//)
       }),
       { numRuns: 2_000 },

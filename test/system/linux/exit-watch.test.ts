@@ -5,6 +5,7 @@ import { readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { encodeEpollEvent, ExitWatch } from '../../../src/system/linux/exit-watch.ts'
 import { Pidfd } from '../../../src/system/linux/pidfd.ts'
+import { must } from '../../support/processes/processes.ts'
 
 describe('ExitWatch', () => {
   test('reports the exit of 200 children, each once and each its own', async () => {
@@ -22,6 +23,20 @@ describe('ExitWatch', () => {
     for (const child of children) child.kill('SIGKILL')
     await all.promise
     expect(reported.toSorted((a, b) => a - b)).toEqual(children.map(pidOf).toSorted((a, b) => a - b))
+    expect(watch.size).toBe(0)
+  })
+
+  test('1,000 watches of one process all hear of its exit', async () => {
+    await using watch = ExitWatch.start()
+    await using stack = new AsyncDisposableStack()
+    const child = await sleeper()
+    const pidfd = stack.use(pidfdOf(child))
+    const heard = Array.from({ length: 1_000 }, async () => {
+      const own = stack.use(must(pidfd.duplicate()))
+      return new Promise<void>((resolve) => void watch.watch(own, resolve))
+    })
+    child.kill('SIGKILL')
+    await Promise.all(heard)
     expect(watch.size).toBe(0)
   })
 
@@ -101,9 +116,9 @@ async function sleeper(): Promise<ChildProcess> {
 }
 
 function pidOf(child: ChildProcess): number {
-  return child.pid ?? expect.unreachable()
+  return must(child.pid)
 }
 
 function pidfdOf(child: ChildProcess): Pidfd {
-  return Pidfd.open(pidOf(child)) ?? expect.unreachable()
+  return must(Pidfd.open(pidOf(child)))
 }
