@@ -1,0 +1,16 @@
+import { define, dataFolder, sockets } from '../command.ts'
+import type { Command } from '../command.ts'
+import { connectServer } from '../connection.ts'
+import { filterOf, filterOptions } from '../entry-options.ts'
+
+export const command: Command = define({
+  about: 'Counts the entries that match every filter given.',
+  options: { ...filterOptions, ...sockets, ...dataFolder },
+  examples: ['mayfly entry count', 'mayfly entry count --owner data-team --json'],
+  async run({ options }, context) {
+    using server = await connectServer(options, context)
+    const { count } = await server.unary('mayfly.v1.Registry', 'CountEntries', { filter: filterOf(options) }, { signal: context.signal })
+    if (options.json) context.output.json({ count })
+    else context.output.line(String(count))
+  },
+})

@@ -1,0 +1,68 @@
+import type { RevokeResponse__Output as RevokeResponse } from '../../../proto/generated/mayfly/v1/RevokeResponse.ts'
+import { usage } from '../arguments.ts'
+import { define, dataFolder, sockets } from '../command.ts'
+import type { Command } from '../command.ts'
+import { connectServer } from '../connection.ts'
+import { targetOf, targetOption, targetOptions, targetText } from '../target.ts'
+import { clockText } from '../when.ts'
+
+export const command: Command = define({
+  arguments: '[serial | id | entry | agent]',
+  positionals: [0, 1],
+  about: [
+    'Ends what is live: peers refuse it within a second and open connections are cut. A serial ends one credential, and its',
+    'workload gets a new one. An ID, entry, agent or owner is disabled as well, until mayfly enable; --rotate replaces instead.',
+    'It says first what it hits; over ten credentials it wants --expect with their number.',
+  ].join('\n'),
+  options: {
+    ...targetOptions,
+    'dry-run': { type: 'boolean', short: 'n', help: 'only say what it would hit' },
+    rotate: { type: 'boolean', help: 'replace instead of disabling' },
+    expect: { type: 'string', value: 'N', help: 'do nothing unless exactly so many credentials are hit' },
+    reason: { type: 'string', value: 'TEXT', help: 'goes into the record' },
+    ...sockets,
+    ...dataFolder,
+  },
+  examples: [
+    'mayfly revoke spiffe://example.org/web --reason "host was broken into"',
+    'mayfly revoke --dry-run --owner data-team',
+    'mayfly revoke --entry payments --rotate',
+    'mayfly revoke --owner data-team --expect 120 --reason "team dissolved"',
+  ],
+  async run({ options, positionals: [argument] }, context) {
+    const { output, signal } = context
+    const target = targetOf(argument, options)
+    const expect = options.expect === undefined ? undefined : Number(options.expect)
+    if (expect !== undefined && (!Number.isInteger(expect) || expect < 0)) throw usage('revoke', '--expect is not a number of credentials')
+    using server = await connectServer(options, context)
+    const request = { target, rotate: options.rotate, reason: options.reason ?? '', ...(expect === undefined ? {} : { expect: { value: expect } }) }
+    const hits = await server.unary('mayfly.v1.Revocations', 'Revoke', { ...request, dryRun: true }, { signal })
+    if (options['dry-run']) {
+      if (options.json) output.json({ dryRun: true, ...hitsJson(hits) })
+      else for (const line of hitLines(hits, 'would end')) output.line(line)
+      return
+    }
+    if (!options.json) output.line(`${targetText(target)}: ${hitText(hits)}`)
+    if (hits.credentials > 10 && expect === undefined) throw usage('revoke', `${hits.credentials} credentials are many; nothing was done`, `mayfly revoke ${targetOption(target)} --expect ${hits.credentials}`)
+    const done = await server.unary('mayfly.v1.Revocations', 'Revoke', { ...request, dryRun: false }, { signal })
+    if (options.json) {
+      output.json({ ...hitsJson(done), disabled: done.disabled, committedAtMs: done.committedAtMs, epoch: done.epoch, streamSeq: done.streamSeq })
+      return
+    }
+    output.line(`revoked at ${clockText(done.committedAtMs)}, stream ${done.epoch}/${done.streamSeq}${done.disabled ? `, disabled until: mayfly enable ${targetOption(target)}` : ''}`)
+  },
+})
+
+function hitsJson(hits: RevokeResponse): Record<string, unknown> {
+  return { credentials: hits.credentials, workloads: hits.workloads, owners: hits.owners, serials: hits.serials }
+}
+
+function hitText(hits: RevokeResponse): string {
+  const owners = hits.owners.filter((owner) => owner !== '')
+  const count = (number: number, word: string): string => `${number} ${word}${number === 1 ? '' : 's'}`
+  return `${count(hits.credentials, 'credential')} of ${count(hits.workloads, 'workload')}${owners.length === 0 ? '' : `, owned by ${owners.slice(0, 5).join(', ')}${owners.length > 5 ? ', …' : ''}`}`
+}
+
+function hitLines(hits: RevokeResponse, verb: string): readonly string[] {
+  return [`${verb} ${hitText(hits)}`, ...hits.serials.map((serial) => `  ${serial}`), ...(hits.credentials > hits.serials.length ? [`  and ${hits.credentials - hits.serials.length} more`] : [])]
+}

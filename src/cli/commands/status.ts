@@ -1,0 +1,91 @@
+import type { AgentStatus__Output as AgentStatus } from '../../../proto/generated/mayfly/v1/AgentStatus.ts'
+import type { ServerStatus__Output as ServerStatus } from '../../../proto/generated/mayfly/v1/ServerStatus.ts'
+import { formatDuration } from '../../core/duration.ts'
+import { MayflyError } from '../../core/errors.ts'
+import { define, dataFolder, sockets } from '../command.ts'
+import type { Command } from '../command.ts'
+import { connectAgent, connectServer } from '../connection.ts'
+import type { Context } from '../context.ts'
+import { exitCodes } from '../exit-code.ts'
+import type { PlaceOptions } from '../places.ts'
+import { whenText } from '../when.ts'
+
+export const command: Command = define({
+  about: 'Server and agent on one screen. Exit code 5 when neither answers, 0 when one does.',
+  options: { ...sockets, ...dataFolder },
+  examples: ['mayfly status', 'mayfly status --json'],
+  async run({ options }, context) {
+    const { output, clock } = context
+    const [server, agent] = await Promise.all([asked(() => serverStatus(options, context)), asked(() => agentStatus(options, context))])
+    if (server instanceof MayflyError && agent instanceof MayflyError) throw server
+    if (options.json) {
+      output.json({ server: server instanceof MayflyError ? null : server, agent: agent instanceof MayflyError ? null : agent })
+      return exitCodes.ok
+    }
+    const nowMs = clock.nowMs()
+    if (server instanceof MayflyError) output.line(`server      ${server.message}`)
+    else printServer(context, server, nowMs)
+    output.line()
+    if (agent instanceof MayflyError) output.line(`agent       ${agent.message}`)
+    else printAgent(context, agent, nowMs)
+    return exitCodes.ok
+  },
+})
+
+export async function serverStatus(options: PlaceOptions, context: Context): Promise<ServerStatus> {
+  using server = await connectServer(options, context)
+  return await server.unary('mayfly.v1.Status', 'Get', {}, { signal: context.signal, timeoutMs: 5_000 })
+}
+
+export async function agentStatus(options: PlaceOptions, context: Context): Promise<AgentStatus> {
+  using agent = await connectAgent(options, context)
+  return await agent.unary('mayfly.v1.AgentAdmin', 'Status', {}, { signal: context.signal, timeoutMs: 5_000 })
+}
+
+async function asked<T>(call: () => Promise<T>): Promise<T | MayflyError> {
+  try {
+    return await call()
+  } catch (error) {
+    if (error instanceof MayflyError && error.status === 'UNAVAILABLE') return error
+    throw error
+  }
+}
+
+function printServer({ output }: Context, status: ServerStatus, nowMs: number): void {
+  const indented = (lines: readonly string[], name: string): readonly [string, string][] => lines.map((line, at) => [at === 0 ? name : '', line])
+  output.facts([
+    ['server', `${status.trustDomain} at ${status.agentAddress}, up ${formatDuration(nowMs - status.startedAtMs)}, ${status.version}`],
+    ...indented(
+      status.authorities.map((authority) => `${authority.state} ${authority.id.slice(0, 16)}, ends ${whenText(authority.notAfterMs, nowMs)}${authority.nextTransitionAtMs > 0 ? `, next step ${whenText(authority.nextTransitionAtMs, nowMs)}` : ''}`),
+      'authority',
+    ),
+    ['agents', `${status.agentsConnected} connected of ${status.agents}`],
+    ['entries', String(status.entries)],
+    ['live SVIDs', String(status.liveCredentials)],
+    ['revocations', `stream ${status.epoch}/${status.streamSeq}`],
+    ['journal', `${status.journalSeq} records, ${status.commits} commits`],
+    ['work', `${status.signatures} signed, ${status.csrChecks} requests checked, ${megabytes(status.rssBytes)} resident`],
+  ])
+}
+
+function printAgent({ output }: Context, status: AgentStatus, nowMs: number): void {
+  output.facts([
+    ['agent', status.agentId],
+    ['connection', status.connected ? `to ${status.serverAddress}, since ${whenText(status.connectedSinceMs, nowMs)}` : `none to ${status.serverAddress}: serving what is still valid`],
+    ['own SVID', `ends ${whenText(status.svidNotAfterMs, nowMs)}`],
+    ['entries', String(status.entries)],
+    ['binding', status.bindingTier],
+    ['revocations', `stream ${status.epoch}/${status.streamSeq}, heard ${formatDuration(status.revocationAgeMs)} ago, ${status.verifiers} verifiers`],
+    ['workloads', status.workloadSocket],
+    ['work', `${megabytes(status.rssBytes)} resident`],
+  ])
+  if (status.svids.length === 0) return
+  output.line()
+  const shown = status.svids.slice(0, 12)
+  output.table(['ID', 'SERIAL', 'ENDS', 'ROTATES', 'PIDS'], shown.map((svid) => [svid.spiffeId, svid.serial, whenText(svid.notAfterMs, nowMs), whenText(svid.rotatesAtMs, nowMs), svid.holders.join(' ')]))
+  if (status.svids.length > shown.length) output.line(`and ${status.svids.length - shown.length} more (--json)`)
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.round(bytes / 1e6)} MB`
+}
