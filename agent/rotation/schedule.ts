@@ -1,0 +1,30 @@
+import type { Random } from '../../src/ports/random.ts'
+import type { Moment } from './workload-svid.ts'
+
+/** When a credential is to be replaced, by both clocks: whichever comes first. */
+export interface DueTime {
+  readonly atMs: number
+  readonly atBootMs: number
+}
+
+/** Half of the life that is left, ± 10 % of it, so that what was signed together is not renewed together. */
+export function halfLife(notAfterMs: number, now: Moment, random: Random): DueTime {
+  const afterMs = Math.max(0, Math.floor((notAfterMs - now.nowMs) * 0.5 * (0.9 + 0.2 * fraction(random))))
+  return { atMs: now.nowMs + afterMs, atBootMs: now.bootMs + afterMs }
+}
+
+export function isDue(due: DueTime, now: Moment): boolean {
+  return now.nowMs >= due.atMs || now.bootMs >= due.atBootMs
+}
+
+/** How long to wait before attempt `failures + 1`: doubles from `leastMs` to `mostMs`, then anywhere in its upper half. */
+export function backoffMs(failures: number, limits: { readonly leastMs: number; readonly mostMs: number }, random: Random): number {
+  const full = Math.min(limits.mostMs, limits.leastMs * 2 ** Math.min(failures - 1, 30))
+  return Math.floor(full * (0.5 + 0.5 * fraction(random)))
+}
+
+/** In [0, 1). */
+function fraction(random: Random): number {
+  const bytes = random.bytes(4)
+  return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0) / 2 ** 32
+}
