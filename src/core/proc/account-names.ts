@@ -16,5 +16,5 @@ export function parseAccountNames(text: string): Map<number, string> {
 }
 
 function isName(name: string): boolean {
-  return name !== '' && name.length <= 256 && !/^[#+-]/.test(name) && !/[\0-\x20\x7f]/.test(name)
+  return name !== '' && name.length <= 256 && !/^[#+-]/.test(name) && !/[\s\p{C}]/u.test(name)
 }

@@ -13,6 +13,7 @@ import { ExitWatch } from '../../../src/system/linux/exit-watch.ts'
 import { linuxProcesses } from '../../../src/system/linux/processes.ts'
 import { Pidfd } from '../../../src/system/linux/pidfd.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
+import { must } from '../../support/processes/processes.ts'
 import { FakeExitWatch, FakeProcesses } from '../../support/processes/fake-processes.ts'
 
 const silent: Logger = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
@@ -216,9 +217,9 @@ describe('with real processes', () => {
       const children = await Promise.all(Array.from({ length: 50 }, async () => sleeper()))
       const before = readdirSync('/proc/self/fd').length
       for (const child of children) {
-        const pid = child.pid ?? expect.unreachable()
+        const pid = must(child.pid)
         using handle = way === 'pidfd' ? Pidfd.open(pid) : undefined
-        holders.hold('entry', { pid, startTicks: linuxProcesses().startTicks(pid) ?? expect.unreachable(), handle })
+        holders.hold('entry', { pid, startTicks: must(linuxProcesses().startTicks(pid)), handle })
       }
       expect(holders.counts().polled).toBe(way === 'pidfd' ? 0 : 50)
       for (const child of children) child.kill('SIGKILL')

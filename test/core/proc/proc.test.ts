@@ -4,6 +4,8 @@ import { parseAccountNames } from '../../../src/core/proc/account-names.ts'
 import { parseProcCgroup, unifiedMountOf, unifiedPathOf } from '../../../src/core/proc/cgroup.ts'
 import { parseDecimal, parseProcStat } from '../../../src/core/proc/stat.ts'
 import { parseProcStatus } from '../../../src/core/proc/status.ts'
+import { wrongAnswersTo } from '../../support/processes/proc-parsers.ts'
+import { procText } from '../../support/processes/proc-texts.ts'
 
 const tail = 'S 1 4242 4242 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 100 200 18446744073709551615 1 1 0\n'
 
@@ -104,19 +106,10 @@ describe('/etc/passwd and /etc/group', () => {
 })
 
 describe('garbage', () => {
-  const lines = fc.array(fc.oneof(fc.string(), fc.constantFrom('Uid:', 'Groups:', 'CapPrm:\t0', '0::', '1 (', ') S', ':', ' - cgroup2 ', 'x:y:0:')), { maxLength: 40 }).map((parts) => parts.join('\n'))
-  const anything = fc.oneof(lines, fc.uint8Array({ maxLength: 400 }).map((bytes) => new TextDecoder().decode(bytes)))
-
-  test('no text makes a parser throw or answer with a number that is not a whole one', () => {
+  test('no text makes a parser throw or answer with what is not an id, a path or a name', () => {
     fc.assert(
-      fc.property(anything, (text) => {
-        const stat = parseProcStat(text) ?? { pid: 0, parentPid: 0, startTicks: 0 }
-        const { uids, gids, groups } = parseProcStatus(text) ?? { uids: [], gids: [], groups: [] }
-        const memberships = parseProcCgroup(text) ?? []
-        const numbers = [stat.pid, stat.parentPid, stat.startTicks, ...uids, ...gids, ...groups, ...memberships.map(({ hierarchy }) => hierarchy), ...parseAccountNames(text).keys()]
-        expect(numbers.filter((value) => !isWhole(value))).toEqual([])
-        expect(memberships.every(({ path }) => path.startsWith('/'))).toBe(true)
-        expect(unifiedMountOf(text) ?? '/').toMatch(/^\//)
+      fc.property(procText, (text) => {
+        expect(wrongAnswersTo(text)).toEqual([])
       }),
       { numRuns: 2_000 },
     )
@@ -127,7 +120,3 @@ describe('garbage', () => {
     fc.assert(fc.property(fc.nat(Number.MAX_SAFE_INTEGER), (value) => parseDecimal(String(value)) === (value < 1e16 ? value : undefined)))
   })
 })
-
-function isWhole(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 0
-}

@@ -10,6 +10,12 @@ import { createInterface } from 'node:readline'
 
 export const isRoot: boolean = process.geteuid?.() === 0
 
+/** What a test cannot go on without. */
+export function must<T>(value: T | null | undefined): T {
+  if (value === null || value === undefined) throw new Error('missing')
+  return value
+}
+
 /** Prints, once for a file, what is not tested and why. */
 export function skipAloud(what: string): void {
   process.stderr.write(`SKIPPED: ${what}\n`)
