@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
 import { MayflyError } from '../../src/core/errors.ts'
+import { agentNameOf } from '../../src/core/join-line.ts'
 import { spiffeIdOf } from '../../src/core/spiffe-id.ts'
 import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Random } from '../../src/ports/random.ts'
+import { sha256 } from '../../src/x509/fingerprint.ts'
 import type { Actor, Store } from '../store/port.ts'
 import type { NodeAttestor } from './node-attestor.ts'
 
@@ -29,8 +31,6 @@ export interface JoinTokenRequest {
   /** The caller's own choice, at least 16 characters; unset: 256 random bits. */
   readonly value?: string
   readonly by: Actor
-  /** Names the agent: the last segment of its ID; never the token itself. */
-  readonly agentName: string
   readonly aliasId?: SpiffeId
 }
 
@@ -67,7 +67,7 @@ export class JoinTokens implements NodeAttestor {
     if (!(request.ttlMs >= minTtlMs && request.ttlMs <= maxTtlMs)) throw new MayflyError('INVALID_ARGUMENT', 'a join token lives one second to seven days', { hint: 'give a ttl, such as 600 seconds' })
     const value = request.value ?? Buffer.from(this.#random.bytes(tokenBytes)).toString('base64url')
     if (!form.test(value)) throw new MayflyError('INVALID_ARGUMENT', 'a join token is 16 to 255 of a-z A-Z 0-9 . _ -', { hint: 'leave it out and get one of 256 random bits' })
-    const agentId = spiffeIdOf(this.#trustDomain, `/spire/agent/join_token/${request.agentName}`)
+    const agentId = spiffeIdOf(this.#trustDomain, `/spire/agent/join_token/${agentNameOf(value, sha256)}`)
     const expiresAtMs = request.by.atMs + request.ttlMs
     const alias = request.aliasId === undefined ? {} : { aliasId: request.aliasId }
     await this.#store.agents.createJoinToken({ tokenHash: hashOf(value), agentId, expiresAtMs, ...alias }, request.by)

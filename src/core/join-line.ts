@@ -1,3 +1,4 @@
+import { toHex } from './bytes.ts'
 import { MayflyError } from './errors.ts'
 import { parseTrustDomain } from './spiffe-id.ts'
 import type { TrustDomain } from './spiffe-id.ts'
@@ -34,6 +35,18 @@ export function parseJoinLine(text: string): JoinLine {
   if (typeof bundleDigest !== 'string' || !/^[0-9a-f]{64}$/.test(bundleDigest)) throw invalid('its bundle digest is not a SHA-256')
   if (typeof domain !== 'string') throw invalid('its trust domain is missing')
   return { address, token, trustDomain: trustDomainOf(domain), bundleDigest }
+}
+
+/**
+ * The last segment of the ID of the agent that a token will make: a UUID (version 8) found from the token, from which the token cannot be found.
+ * Whoever makes a token can so name the agent's entries before it has joined.
+ */
+export function agentNameOf(token: string, sha256: (bytes: Uint8Array) => Uint8Array): string {
+  const bytes = sha256(new TextEncoder().encode(`mayfly agent of token ${token}`)).slice(0, 16)
+  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80
+  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
+  const hex = toHex(bytes)
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }
 
 function decode(base64url: string): Readonly<Record<string, unknown>> {

@@ -1,0 +1,188 @@
+import type { AttestAgentRequest__Output } from '../../proto/generated/spire/api/server/agent/v1/AttestAgentRequest.ts'
+import type { AttestAgentResponse } from '../../proto/generated/spire/api/server/agent/v1/AttestAgentResponse.ts'
+import type { CreateJoinTokenRequest__Output } from '../../proto/generated/spire/api/server/agent/v1/CreateJoinTokenRequest.ts'
+import type { JoinToken } from '../../proto/generated/spire/api/types/JoinToken.ts'
+import { MayflyError } from '../../src/core/errors.ts'
+import { pathOf } from '../../src/core/spiffe-id.ts'
+import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
+import type { Clock } from '../../src/ports/clock.ts'
+import type { Logger } from '../../src/ports/logger.ts'
+import type { Call, Handlers } from '../../src/rpc/handlers.ts'
+import { verifyCsr } from '../../src/x509/csr.ts'
+import type { JoinTokens } from '../attest/join-token.ts'
+import type { NodeAttestor } from '../attest/node-attestor.ts'
+import type { Actor, Store } from '../store/port.ts'
+import { agentOf } from './agent-caller.ts'
+import { nameOf } from './caller.ts'
+import type { Caller } from './caller.ts'
+import type { EntryOperations } from './entry-operations.ts'
+import { issueOne, svidToWire } from './issuance.ts'
+import type { Issued, Issuer } from './issuance.ts'
+import { toHex } from '../../src/core/bytes.ts'
+import { Quota } from './quota.ts'
+import { agentFilter, agentToWire } from './wire-agent.ts'
+import { agentId as parseAgentId, memberId } from './wire-id.ts'
+
+export interface AgentServiceDeps {
+  readonly store: Store
+  readonly issuer: Issuer
+  readonly joinTokens: JoinTokens
+  readonly attestors: readonly NodeAttestor[]
+  readonly entries: EntryOperations
+  readonly clock: Clock
+  readonly log: Logger
+  readonly trustDomain: TrustDomain
+  readonly agentSvidTtlMs: number
+}
+
+const maxPayloadBytes = 65_536
+const maxCsrBytes = 16_384
+const attestTimeoutMs = 10_000
+const defaultPageSize = 500
+const maxPageSize = 1_000
+const maxVersionLength = 255
+/** Of all who come without a certificate, by address: a guess at a token costs a wait. */
+const attestTerms = { perSecond: 50, burst: 500 }
+const renewTerms = { perSecond: 1, burst: 30 }
+
+/** SPIRE's agent API. */
+export function agentService(deps: AgentServiceDeps): Handlers<'spire.api.server.agent.v1.Agent', Caller> {
+  const { store, clock, log, trustDomain } = deps
+  const attestQuota = new Quota(clock, attestTerms)
+  const renewQuota = new Quota(clock, renewTerms)
+  const actor = (caller: Caller): Actor => ({ name: nameOf(caller), atMs: clock.nowMs() })
+  return {
+    AttestAgent: (requests, call) => attest(requests, call, attestQuota, deps),
+    RenewAgent: async ({ params }, { peer, signal }) => {
+      const id = agentOf(peer)
+      renewQuota.take(id, 1)
+      if (params === null) throw new MayflyError('INVALID_ARGUMENT', 'params cannot be nil')
+      const issued = await issueAgentSvid(id, checkCsr(params.csr), signal, deps)
+      log.info({ event: 'agent.renewed', agentId: id, serial: toHex(issued.serial), notAfterMs: issued.notAfterMs }, 'agent renewed its SVID')
+      return { svid: svidToWire(issued) }
+    },
+    PostStatus: async ({ agentVersion }, { peer }) => {
+      await recordVersion(agentOf(peer), agentVersion, deps)
+      return {}
+    },
+    CountAgents: async ({ filter }) => ({ count: await store.agents.count(agentFilter(filter)) }),
+    ListAgents: async ({ filter, outputMask, pageSize, pageToken }) => {
+      if (pageSize < 0) throw new MayflyError('INVALID_ARGUMENT', 'a page size is not negative')
+      const size = pageSize === 0 ? defaultPageSize : Math.min(pageSize, maxPageSize)
+      const page = await store.agents.list(agentFilter(filter), pageToken === '' ? { size } : { size, after: pageToken })
+      return { agents: page.items.map((agent) => agentToWire(agent, outputMask)), nextPageToken: page.next ?? '' }
+    },
+    GetAgent: async ({ id, outputMask }) => {
+      const agent = await store.agents.byId(parseAgentId(id, trustDomain))
+      if (agent === undefined) throw new MayflyError('NOT_FOUND', 'agent not found')
+      return agentToWire(agent, outputMask)
+    },
+    DeleteAgent: async ({ id }, { peer }) => {
+      const agentId = parseAgentId(id, trustDomain)
+      const { hits } = await store.agents.delete(agentId, actor(peer))
+      log.info({ event: 'agent.deleted', agentId, by: nameOf(peer), credentials: hits.credentials }, 'agent evicted')
+      return {}
+    },
+    BanAgent: async ({ id }, { peer }) => {
+      const agentId = parseAgentId(id, trustDomain)
+      const { hits } = await store.agents.ban(agentId, actor(peer))
+      log.info({ event: 'agent.banned', agentId, by: nameOf(peer), credentials: hits.credentials }, 'agent banned')
+      return {}
+    },
+    CreateJoinToken: async (request, { peer }) => await createJoinToken(request, peer, actor(peer), deps),
+  }
+}
+
+/** Everything that can be wrong with the request is looked at before the token is spent. */
+async function* attest(requests: AsyncIterable<AttestAgentRequest__Output>, call: Call<Caller>, quota: Quota, deps: AgentServiceDeps): AsyncGenerator<AttestAgentResponse> {
+  quota.take(call.peer.kind === 'local' ? nameOf(call.peer) : call.peer.address.replace(/:\d+$/, ''), 1)
+  const params = (await firstOf(requests, call.signal, deps.clock)).params
+  const data = params?.data
+  if (params === null || params === undefined || data === null || data === undefined) throw new MayflyError('INVALID_ARGUMENT', 'malformed param: missing attestation data')
+  if (data.payload.length === 0 || data.payload.length > maxPayloadBytes) throw new MayflyError('INVALID_ARGUMENT', 'malformed param: the attestation payload is empty or too long')
+  const csr = checkCsr(params.params?.csr)
+  const attestor = deps.attestors.find(({ type }) => type === data.type)
+  if (attestor === undefined) throw new MayflyError('PRECONDITION_FAILED', `no node attestor ${JSON.stringify(data.type.slice(0, 64))} here`, { hint: `this server has: ${deps.attestors.map(({ type }) => type).join(', ')}` })
+  const { agentId } = await attestor.attest(data.payload)
+  const issued = await issueAgentSvid(agentId, csr, call.signal, deps)
+  deps.log.info({ event: 'agent.attested', agentId, attestor: attestor.type, serial: toHex(issued.serial), notAfterMs: issued.notAfterMs }, 'agent attested')
+  yield { result: { svid: svidToWire(issued), reattestable: attestor.canReattest } }
+}
+
+async function firstOf<T>(requests: AsyncIterable<T>, signal: AbortSignal, clock: Clock): Promise<T> {
+  const done = new AbortController()
+  const limit = clock.sleep(attestTimeoutMs, AbortSignal.any([signal, done.signal])).then(() => {
+    throw new MayflyError('DEADLINE_EXCEEDED', 'no attestation request came in time')
+  })
+  try {
+    const first = await Promise.race([requests[Symbol.asyncIterator]().next(), limit])
+    if (first.done === true) throw new MayflyError('INVALID_ARGUMENT', 'the stream ended before a request')
+    return first.value
+  } finally {
+    done.abort()
+    await limit.catch(() => undefined) // it was only a limit
+  }
+}
+
+/** A CSR whose proof holds. @throws {MayflyError} CSR_INVALID */
+function checkCsr(csr: Buffer | undefined): Buffer {
+  if (csr === undefined || csr.length === 0) throw new MayflyError('CSR_INVALID', 'missing CSR')
+  if (csr.length > maxCsrBytes) throw new MayflyError('CSR_INVALID', 'the CSR is too long')
+  verifyCsr(csr)
+  return csr
+}
+
+async function issueAgentSvid(agentId: SpiffeId, csr: Buffer, signal: AbortSignal, { issuer, store, clock, agentSvidTtlMs }: AgentServiceDeps): Promise<Issued> {
+  const issued = await issueOne(issuer, { kind: 'agent', profile: 'agent-svid', key: { csr }, spiffeId: agentId, dnsNames: [], ttlMs: agentSvidTtlMs, agentId, owner: '' }, signal)
+  await store.agents.recordSvid(agentId, { serial: toHex(issued.serial), notAfterMs: issued.notAfterMs }, { name: agentId, atMs: clock.nowMs() })
+  return issued
+}
+
+async function recordVersion(agentId: SpiffeId, version: string, { store, clock }: AgentServiceDeps): Promise<void> {
+  if (version === '') return
+  if (version.length > maxVersionLength || /\p{Cc}/u.test(version)) throw new MayflyError('INVALID_ARGUMENT', `agent version is too long (max ${maxVersionLength} characters)`)
+  const agent = await store.agents.byId(agentId)
+  if (agent?.version !== version) await store.agents.recordVersion(agentId, version, { name: agentId, atMs: clock.nowMs() })
+}
+
+async function createJoinToken(request: CreateJoinTokenRequest__Output, caller: Caller, by: Actor, { joinTokens, entries, trustDomain, log }: AgentServiceDeps): Promise<JoinToken> {
+  const aliasId = request.agentId === null ? undefined : memberId(request.agentId, trustDomain)
+  if (aliasId !== undefined && pathOf(aliasId) === '') throw new MayflyError('INVALID_ARGUMENT', 'the ID of an agent has a path')
+  const issued = await joinTokens.create({
+    ttlMs: request.ttl * 1_000,
+    ...(request.token === '' ? {} : { value: request.token }),
+    by,
+    ...(aliasId === undefined ? {} : { aliasId }),
+  })
+  if (aliasId !== undefined) await createAlias(issued.agentId, aliasId, caller, entries)
+  log.info({ event: 'token.created', agentId: issued.agentId, expiresAtMs: issued.expiresAtMs, by: by.name }, 'join token created')
+  return { value: issued.secret.reveal(), expiresAt: Math.floor(issued.expiresAtMs / 1_000) }
+}
+
+/** As SPIRE: an entry below the agent, with the agent's own ID as its selector; entries for the alias then reach this agent. */
+async function createAlias(agentId: SpiffeId, aliasId: SpiffeId, caller: Caller, entries: EntryOperations): Promise<void> {
+  const raw = {
+    spiffeId: aliasId,
+    parentId: agentId,
+    selectors: [{ type: 'spiffe_id', value: agentId }],
+    x509SvidTtlSeconds: 0,
+    jwtSvidTtlSeconds: 0,
+    federatesWith: [],
+    admin: false,
+    downstream: false,
+    expiresAtSeconds: 0,
+    dnsNames: [],
+    storeSvid: false,
+    hint: '',
+    disableX509SvidPrefetch: false,
+    jwtSvidIncludeJti: false,
+    owner: '',
+    prefetch: false,
+    keepOnExit: false,
+  }
+  const [outcome] = await entries.create([() => ({ id: '', raw })], caller)
+  const alreadyExists = 6
+  if (outcome === undefined || (outcome.status.code !== 0 && outcome.status.code !== alreadyExists)) {
+    throw new MayflyError('ENTRY_INVALID', `the entry for ${aliasId} could not be made: ${outcome?.status.message ?? 'no outcome'}`)
+  }
+}

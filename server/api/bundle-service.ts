@@ -1,0 +1,31 @@
+import type { Bundle } from '../../proto/generated/spire/api/types/Bundle.ts'
+import type { BundleMask__Output } from '../../proto/generated/spire/api/types/BundleMask.ts'
+import type { Handlers } from '../../src/rpc/handlers.ts'
+import type { TrustBundle } from '../../src/x509/bundle.ts'
+import type { Authority } from '../store/port.ts'
+import type { Caller } from './caller.ts'
+
+/** What is published: `AuthoritySet`. */
+export interface BundleSource {
+  bundle(): TrustBundle
+  all(): readonly Authority[]
+  onChange(listener: () => void): Disposable
+}
+
+/** SPIRE's bundle API: GetBundle, to anyone; what it tells is public. Federation calls answer UNIMPLEMENTED. */
+export function bundleService(source: BundleSource): Handlers<'spire.api.server.bundle.v1.Bundle', Caller> {
+  return { GetBundle: async ({ outputMask }) => bundleToWire(source, outputMask) }
+}
+
+export function bundleToWire(source: BundleSource, mask?: BundleMask__Output | null): Bundle {
+  const shown = (field: keyof BundleMask__Output): boolean => mask === null || mask === undefined || mask[field]
+  const bundle = source.bundle()
+  const tainted = new Set(source.all().filter(({ state }) => state === 'tainted').map(({ certificate }) => Buffer.from(certificate).toString('base64')))
+  const wire: Bundle = { trustDomain: bundle.trustDomain }
+  if (shown('x509Authorities')) {
+    wire.x509Authorities = bundle.x509Authorities.map((der) => ({ asn1: Buffer.from(der), tainted: tainted.has(Buffer.from(der).toString('base64')) }))
+  }
+  if (shown('refreshHint')) wire.refreshHint = bundle.refreshHintSeconds ?? 0
+  if (shown('sequenceNumber')) wire.sequenceNumber = Number(bundle.sequence ?? 0n)
+  return wire
+}

@@ -1,0 +1,121 @@
+import type { BatchNewX509SVIDResponse } from '../../proto/generated/spire/api/server/svid/v1/BatchNewX509SVIDResponse.ts'
+import type { BatchNewX509SVIDRequest__Output } from '../../proto/generated/spire/api/server/svid/v1/BatchNewX509SVIDRequest.ts'
+import type { MintX509SVIDRequest__Output } from '../../proto/generated/spire/api/server/svid/v1/MintX509SVIDRequest.ts'
+import { MayflyError } from '../../src/core/errors.ts'
+import { hasGrantSegment, isReserved, parseSpiffeId, pathOf, trustDomainOf } from '../../src/core/spiffe-id.ts'
+import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
+import type { Clock } from '../../src/ports/clock.ts'
+import type { Logger } from '../../src/ports/logger.ts'
+import type { Handlers } from '../../src/rpc/handlers.ts'
+import { verifyCsr } from '../../src/x509/csr.ts'
+import type { IssueRequest } from '../ca/pipeline.ts'
+import type { IndexedEntry } from '../registry/entry-index.ts'
+import type { Registry } from '../registry/registry.ts'
+import { agentOf } from './agent-caller.ts'
+import { nameOf } from './caller.ts'
+import type { Caller } from './caller.ts'
+import { issueOne, svidToWire } from './issuance.ts'
+import type { Issuer } from './issuance.ts'
+import { Quota } from './quota.ts'
+import { ok, statusOf } from './status.ts'
+import type { WireStatus } from './status.ts'
+
+export interface SvidServiceDeps {
+  readonly issuer: Issuer
+  readonly registry: Registry
+  readonly clock: Clock
+  readonly log: Logger
+  readonly trustDomain: TrustDomain
+  /** Of entries that name none. */
+  readonly x509SvidTtlMs: number
+}
+
+const maxBatch = 500
+const maxCsrBytes = 16_384
+/** Of one agent; far above what a node needs, and below what would starve the others. */
+const signingTerms = { perSecond: 20_000, burst: 40_000 }
+
+/** SPIRE's SVID API: X.509. Agents get what their entries name and nothing else; JWT and WIT calls answer UNIMPLEMENTED. */
+export function svidService(deps: SvidServiceDeps): Handlers<'spire.api.server.svid.v1.SVID', Caller> {
+  const quota = new Quota(deps.clock, signingTerms)
+  return {
+    BatchNewX509SVID: async (request, { peer, signal }) => {
+      const agentId = agentOf(peer)
+      if (request.params.length === 0) throw new MayflyError('INVALID_ARGUMENT', 'missing parameters')
+      if (request.params.length > maxBatch) throw new MayflyError('LIMIT_EXCEEDED', `at most ${maxBatch} SVIDs in one call, this one asks for ${request.params.length}`)
+      quota.take(agentId, request.params.length)
+      return await newSvids(request, agentId, signal, deps)
+    },
+    MintX509SVID: async (request, { peer, signal }) => {
+      const issued = await issueOne(deps.issuer, mintRequest(request, deps), signal)
+      deps.log.info({ event: 'svid.minted', spiffeId: issued.spiffeId, notAfterMs: issued.notAfterMs, by: nameOf(peer) }, 'minted')
+      return { svid: svidToWire(issued) }
+    },
+  }
+}
+
+async function newSvids({ params }: BatchNewX509SVIDRequest__Output, agentId: SpiffeId, signal: AbortSignal, deps: SvidServiceDeps): Promise<BatchNewX509SVIDResponse> {
+  const statuses: (WireStatus | undefined)[] = []
+  const requests: IssueRequest[] = []
+  for (const { entryId, csr } of params) {
+    const request = requestFor(entryId, csr, agentId, deps)
+    if ('code' in request) {
+      statuses.push(request)
+    } else {
+      statuses.push(undefined)
+      requests.push(request)
+    }
+  }
+  const outcomes = requests.length === 0 ? [] : await deps.issuer.issue(requests, signal)
+  let next = 0
+  return {
+    results: statuses.map((status) => {
+      if (status !== undefined) return { status, svid: null }
+      const outcome = outcomes[next++]
+      if (outcome === undefined) return { status: statusOf('INTERNAL', 'no outcome'), svid: null }
+      return outcome.kind === 'issued' ? { status: ok, svid: svidToWire(outcome) } : { status: statusOf(outcome.code, outcome.message), svid: null }
+    }),
+  }
+}
+
+function requestFor(entryId: string, csr: Buffer, agentId: SpiffeId, { registry, clock, x509SvidTtlMs }: SvidServiceDeps): IssueRequest | WireStatus {
+  if (entryId === '') return statusOf('INVALID_ARGUMENT', 'missing entry ID')
+  if (csr.length === 0 || csr.length > maxCsrBytes) return statusOf('CSR_INVALID', csr.length === 0 ? 'missing CSR' : 'the CSR is too long')
+  const entry = registry.authorizedEntry(agentId, entryId)
+  if (entry === undefined) {
+    const known = registry.entries.byId(entryId)
+    if (known !== undefined && registry.entries.isDisabled(known)) return statusOf('TARGET_DISABLED', 'the entry, its SPIFFE ID or its owner is disabled')
+    return statusOf('NOT_FOUND', 'entry not found or not authorized')
+  }
+  return {
+    kind: 'workload',
+    profile: 'x509-svid',
+    key: { csr },
+    spiffeId: entry.spiffeId,
+    dnsNames: entry.dnsNames,
+    ttlMs: ttlOf(entry, x509SvidTtlMs, clock.nowMs()),
+    entryId: entry.id,
+    agentId,
+    owner: entry.owner,
+  }
+}
+
+/** The entry's own TTL or the default, and never past the entry's expiry. At least a second, for the pipeline refuses less. */
+function ttlOf(entry: IndexedEntry, defaultTtlMs: number, nowMs: number): number {
+  const ttlMs = entry.x509SvidTtlSeconds === 0 ? defaultTtlMs : entry.x509SvidTtlSeconds * 1_000
+  return entry.expiresAtSeconds === 0 ? ttlMs : Math.max(1_000, Math.min(ttlMs, entry.expiresAtSeconds * 1_000 - nowMs))
+}
+
+/** An administrator's own choice of ID, within the trust domain. The names come from the request, whose proof is checked. */
+function mintRequest({ csr, ttl }: MintX509SVIDRequest__Output, { trustDomain, x509SvidTtlMs }: SvidServiceDeps): IssueRequest {
+  if (csr.length === 0 || csr.length > maxCsrBytes) throw new MayflyError('CSR_INVALID', csr.length === 0 ? 'missing CSR' : 'the CSR is too long')
+  if (ttl < 0) throw new MayflyError('INVALID_ARGUMENT', 'a ttl is not negative')
+  const proven = verifyCsr(csr)
+  const [uri, ...others] = proven.uriSans
+  if (uri === undefined || others.length > 0) throw new MayflyError('CSR_INVALID', uri === undefined ? 'the CSR names no SPIFFE ID' : 'the CSR has more than one URI')
+  const spiffeId = parseSpiffeId(uri)
+  if (trustDomainOf(spiffeId) !== trustDomain) throw new MayflyError('CSR_INVALID', `${spiffeId} is not in trust domain ${trustDomain}`)
+  if (pathOf(spiffeId) === '' || isReserved(spiffeId)) throw new MayflyError('CSR_INVALID', `${spiffeId} is not the ID of a workload`)
+  if (hasGrantSegment(spiffeId)) throw new MayflyError('CSR_INVALID', `${spiffeId} has a segment \`task\` or \`sub\`, which grants are named by`)
+  return { kind: 'mint', profile: 'x509-svid', key: { csr }, spiffeId, dnsNames: proven.dnsSans, ttlMs: ttl === 0 ? x509SvidTtlMs : ttl * 1_000, owner: '' }
+}
