@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { chownSync, copyFileSync, existsSync, linkSync, mkdirSync, readFileSync, realpathSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { accessSync, chownSync, constants, copyFileSync, existsSync, linkSync, mkdirSync, readFileSync, realpathSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -23,6 +23,8 @@ const node = realpathSync(process.execPath)
 const nobody = { uid: 65534, gid: 65534 }
 const unified = '/sys/fs/cgroup/unified'
 const cgroups = existsSync(join(unified, 'cgroup.procs')) ? unified : existsSync('/sys/fs/cgroup/cgroup.procs') ? '/sys/fs/cgroup' : undefined
+const canUnshare = isRoot && spawnSync('unshare', ['--mount', 'true']).status === 0
+const canMakeCgroups = isRoot && cgroups !== undefined && isWritable(cgroups)
 const { pidfd: hasPeerPidfd } = await selfTestPeerCredentials()
 
 const callers: Caller[] = []
@@ -30,7 +32,9 @@ afterEach(() => {
   for (const caller of callers.splice(0)) caller[Symbol.dispose]()
 })
 
-if (!isRoot) skipAloud('attestation of other users, cgroups and mount namespaces: needs root')
+if (!isRoot) skipAloud('attestation of other users: needs root')
+if (!canUnshare) skipAloud('an executable in a mount namespace of its own: needs root and unshare(1)')
+if (!canMakeCgroups) skipAloud('binding tier cgroup: needs root and a cgroup v2 hierarchy that can be written')
 if (!hasPeerPidfd) skipAloud('binding tiers pidfd and cgroup: this kernel has no SO_PEERPIDFD')
 
 describe('attestation of real processes', () => {
@@ -171,7 +175,7 @@ describe('the executable', () => {
     expect((await attestorOf('auto', size).attest(caller, hash)).sha256).toHaveLength(64)
   })
 
-  test.runIf(isRoot)('mounted over a trusted path in a mount namespace of its own, it is not taken for what lies there', async () => {
+  test.runIf(canUnshare)('mounted over a trusted path in a mount namespace of its own, it is not taken for what lies there', async () => {
     await using listener = await listen()
     const trusted = join(listener.directory, 'trusted', 'node')
     const evil = join(listener.directory, 'evil', 'node')
@@ -195,7 +199,7 @@ describe('the executable', () => {
   })
 })
 
-describe.runIf(isRoot && hasPeerPidfd && cgroups !== undefined)('the tier cgroup, in a real one', () => {
+describe.runIf(canMakeCgroups && hasPeerPidfd)('the tier cgroup, in a real one', () => {
   test('an ordinary process in a cgroup of root reaches it; delegated or moved, it no longer does', async () => {
     const directory = join(cgroups ?? '', `mayfly-test-${process.pid}`)
     await using listener = await listen()
@@ -224,6 +228,15 @@ async function listen(tier: TierChoice = 'auto'): Promise<Listener<Caller>> {
     callers.push(caller)
     return caller
   })
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function attestorOf(tier: TierChoice, sha256MaxBytes = 1 << 30): WorkloadAttestor {
