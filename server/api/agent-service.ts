@@ -3,7 +3,7 @@ import type { AttestAgentResponse } from '../../proto/generated/spire/api/server
 import type { CreateJoinTokenRequest__Output } from '../../proto/generated/spire/api/server/agent/v1/CreateJoinTokenRequest.ts'
 import type { JoinToken } from '../../proto/generated/spire/api/types/JoinToken.ts'
 import { MayflyError } from '../../src/core/errors.ts'
-import { pathOf } from '../../src/core/spiffe-id.ts'
+import { hasGrantSegment, isReserved, pathOf } from '../../src/core/spiffe-id.ts'
 import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
@@ -147,7 +147,9 @@ async function recordVersion(agentId: SpiffeId, version: string, { store, clock 
 
 async function createJoinToken(request: CreateJoinTokenRequest__Output, caller: Caller, by: Actor, { joinTokens, entries, trustDomain, log }: AgentServiceDeps): Promise<JoinToken> {
   const aliasId = request.agentId === null ? undefined : memberId(request.agentId, trustDomain)
-  if (aliasId !== undefined && pathOf(aliasId) === '') throw new MayflyError('INVALID_ARGUMENT', 'the ID of an agent has a path')
+  if (aliasId !== undefined && (pathOf(aliasId) === '' || isReserved(aliasId) || hasGrantSegment(aliasId))) {
+    throw new MayflyError('INVALID_ARGUMENT', 'the extra ID of an agent has a path, outside /spire and without `task` or `sub`')
+  }
   const issued = await joinTokens.create({
     ttlMs: request.ttl * 1_000,
     ...(request.token === '' ? {} : { value: request.token }),

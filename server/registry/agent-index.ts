@@ -6,6 +6,8 @@ import type { AgentFacts } from './entry-index.ts'
 
 export interface IndexedAgent extends AgentFacts {
   readonly banned: boolean
+  /** Of its newest SVID; 0 before it has one. */
+  readonly notAfterMs: number
 }
 
 /** The attested agents, with what decides on their calls: banned or not, and the selectors that node aliases ask for. */
@@ -20,13 +22,23 @@ export class AgentIndex {
     return this.#byId.get(id)
   }
 
-  put(agent: Pick<Agent, 'id' | 'selectors' | 'banned'>): void {
-    this.#byId.set(agent.id, { id: agent.id, banned: agent.banned, selectors: selectorsOf(agent.id, agent.selectors) })
+  put(agent: Pick<Agent, 'id' | 'selectors' | 'banned' | 'notAfterMs'>): void {
+    this.#byId.set(agent.id, { id: agent.id, banned: agent.banned, notAfterMs: agent.notAfterMs, selectors: selectorsOf(agent.id, agent.selectors) })
+  }
+
+  /** Those with an SVID that is valid at `nowMs`. */
+  *alive(nowMs: number): Generator<IndexedAgent> {
+    for (const agent of this.#byId.values()) if (!agent.banned && agent.notAfterMs >= nowMs) yield agent
+  }
+
+  renewed(id: SpiffeId, notAfterMs: number): void {
+    const agent = this.#byId.get(id)
+    if (agent !== undefined) this.#byId.set(id, { ...agent, notAfterMs })
   }
 
   /** `selectors` as `type:value`. */
   attested(id: SpiffeId, selectors: readonly string[]): void {
-    this.#byId.set(id, { id, banned: false, selectors: new Set([`spiffe_id:${id}`, ...selectors]) })
+    this.#byId.set(id, { id, banned: false, notAfterMs: 0, selectors: new Set([`spiffe_id:${id}`, ...selectors]) })
   }
 
   ban(id: SpiffeId): void {

@@ -169,9 +169,11 @@ export class Registry implements AsyncDisposable {
         this.agents.remove(record.id)
         this.subscribers.touchAgent(record.id)
         return
+      case 'agent.svid':
+        this.agents.renewed(record.id, record.notAfterMs)
+        return
       case 'domain.created':
       case 'token.created':
-      case 'agent.svid':
       case 'agent.version':
       case 'credentials.reserved':
       case 'credentials.released':

@@ -1,0 +1,105 @@
+import type { Credential as CredentialMessage } from '../../proto/generated/mayfly/v1/Credential.ts'
+import type { FindCredentialsRequest__Output } from '../../proto/generated/mayfly/v1/FindCredentialsRequest.ts'
+import type { FindCredentialsResponse } from '../../proto/generated/mayfly/v1/FindCredentialsResponse.ts'
+import type { ServerStatus } from '../../proto/generated/mayfly/v1/ServerStatus.ts'
+import { toHex } from '../../src/core/bytes.ts'
+import { halfLifeMs } from '../../src/core/authority.ts'
+import type { Clock } from '../../src/ports/clock.ts'
+import type { Handlers } from '../../src/rpc/handlers.ts'
+import { bundleDigest } from '../../src/x509/bundle.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { Authority, Credential, Store } from '../store/port.ts'
+import type { BundleSource } from './bundle-service.ts'
+import type { Caller } from './caller.ts'
+import { eventsOf } from './event-feed.ts'
+import { credentialFilter, targetFromWire } from './wire-target.ts'
+
+export interface StatusServiceDeps {
+  readonly store: Store
+  readonly registry: Registry
+  readonly bundles: BundleSource
+  readonly clock: Clock
+  readonly version: string
+  /** host:port that agents reach the server by. */
+  readonly agentAddress: string
+  readonly startedAtMs: number
+  /** Counts since the start. */
+  readonly figures: () => { readonly csrChecks: number; readonly signatures: number; readonly rssBytes: number; readonly streamSeq: number }
+}
+
+const defaultPageSize = 100
+const maxPageSize = 1_000
+
+/** `mayfly.v1.Status`: what the server is doing, what it issued, and what happens. */
+export function statusService(deps: StatusServiceDeps): Handlers<'mayfly.v1.Status', Caller> {
+  return {
+    Get: async () => await statusOfServer(deps),
+    WatchEvents: (_, { signal }) => eventsOf(deps.store.journal, signal),
+    FindCredentials: async (request) => await findCredentials(request, deps),
+  }
+}
+
+async function statusOfServer({ store, registry, bundles, clock, version, agentAddress, startedAtMs, figures }: StatusServiceDeps): Promise<ServerStatus> {
+  const [live, journal, head] = await Promise.all([store.credentials.count({ liveAtMs: clock.nowMs() }), store.journal.figures(), store.journal.head()])
+  const { csrChecks, signatures, rssBytes, streamSeq } = figures()
+  return {
+    version,
+    trustDomain: store.domain.trustDomain,
+    agentAddress,
+    startedAtMs,
+    authorities: bundles.all().map((authority) => ({ id: authority.id, state: authority.state, notAfterMs: authority.notAfterMs, nextTransitionAtMs: nextTransitionMs(authority) })),
+    entries: registry.entries.size,
+    agents: registry.agents.size,
+    agentsConnected: registry.subscribers.connected,
+    liveCredentials: live,
+    epoch: store.domain.epoch,
+    streamSeq,
+    journalSeq: head.seq,
+    commits: journal.commits,
+    csrChecks,
+    signatures,
+    rssBytes,
+    bundleDigest: toHex(bundleDigest(bundles.bundle().x509Authorities)),
+  }
+}
+
+/** The active one is followed at half its life; the others only end. */
+function nextTransitionMs(authority: Authority): number {
+  return authority.state === 'active' ? Math.floor(halfLifeMs(authority)) : authority.notAfterMs
+}
+
+async function findCredentials(request: FindCredentialsRequest__Output, { store, clock }: StatusServiceDeps): Promise<FindCredentialsResponse> {
+  const target = targetFromWire(request.target, store.domain.trustDomain)
+  const liveAtMs = request.liveOnly ? clock.nowMs() : undefined
+  if (target.kind === 'serial') {
+    const found = await store.credentials.bySerial(target.serial)
+    const shown = found !== undefined && (liveAtMs === undefined || isLive(found, liveAtMs))
+    return { credentials: shown ? [credentialToWire(found)] : [], nextPageToken: '' }
+  }
+  const size = request.pageSize <= 0 ? defaultPageSize : Math.min(request.pageSize, maxPageSize)
+  const filter = { ...credentialFilter(target), ...(liveAtMs === undefined ? {} : { liveAtMs }) }
+  const page = await store.credentials.list(filter, request.pageToken === '' ? { size } : { size, after: request.pageToken })
+  return { credentials: page.items.map((credential) => credentialToWire(credential)), nextPageToken: page.next ?? '' }
+}
+
+function isLive(credential: Credential, atMs: number): boolean {
+  return (credential.state === 'reserved' || credential.state === 'released') && credential.notAfterMs >= atMs
+}
+
+function credentialToWire(credential: Credential): CredentialMessage {
+  return {
+    serial: credential.serial,
+    kind: credential.kind,
+    spiffeId: credential.spiffeId,
+    entryId: credential.entryId ?? '',
+    agentId: credential.agentId ?? '',
+    owner: credential.owner,
+    state: credential.state,
+    cause: credential.cause ?? '',
+    reason: credential.reason ?? '',
+    authorityId: credential.authorityId,
+    issuedAtMs: credential.issuedAtMs,
+    notAfterMs: credential.notAfterMs,
+    endedAtMs: credential.endedAtMs ?? 0,
+  }
+}

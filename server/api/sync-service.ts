@@ -1,0 +1,172 @@
+import type { AgentMessage__Output } from '../../proto/generated/mayfly/v1/AgentMessage.ts'
+import type { ServerMessage } from '../../proto/generated/mayfly/v1/ServerMessage.ts'
+import type { Entry } from '../../src/core/entry.ts'
+import { toHex } from '../../src/core/bytes.ts'
+import { MayflyError } from '../../src/core/errors.ts'
+import type { StreamHead } from '../../src/core/revocation/follower.ts'
+import { serialBytes } from '../../src/core/serial.ts'
+import type { SpiffeId } from '../../src/core/spiffe-id.ts'
+import type { Clock } from '../../src/ports/clock.ts'
+import type { Logger } from '../../src/ports/logger.ts'
+import type { Handlers } from '../../src/rpc/handlers.ts'
+import type { StreamFrame } from '../../src/verify/reader.ts'
+import type { Acknowledgements } from '../registry/acknowledgements.ts'
+import type { Registry } from '../registry/registry.ts'
+import type { Subscription } from '../registry/subscribers.ts'
+import type { Store } from '../store/port.ts'
+import { agentOf } from './agent-caller.ts'
+import { bundleToWire } from './bundle-service.ts'
+import type { BundleSource } from './bundle-service.ts'
+import type { Caller } from './caller.ts'
+import { merge } from './merge.ts'
+import { frameToWire, positionFromWire } from './wire-stream.ts'
+import { Wakeup } from './wakeup.ts'
+import { mayflyEntryToWire, wireSize } from './wire-entry.ts'
+
+export interface SyncServiceDeps {
+  readonly store: Store
+  readonly registry: Registry
+  readonly acknowledgements: Acknowledgements
+  /** Told after each new acknowledgement. */
+  readonly onAcknowledged: () => void
+  readonly bundles: BundleSource
+  readonly revocations: { watch(position: StreamHead, signal: AbortSignal): AsyncIterable<StreamFrame> }
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+const helloTimeoutMs = 10_000
+const maxPartEntries = 500
+const maxPartBytes = 1_000_000
+const maxReportedSerials = 10_000
+const maxVersionLength = 255
+
+/** `mayfly.v1.Sync`: one stream for each agent. All that it is authorized for, then every change as soon as it is committed, with the bundle and the revocations. */
+export function syncService(deps: SyncServiceDeps): Handlers<'mayfly.v1.Sync', Caller> {
+  return { Connect: (requests, { peer, signal }) => connect(requests, agentOf(peer), signal, deps) }
+}
+
+async function* connect(requests: AsyncIterable<AgentMessage__Output>, agentId: SpiffeId, signal: AbortSignal, deps: SyncServiceDeps): AsyncGenerator<ServerMessage> {
+  const { registry, log } = deps
+  const messages = requests[Symbol.asyncIterator]()
+  const hello = await helloOf(messages, signal, deps.clock)
+  const wakeup = new Wakeup()
+  const leaving = new AbortController()
+  const over = AbortSignal.any([signal, leaving.signal])
+  const subscription = registry.subscribers.add(agentId, () => wakeup.wake())
+  log.info({ event: 'agent.connected', agentId, connected: registry.subscribers.connected }, 'agent connected')
+  try {
+    await recordVersion(agentId, hello.agentVersion, deps)
+    yield* merge([
+      bundles(deps.bundles, over),
+      entries(subscription, wakeup, over, registry),
+      revocations(positionFromWire(hello.position), over, deps),
+      answers({ [Symbol.asyncIterator]: () => messages }, agentId, deps),
+    ])
+  } finally {
+    leaving.abort()
+    subscription[Symbol.dispose]()
+    log.info({ event: 'agent.disconnected', agentId, connected: registry.subscribers.connected }, 'agent disconnected')
+  }
+}
+
+async function helloOf(messages: AsyncIterator<AgentMessage__Output>, signal: AbortSignal, clock: Clock): Promise<NonNullable<AgentMessage__Output['hello']>> {
+  const done = new AbortController()
+  const limit = clock.sleep(helloTimeoutMs, AbortSignal.any([signal, done.signal])).then(() => {
+    throw new MayflyError('DEADLINE_EXCEEDED', 'no hello came in time')
+  })
+  try {
+    const first = await Promise.race([messages.next(), limit])
+    const hello = first.done === true ? undefined : first.value.hello
+    if (hello === undefined || hello === null) throw new MayflyError('INVALID_ARGUMENT', 'the first message must be a hello')
+    return hello
+  } finally {
+    done.abort()
+    await limit.catch(() => undefined) // it was only a limit
+  }
+}
+
+async function recordVersion(agentId: SpiffeId, version: string, { store, clock }: SyncServiceDeps): Promise<void> {
+  if (version === '' || version.length > maxVersionLength || /\p{Cc}/u.test(version)) return
+  const agent = await store.agents.byId(agentId)
+  if (agent !== undefined && agent.version !== version) await store.agents.recordVersion(agentId, version, { name: agentId, atMs: clock.nowMs() })
+}
+
+/** The snapshot in parts, then changes; what changes while the snapshot is read comes after it. */
+async function* entries(subscription: Subscription, wakeup: Wakeup, signal: AbortSignal, registry: Registry): AsyncGenerator<ServerMessage> {
+  for await (const page of registry.authorizedEntries(subscription.agentId)) {
+    for (const entry of page) subscription.known.add(entry.id)
+    for (const part of partsOf(page)) yield { snapshot: { entries: part.map((entry) => mayflyEntryToWire(entry)), complete: false } }
+  }
+  yield { snapshot: { entries: [], complete: true } }
+  while (!signal.aborted) {
+    if (!subscription.isDirty) await wakeup.wait(signal)
+    if (!subscription.isDirty || signal.aborted) continue
+    const { upserted, deletedIds } = await registry.changeFor(subscription)
+    for (let at = 0; at < deletedIds.length; at += 10 * maxPartEntries) yield { change: { upserted: [], deletedIds: deletedIds.slice(at, at + 10 * maxPartEntries) } }
+    for (const part of partsOf(upserted)) yield { change: { upserted: part.map((entry) => mayflyEntryToWire(entry)), deletedIds: [] } }
+  }
+}
+
+function* partsOf(all: readonly Entry[]): Generator<readonly Entry[]> {
+  let part: Entry[] = []
+  let bytes = 0
+  for (const entry of all) {
+    if (part.length > 0 && (part.length === maxPartEntries || bytes + wireSize(entry) > maxPartBytes)) {
+      yield part
+      part = []
+      bytes = 0
+    }
+    part.push(entry)
+    bytes += wireSize(entry)
+  }
+  if (part.length > 0) yield part
+}
+
+/** The bundle, now and whenever it changes. */
+async function* bundles(source: BundleSource, signal: AbortSignal): AsyncGenerator<ServerMessage> {
+  const wakeup = new Wakeup()
+  const following = source.onChange(() => wakeup.wake())
+  try {
+    let sent: unknown
+    while (!signal.aborted) {
+      if (source.bundle() !== sent) {
+        sent = source.bundle()
+        yield { bundle: bundleToWire(source) }
+      }
+      await wakeup.wait(signal)
+    }
+  } finally {
+    following[Symbol.dispose]()
+  }
+}
+
+async function* revocations(position: StreamHead, signal: AbortSignal, deps: SyncServiceDeps): AsyncGenerator<ServerMessage> {
+  for await (const frame of deps.revocations.watch(position, signal)) yield { revocations: frameToWire(frame) }
+}
+
+/** What the agent tells: acknowledgements, and credentials whose last holder has exited. */
+async function* answers(messages: AsyncIterable<AgentMessage__Output>, agentId: SpiffeId, deps: SyncServiceDeps): AsyncGenerator<ServerMessage> {
+  const { store, clock, log, acknowledgements } = deps
+  for await (const { message, ack, ended } of messages) {
+    switch (message) {
+      case 'ack':
+        acknowledgements.acknowledge(agentId, ack?.bundleSequence ?? 0)
+        deps.onAcknowledged()
+        break
+      case 'ended': {
+        const serials = (ended?.serials ?? []).filter((serial) => serial.length === serialBytes).map((serial) => toHex(serial))
+        if (serials.length > maxReportedSerials) throw new MayflyError('LIMIT_EXCEEDED', `at most ${maxReportedSerials} serials in one report`)
+        const count = serials.length === 0 ? 0 : await store.credentials.endByAgent(agentId, serials, 'holder_exited', { name: agentId, atMs: clock.nowMs() })
+        log.info({ event: 'credentials.ended_by_agent', agentId, reported: serials.length, ended: count }, 'holders exited')
+        yield { endedAccepted: { reportId: ended?.reportId ?? 0 } }
+        break
+      }
+      case 'hello':
+      case undefined:
+        throw new MayflyError('INVALID_ARGUMENT', 'a message is neither an ack nor a report')
+      default:
+        message satisfies never
+    }
+  }
+}
