@@ -1,0 +1,179 @@
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+import { formatJoinLine } from '../../../src/core/join-line.ts'
+import { parseSpiffeId, type TrustDomain, parseTrustDomain } from '../../../src/core/spiffe-id.ts'
+import { RpcChannel } from '../../../src/rpc/channel.ts'
+import type { Request } from '../../../src/rpc/services.ts'
+import { systemClock } from '../../../src/system/clock.ts'
+import { node24, Program, root } from './process.ts'
+
+export interface ProductOptions {
+  readonly trustDomain?: string
+  readonly serverArgs?: readonly string[]
+  readonly agentArgs?: readonly string[]
+}
+
+/** A server, and agents when asked for, as processes of their own with the real mains, in a temporary folder; found through their serving lines. */
+export class Product implements AsyncDisposable {
+  readonly dir: string
+  readonly trustDomain: TrustDomain
+  readonly #options: ProductOptions
+  readonly #agents: AgentProcess[] = []
+  #server: Program | undefined
+  #admin: RpcChannel | undefined
+  #address = '127.0.0.1:0'
+
+  private constructor(options: ProductOptions) {
+    this.dir = mkdtempSync(join(tmpdir(), 'mf-'))
+    chmodSync(this.dir, 0o755) // workloads of other users reach the agent's socket below it
+    this.trustDomain = parseTrustDomain(options.trustDomain ?? 'example.org')
+    this.#options = options
+  }
+
+  static async start(options: ProductOptions = {}): Promise<Product> {
+    const product = new Product(options)
+    try {
+      await product.startServer()
+      return product
+    } catch (error) {
+      await product[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  get server(): Program {
+    if (this.#server === undefined) throw new Error('the server was not started')
+    return this.#server
+  }
+
+  /** A channel to the server's admin socket. */
+  get admin(): RpcChannel {
+    this.#admin ??= RpcChannel.connectUnix(this.adminSocket, { clock: systemClock })
+    return this.#admin
+  }
+
+  get adminSocket(): string {
+    return join(this.dir, 'server/admin.sock')
+  }
+
+  /** `host:port` that agents connect to; stays the same over restarts. */
+  get address(): string {
+    return this.#address
+  }
+
+  get agents(): readonly AgentProcess[] {
+    return this.#agents
+  }
+
+  /** Starts the server, or starts it again after it was killed, on the same data and address. */
+  async startServer(): Promise<void> {
+    this.#server = new Program(node24, [join(root, 'server/main.ts'), '--trust-domain', this.trustDomain, '--data', join(this.dir, 'server'), '--listen', this.#address, ...(this.#options.serverArgs ?? [])])
+    const serving = await this.#server.event('serving')
+    this.#address = String(serving['address'])
+  }
+
+  async killServer(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    this.#admin?.close()
+    this.#admin = undefined
+    await this.#server?.kill(signal)
+  }
+
+  async joinLine(): Promise<{ readonly line: string; readonly agentToken: string }> {
+    const status = await this.admin.unary('mayfly.v1.Status', 'Get', {})
+    const token = await this.admin.unary('spire.api.server.agent.v1.Agent', 'CreateJoinToken', { ttl: 600 })
+    return { line: formatJoinLine({ address: this.#address, token: token.value, trustDomain: this.trustDomain, bundleDigest: status.bundleDigest }), agentToken: token.value }
+  }
+
+  /** Joins a new agent; resolves once its sockets listen. */
+  async startAgent(args: readonly string[] = []): Promise<AgentProcess> {
+    const { line } = await this.joinLine()
+    const agent = new AgentProcess(join(this.dir, `agent${this.#agents.length}`), ['--join', line, ...(this.#options.agentArgs ?? []), ...args])
+    this.#agents.push(agent)
+    await agent.start()
+    return agent
+  }
+
+  /** The SPIFFE IDs of the agents that have attested, in the order the server lists them. */
+  async agentIds(): Promise<readonly string[]> {
+    const { agents } = await this.admin.unary('spire.api.server.agent.v1.Agent', 'ListAgents', { pageSize: 1000 })
+    return agents.map((agent) => `spiffe://${agent.id?.trustDomain ?? ''}${agent.id?.path ?? ''}`)
+  }
+
+  /** Creates one entry per given spec; fails if one is refused. Returns their ids. */
+  async createEntries(specs: readonly EntrySpecText[]): Promise<readonly string[]> {
+    const request: Request<'mayfly.v1.Registry', 'CreateEntries'> = {
+      entries: specs.map((spec) => ({
+        entry: {
+          spiffeId: wireId(spec.spiffeId),
+          parentId: wireId(spec.parentId),
+          selectors: spec.selectors.map((text) => ({ type: text.slice(0, text.indexOf(':')), value: text.slice(text.indexOf(':') + 1) })),
+          x509SvidTtl: spec.ttlSeconds ?? 0,
+          hint: spec.hint ?? '',
+        },
+        options: { owner: spec.owner ?? '', prefetch: spec.prefetch ?? false, keepOnExit: spec.keepOnExit ?? false },
+      })),
+    }
+    const { results } = await this.admin.unary('mayfly.v1.Registry', 'CreateEntries', request)
+    return results.map((result) => {
+      if (result.status?.code !== 0) throw new Error(`an entry was refused: ${result.status?.message ?? 'no status'}`)
+      return result.entry?.entry?.id ?? ''
+    })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#admin?.close()
+    for (const agent of this.#agents) await agent.program?.kill('SIGKILL')
+    await this.#server?.kill('SIGKILL')
+    rmSync(this.dir, { recursive: true, force: true })
+  }
+}
+
+export interface EntrySpecText {
+  readonly spiffeId: string
+  readonly parentId: string
+  readonly selectors: readonly string[]
+  readonly ttlSeconds?: number
+  readonly hint?: string
+  readonly owner?: string
+  readonly prefetch?: boolean
+  readonly keepOnExit?: boolean
+}
+
+export class AgentProcess {
+  readonly dir: string
+  readonly #args: readonly string[]
+  program: Program | undefined
+
+  constructor(dir: string, args: readonly string[]) {
+    this.dir = dir
+    this.#args = args
+  }
+
+  get workloadSocket(): string {
+    return join(this.dir, 'workload.sock')
+  }
+
+  get adminSocket(): string {
+    return join(this.dir, 'admin.sock')
+  }
+
+  /** Starts it, or starts it again on the same data. */
+  async start(): Promise<void> {
+    this.program = new Program(node24, [join(root, 'agent/main.ts'), '--data', this.dir, ...this.#args])
+    await this.program.event('serving')
+  }
+
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    await this.program?.kill(signal)
+  }
+}
+
+/** @param text a SPIFFE ID; as SPIRE's wire has it */
+export function wireId(text: string): { trustDomain: string; path: string } {
+  const id = parseSpiffeId(text)
+  const rest = id.slice('spiffe://'.length)
+  const slash = rest.indexOf('/')
+  return slash < 0 ? { trustDomain: rest, path: '' } : { trustDomain: rest.slice(0, slash), path: rest.slice(slash) }
+}
