@@ -71,6 +71,7 @@ export class WorkerLink {
   }
 
   #post(request: Request): void {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker, not a window
     this.#worker.postMessage(request)
   }
 

@@ -1,5 +1,6 @@
 import type { TrustDomain } from '../../../src/core/spiffe-id.ts'
 import type { Store } from '../port.ts'
+import { packRequests, unpackResults } from './packing.ts'
 import { WorkerLink } from './link.ts'
 
 export interface SqliteStoreOptions {
@@ -59,7 +60,7 @@ function storeOver(link: WorkerLink, held: AsyncDisposableStack): Store {
       delete: (...args) => link.call('agents.delete', args),
     },
     credentials: {
-      reserve: (...args) => link.call('credentials.reserve', args),
+      reserve: async (requests, atMs) => unpackResults(await link.call('credentials.reserve', [packRequests(requests), atMs])),
       release: (...args) => link.call('credentials.release', args),
       abandonUnreleased: (...args) => link.call('credentials.abandonUnreleased', args),
       bySerial: (...args) => link.call('credentials.bySerial', args),

@@ -1,5 +1,6 @@
 import type { JournalRecord } from '../../journal/records.ts'
 import type { Store } from '../port.ts'
+import type { PackedRequests, PackedResults } from './packing.ts'
 import type { Tables } from './tables/tables.ts'
 
 /** The parts of the port whose calls run in the worker. */
@@ -10,8 +11,8 @@ type NameIn<A extends Area> = Exclude<`${A}.${keyof Store[A] & string}`, 'journa
 export type OperationName = { [A in Area]: NameIn<A> }[Area]
 
 type MethodOf<N extends OperationName> = N extends `${infer A extends Area}.${infer K}` ? (K extends keyof Store[A] ? Store[A][K] : never) : never
-export type ArgsOf<N extends OperationName> = MethodOf<N> extends (...args: infer A) => unknown ? A : never
-export type ResultOf<N extends OperationName> = MethodOf<N> extends (...args: never) => Promise<infer R> ? R : never
+export type ArgsOf<N extends OperationName> = N extends 'credentials.reserve' ? [requests: PackedRequests, atMs: number] : MethodOf<N> extends (...args: infer A) => unknown ? A : never
+export type ResultOf<N extends OperationName> = N extends 'credentials.reserve' ? PackedResults : MethodOf<N> extends (...args: never) => Promise<infer R> ? R : never
 
 /** Calls that change nothing and ask only the tables. */
 export type ReadName =

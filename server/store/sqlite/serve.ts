@@ -60,7 +60,7 @@ function waiting(port: MessagePort, first: Request): { calls: CallRequest[]; clo
     if ('close' in request) return { calls, close: true }
     calls.push(request)
     if (calls.length >= maxCallsAtOnce) break
-    request = (receiveMessageOnPort(port) as { message: Request } | undefined)?.message // the main thread sends nothing else
+    request = (receiveMessageOnPort(port) satisfies { message: Request } | undefined)?.message
   }
   return { calls, close: false }
 }
@@ -101,6 +101,6 @@ function plain(error: unknown): PlainError {
     message: error instanceof Error ? error.message : String(error),
     hint: error instanceof MayflyError ? error.hint : undefined,
     details: error instanceof MayflyError ? error.details : {},
-    cause: cause instanceof Error ? (cause.stack ?? cause.message) : cause === undefined ? undefined : String(cause),
+    cause: cause instanceof Error ? (cause.stack ?? cause.message) : undefined,
   }
 }

@@ -2,15 +2,15 @@ import { MayflyError } from '../../../../src/core/errors.ts'
 import { encodeSerial, formatSerial, minuteOf, parseSerial } from '../../../../src/core/serial.ts'
 import { maxIndex } from '../../../../src/core/revocation/codec.ts'
 import type { ReservedCredential } from '../../../journal/records.ts'
-import type { CredentialRequest, ReserveResult } from '../../port.ts'
 import type { Command } from '../operations.ts'
-import { keyHolder, type LedgerHit } from '../tables/ledger.ts'
+import { packResults, unpackRequests, type Refusal, type UnpackedRequest } from '../packing.ts'
+import { deniedHolder, keyHolder, type LedgerHit } from '../tables/ledger.ts'
 import type { Tables } from '../tables/tables.ts'
 import { decision, endRecords, live, toHex } from './ending.ts'
 
-export const reserve: Command<'credentials.reserve'> = (tables, requests, atMs) => {
+export const reserve: Command<'credentials.reserve'> = (tables, packed, atMs) => {
   const plan = new Plan(tables, atMs)
-  const results = requests.map((request) => plan.add(request))
+  const results = packResults(unpackRequests(packed).map((request) => plan.add(request)))
   return decision(plan.reserved.length === 0 ? [] : [{ kind: 'credentials.reserved', credentials: plan.reserved, atMs }], results)
 }
 
@@ -57,19 +57,19 @@ class Plan {
     this.#prunedBeforeMs = tables.domain.prunedBeforeMs()
   }
 
-  add(request: CredentialRequest): ReserveResult {
+  add(request: UnpackedRequest): Uint8Array | Refusal {
     const agentId = request.agentId ?? (request.kind === 'agent' ? request.spiffeId : undefined)
     const refusal = this.#checkTarget(request, agentId) ?? this.#checkKey(request, agentId)
     if (refusal !== undefined) return refusal
     this.#checkAuthority(request.authorityId)
-    const serial = { shard: this.#shard, minute: minuteOf(request.notAfterMs), index: this.#takeIndex(request.notAfterMs), random: request.random }
+    const serial = { shard: this.#shard, minute: minuteOf(request.notAfterMs), index: this.#takeIndex(request.notAfterMs), random: Buffer.from(request.random, 'hex') }
     const bytes = encodeSerial(serial)
     const { random: _random, ...rest } = request
     this.reserved.push({ ...rest, ...(agentId === undefined ? {} : { agentId }), serial: toHex(bytes) })
-    return { ok: true, serial: bytes }
+    return bytes
   }
 
-  #checkTarget(request: CredentialRequest, agentId: string | undefined): ReserveResult | undefined {
+  #checkTarget(request: UnpackedRequest, agentId: string | undefined): Refusal | undefined {
     const { targets, entries } = this.#tables
     if (request.entryId !== undefined) {
       const terms = entries.terms(request.entryId)
@@ -88,12 +88,12 @@ class Plan {
     return undefined
   }
 
-  #checkKey(request: CredentialRequest, agentId: string | undefined): ReserveResult | undefined {
+  #checkKey(request: UnpackedRequest, agentId: string | undefined): Refusal | undefined {
     const key = Buffer.from(request.publicKeyHash, 'hex')
     if (key.length !== 32) throw new MayflyError('INVALID_ARGUMENT', 'a public key hash is 64 hexadecimal digits')
-    if (this.#tables.ledger.isDenied(key)) return refuse('KEY_DENIED', 'this key was ended')
     const holder = keyHolder(request.kind, request.spiffeId, request.entryId, agentId)
     const seen = this.#holders.get(request.publicKeyHash) ?? this.#tables.ledger.holderOfKey(key)
+    if (seen === deniedHolder) return refuse('KEY_DENIED', 'this key was ended')
     if (seen !== undefined && seen !== holder) return refuse('KEY_DENIED', 'this key was seen under another entry or agent')
     this.#holders.set(request.publicKeyHash, holder)
     return undefined
@@ -121,7 +121,7 @@ class Plan {
   }
 }
 
-function refuse(code: Exclude<ReserveResult, { ok: true }>['code'], message: string): ReserveResult {
+function refuse(code: Refusal['code'], message: string): Refusal {
   return { ok: false, code, message }
 }
 

@@ -50,16 +50,16 @@ export class LedgerTable {
       )
   }
 
-  /** Whom a key was given to, as {@link keyHolder} spells it. A key has one holder, so the newest row says it. */
+  /** Whom a key was given to, as {@link keyHolder} spells it; {@link deniedHolder} when nobody may have it. A key has one holder, so any row says it. */
   holderOfKey(publicKeyHash: Uint8Array): string | undefined {
     const row = this.#statements
-      .query<HolderRow>('SELECT kind, spiffe_id, entry_id, agent_id FROM ledger WHERE public_key_hash = ? LIMIT 1')
+      .query<HolderRow & { readonly denied: number }>(
+        `SELECT 1 AS denied, 'mint' AS kind, '' AS spiffe_id, NULL AS entry_id, NULL AS agent_id FROM denied_keys WHERE hash = ?1
+         UNION ALL SELECT 0, kind, spiffe_id, entry_id, agent_id FROM ledger WHERE public_key_hash = ?1 LIMIT 1`,
+      )
       .one(publicKeyHash)
-    return row === undefined ? undefined : keyHolder(row.kind, row.spiffe_id, row.entry_id ?? undefined, row.agent_id ?? undefined)
-  }
-
-  isDenied(publicKeyHash: Uint8Array): boolean {
-    return this.#statements.query('SELECT 1 FROM denied_keys WHERE hash = ?').one(publicKeyHash) !== undefined
+    if (row === undefined) return undefined
+    return row.denied === 1 ? deniedHolder : keyHolder(row.kind, row.spiffe_id, row.entry_id ?? undefined, row.agent_id ?? undefined)
   }
 
   denyKey(publicKeyHash: Uint8Array, cause: EndCause, atMs: number): void {
@@ -116,6 +116,9 @@ export class LedgerTable {
 export function keyHolder(kind: Credential['kind'], spiffeId: string, entryId: string | undefined, agentId: string | undefined): string {
   return kind === 'workload' ? `${kind} ${entryId ?? spiffeId} ${agentId ?? ''}` : `${kind} ${spiffeId}`
 }
+
+/** Holder of the keys that were ended. */
+export const deniedHolder = 'denied'
 
 const columns = `serial, kind, spiffe_id, entry_id, agent_id, owner, public_key_hash, authority_id, not_before_ms, not_after_ms, issued_at_ms, state,
   ended_at_ms, cause, reason`

@@ -1,0 +1,37 @@
+import { describe } from 'vitest'
+import type { Store } from '../../../server/store/port.ts'
+import { agentContract } from './contract/agents.ts'
+import { authorityContract } from './contract/authorities.ts'
+import { credentialContract } from './contract/credentials.ts'
+import { entryContract } from './contract/entries.ts'
+import { journalContract } from './contract/journal.ts'
+import { targetContract } from './contract/targets.ts'
+
+/** A place for stores. Disposing it takes them away. */
+export interface StorePlace extends AsyncDisposable {
+  /** The first call makes the store; later ones, after it was disposed of, open it again. */
+  open(): Promise<Store>
+  /** Whether a store survives being closed. */
+  readonly lasting: boolean
+}
+
+export type MakePlace = () => Promise<StorePlace>
+
+/** What every engine of the store must do; each calls this with its own way to open one. */
+export function storeContract(engine: string, makePlace: MakePlace): void {
+  describe(engine, () => {
+    describe('entries', () => entryContract(makePlace))
+    describe('agents', () => agentContract(makePlace))
+    describe('credentials', () => credentialContract(makePlace))
+    describe('targets', () => targetContract(makePlace))
+    describe('authorities', () => authorityContract(makePlace))
+    describe('journal and stream', () => journalContract(makePlace))
+  })
+}
+
+/** Runs a test's body with a new store, and closes it after. */
+export async function withStore(makePlace: MakePlace, body: (store: Store) => Promise<void>): Promise<void> {
+  await using place = await makePlace()
+  await using store = await place.open()
+  await body(store)
+}
