@@ -82,7 +82,7 @@ export class IssuancePipeline implements AsyncDisposable {
     signal.throwIfAborted()
     const issuedAtMs = this.#deps.clock.nowMs()
     const authority = this.#deps.authorities.active()
-    const outcomes = new Array<IssueOutcome | undefined>(requests.length).fill(undefined)
+    const outcomes: (IssueOutcome | undefined)[] = requests.map(() => undefined)
     const accepted: Accepted[] = []
     for (const [at, request] of requests.entries()) {
       const validity = this.#validityOf(request, authority, issuedAtMs)
@@ -136,7 +136,8 @@ export class IssuancePipeline implements AsyncDisposable {
         profile,
         spiffeId,
         dnsNames,
-        validity: { notBeforeMs, notAfterMs },
+        notBeforeMs,
+        notAfterMs,
         keyForm: 'csr' in key ? 'csr' : 'spki',
       })),
       chunk.map(({ request: { key } }) => ('csr' in key ? key.csr : key.spki)),

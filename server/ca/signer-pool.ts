@@ -55,9 +55,9 @@ export class SignerPool implements AsyncDisposable {
     const answer = await ask(thread, batch, { kind: 'prepare', batch, authorityId: authority.id, issuedAtMs, orders, keys: packed }, [packed.bytes.buffer])
     if (answer.kind !== 'prepared') throw new MayflyError('INTERNAL', 'the signing thread answered out of order')
     return {
-      results: answer.results,
+      results: unpack(answer.keyHashes).map((publicKeyHash, at) => answer.refusals.get(at) ?? { ok: true, publicKeyHash }),
       sign: async (serials) => signBatch(thread, batch, serials),
-      drop: () => { thread.worker.postMessage({ kind: 'drop', batch } satisfies SignerRequest) },
+      drop: () => tell(thread, { kind: 'drop', batch }),
     }
   }
 
@@ -98,11 +98,11 @@ export class SignerPool implements AsyncDisposable {
     thread.waiting.clear()
   }
 
-  #teach({ worker, known }: Thread, { id, certificate, key }: PoolAuthority): void {
-    if (known.has(id)) return
-    known.clear() // the thread keeps two, and a change back is rare
-    known.add(id)
-    worker.postMessage({ kind: 'learn', authorityId: id, certificate: certificate.slice(), key } satisfies SignerRequest)
+  #teach(thread: Thread, { id, certificate, key }: PoolAuthority): void {
+    if (thread.known.has(id)) return
+    thread.known.clear() // the thread keeps two, and a change back is rare
+    thread.known.add(id)
+    tell(thread, { kind: 'learn', authorityId: id, certificate: certificate.slice(), key })
   }
 }
 
@@ -113,11 +113,15 @@ async function signBatch(thread: Thread, batch: number, serials: readonly (Uint8
   return unpack(answer.certificates).map((certificate) => (certificate.length === 0 ? undefined : certificate))
 }
 
-async function ask(thread: Thread, batch: number, request: SignerRequest, moved: ArrayBuffer[]): Promise<SignerAnswer> {
+async function ask(thread: Thread, batch: number, request: SignerRequest, moved: readonly ArrayBuffer[]): Promise<SignerAnswer> {
   if (thread.ended !== undefined) throw thread.ended
   const { promise, resolve, reject } = Promise.withResolvers<SignerAnswer>()
   thread.waiting.set(batch, { resolve, reject })
   thread.worker.ref()
-  thread.worker.postMessage(request, moved)
+  tell(thread, request, moved)
   return promise
+}
+
+function tell(thread: Thread, request: SignerRequest, moved: readonly ArrayBuffer[] = []): void {
+  thread.worker.postMessage(request, moved)
 }

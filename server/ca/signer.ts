@@ -1,7 +1,6 @@
 import { sign, type KeyObject } from 'node:crypto'
 import { MayflyError, type ErrorCode } from '../../src/core/errors.ts'
 import { parseSpiffeId, trustDomainOf, type SpiffeId } from '../../src/core/spiffe-id.ts'
-import type { Validity } from '../../src/core/validity.ts'
 import { parseCertificate, type Certificate } from '../../src/x509/certificate.ts'
 import { verifyCsr } from '../../src/x509/csr.ts'
 import { publicKeyHash } from '../../src/x509/fingerprint.ts'
@@ -14,7 +13,8 @@ export interface SigningOrder {
   readonly profile: SvidProfileName
   readonly spiffeId: SpiffeId
   readonly dnsNames: readonly string[]
-  readonly validity: Validity
+  readonly notBeforeMs: number
+  readonly notAfterMs: number
   /** What the key bytes are: a signing request whose proof is to be checked, or a SubjectPublicKeyInfo of our own making. */
   readonly keyForm: 'csr' | 'spki'
 }
@@ -94,8 +94,8 @@ export class Signer {
     const profile = this.#profiles.svids[order.profile]
     const toBeSigned = this.#templateOf(authority, order.profile).toBeSigned({
       serial: placeholderSerial,
-      notBeforeMs: order.validity.notBeforeMs,
-      notAfterMs: order.validity.notAfterMs,
+      notBeforeMs: order.notBeforeMs,
+      notAfterMs: order.notAfterMs,
       spki: key.spki,
       subjectKeyId: subjectKeyIdOf(key.publicKeyHash),
       uri: order.spiffeId,

@@ -1,9 +1,11 @@
 /** Hexadecimal, lower case, two digits a byte. */
 export function toHex(bytes: Uint8Array): string {
   let text = ''
-  for (const byte of bytes) text += byte.toString(16).padStart(2, '0')
+  for (const byte of bytes) text += hexOf[byte]
   return text
 }
+
+const hexOf: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 /** Bytes of an even-length hexadecimal string of either case; `undefined` when it is not one. */
 export function fromHex(text: string): Uint8Array | undefined {

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
+import * as crypto from 'node:crypto'
 import { toHex } from '../core/bytes.ts'
 
 /** SHA-256, 32 bytes. */
 export function sha256(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash('sha256').update(bytes).digest())
+  return new Uint8Array(hashOnce('sha256', bytes))
 }
 
 /** Lower-case hexadecimal SHA-256 of a certificate's DER: what people compare. */
@@ -20,3 +20,7 @@ export function publicKeyHash(spki: Uint8Array): Uint8Array {
 export function authorityIdOf(spki: Uint8Array): string {
   return toHex(publicKeyHash(spki))
 }
+
+/** One call of OpenSSL where Node has it (20.12), else the older three. */
+const hashOnce: (algorithm: string, bytes: Uint8Array) => Uint8Array =
+  typeof crypto.hash === 'function' ? (algorithm, bytes) => crypto.hash(algorithm, bytes, 'buffer') : (algorithm, bytes) => crypto.createHash(algorithm).update(bytes).digest()

@@ -2,7 +2,7 @@ import { verify, type KeyObject } from 'node:crypto'
 import { hasNullParameters, type Algorithm } from './algorithm.ts'
 import type { Certificate } from './certificate.ts'
 import { oid } from './oids.ts'
-import { importPublicKey, keyKindOf, viewOf, type KeyKind } from './spki.ts'
+import { keyInputOf, keyKindOf, viewOf, type KeyKind } from './spki.ts'
 
 /** What a signature algorithm asks of its key, its parameters and the digest. */
 const algorithms: ReadonlyMap<string, { readonly kinds: readonly KeyKind[]; readonly digest: string | null; readonly parameters: 'none' | 'null' }> = new Map([
@@ -17,21 +17,25 @@ const algorithms: ReadonlyMap<string, { readonly kinds: readonly KeyKind[]; read
 
 /**
  * Whether the certificate's signature was made with the key of `issuerSpki`: ECDSA on P-256 or P-384, RSA PKCS#1 v1.5 (2048 to 4096 bits),
- * Ed25519, each with SHA-2. False for any other algorithm. It proves nothing else: not that the issuer may issue.
- * @throws {MayflyError} DER_INVALID, CERTIFICATE_INVALID when `issuerSpki` is no key
+ * Ed25519, each with SHA-2. False for any other algorithm or key. It proves nothing else: not that the issuer may issue.
+ * @throws {MayflyError} DER_INVALID when `issuerSpki` does not parse
  */
 export function verifySignature(issuerSpki: Uint8Array, certificate: Certificate): boolean {
   return verifyBytes(issuerSpki, certificate.signatureAlgorithm, certificate.tbs, certificate.signature)
 }
 
-/** The same over any bytes. @throws {MayflyError} DER_INVALID, CERTIFICATE_INVALID when `spki` is no key */
+/** The same over any bytes; false also when `spki` is no key of these kinds. @throws {MayflyError} DER_INVALID */
 export function verifyBytes(spki: Uint8Array, algorithm: Algorithm, data: Uint8Array, signature: Uint8Array): boolean {
   const kind = keyKindOf(spki)
-  return kind !== undefined && verifyWith(importPublicKey(spki), kind, algorithm, data, signature)
+  try {
+    return kind !== undefined && verifyWith(keyInputOf(spki), kind, algorithm, data, signature)
+  } catch {
+    return false // the key is none, such as a point off its curve
+  }
 }
 
 /** The same with a key that was imported before; `kind` must be its kind. */
-export function verifyWith(key: KeyObject, kind: KeyKind, algorithm: Algorithm, data: Uint8Array, signature: Uint8Array): boolean {
+export function verifyWith(key: KeyObject | ReturnType<typeof keyInputOf>, kind: KeyKind, algorithm: Algorithm, data: Uint8Array, signature: Uint8Array): boolean {
   const wanted = algorithms.get(algorithm.oid)
   if (wanted === undefined || !wanted.kinds.includes(kind)) return false
   if (wanted.parameters === 'null' ? !hasNullParameters(algorithm) : algorithm.parameters !== undefined) return false

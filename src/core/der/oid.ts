@@ -7,22 +7,19 @@ const maxOidBytes = 64
 /** Dotted text of an OBJECT IDENTIFIER's content octets; arcs of any size (2.25.<uuid>). @throws {MayflyError} DER_INVALID */
 export function formatOid(content: Uint8Array): string {
   if (content.length === 0 || content.length > maxOidBytes) invalid('its length is out of range')
-  const arcs: (bigint | number)[] = []
-  let arc: bigint | number = 0
+  let text = ''
+  let arc: number | bigint = 0
   let fresh = true
   for (const octet of content) {
     if (fresh && octet === 0x80) invalid('an arc is not minimal')
     arc = typeof arc === 'number' && arc < 2 ** 24 ? arc * 128 + (octet & 0x7f) : BigInt(arc) * 128n + BigInt(octet & 0x7f)
     fresh = octet < 0x80
     if (!fresh) continue
-    arcs.push(arc)
+    text = text === '' ? firstTwoArcs(arc) : `${text}.${arc}`
     arc = 0
   }
   if (!fresh) invalid('its last arc is cut off')
-  const [joined = 0, ...rest] = arcs
-  const first = joined < 40 ? 0 : joined < 80 ? 1 : 2
-  const second = typeof joined === 'number' ? joined - first * 40 : joined - BigInt(first * 40)
-  return [first, second, ...rest].join('.')
+  return text
 }
 
 /** A whole OBJECT IDENTIFIER value of dotted text. @throws {MayflyError} DER_INVALID */
@@ -32,6 +29,11 @@ export function derOid(text: string): Uint8Array {
   if (first < 2n && second > 39n) invalid('its second arc is out of range')
   const content = [first * 40n + second, ...rest].flatMap(octetsOfArc)
   return derValue(tag.oid, Uint8Array.from(content))
+}
+
+function firstTwoArcs(joined: number | bigint): string {
+  const first = joined < 40 ? 0 : joined < 80 ? 1 : 2
+  return `${first}.${typeof joined === 'number' ? joined - first * 40 : joined - BigInt(first * 40)}`
 }
 
 function octetsOfArc(arc: bigint): number[] {

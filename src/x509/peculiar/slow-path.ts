@@ -43,7 +43,8 @@ export class SlowPath implements AsyncDisposable {
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
     waiting.set(id, { resolve, reject })
     worker.ref()
-    worker.postMessage({ id, spec, signer: signer.toPkcs8() } satisfies SlowPathRequest)
+    const request: SlowPathRequest = { id, spec, signer: signer.toPkcs8() }
+    worker.postMessage(request, [])
     return promise
   }
 
