@@ -6,7 +6,7 @@ import type { Logger } from '../ports/logger.ts'
 import type { BidiHandler, Call, ServerStreamHandler, UnaryHandler } from './handlers.ts'
 import { metadataView } from './metadata.ts'
 import type { PeerTable } from './peer-table.ts'
-import { requestsOf, writeAll } from './server-streams.ts'
+import { requestsOf, untilAborted, writeAll } from './server-streams.ts'
 import type { RpcMethod } from './services.ts'
 import { toStatus } from './status.ts'
 
@@ -71,11 +71,11 @@ export class CallRunner<Peer> {
     const running = this.#begin(call, false)
     const timer = new AbortController()
     try {
-      const limit = this.#clock.sleep(this.#maxUnaryMs, timer.signal).then(() => {
-        throw new MayflyError('DEADLINE_EXCEEDED', `the call took longer than ${this.#maxUnaryMs} ms`)
-      })
-      const answer = handler(call.request, this.#contextOf(method, call, running))
-      respond(null, await Promise.race([answer, limit]))
+      this.#clock.sleep(this.#maxUnaryMs, timer.signal).then(
+        () => running.stop.abort(new MayflyError('DEADLINE_EXCEEDED', `the call took longer than ${this.#maxUnaryMs} ms`)),
+        () => undefined, // the call was over first
+      )
+      respond(null, await untilAborted(handler(call.request, this.#contextOf(method, call, running)), running.stop.signal))
     } catch (failure) {
       respond(this.#failed(method, running, failure))
     } finally {

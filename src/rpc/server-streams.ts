@@ -1,4 +1,5 @@
 import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { MayflyError } from '../core/errors.ts'
 
 /**
@@ -28,6 +29,8 @@ export async function* requestsOf(call: ServerDuplexStream<object, object>, sign
   for (;;) {
     const step = await untilAborted(iterator.next(), signal)
     if (step.done === true) {
+      // A caller that goes away ends its stream too; that it has gone is known a turn later.
+      await nextTurn()
       if (signal.aborted) throw reasonOf(signal)
       return
     }
@@ -41,7 +44,8 @@ async function written(call: ServerWritableStream<object, object> | ServerDuplex
   })
 }
 
-async function untilAborted<T>(wait: Promise<T>, signal: AbortSignal): Promise<T> {
+/** What `wait` gives, or a rejection with the signal's reason when that aborts first; `wait` is then left to itself. */
+export async function untilAborted<T>(wait: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const stop = (): void => {
       wait.catch(() => undefined) // abandoned: its failure has nobody to go to
