@@ -1,0 +1,142 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { constants, tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import process from 'node:process'
+
+import { MayflyError } from '../../core/errors.ts'
+import { isSpiffeId, pathOf } from '../../core/spiffe-id.ts'
+import type { Clock } from '../../ports/clock.ts'
+import { usage } from '../arguments.ts'
+import { define, dataFolder } from '../command.ts'
+import type { Command } from '../command.ts'
+import { connectWorkloadApi } from '../connection.ts'
+import { placesOf } from '../places.ts'
+import { pemOf, watchSvids } from '../svids.ts'
+import type { FetchedSvid } from '../svids.ts'
+import { svidPaths, writeSvid } from '../write-svid.ts'
+
+export const command: Command = define({
+  arguments: '-- <command> [argument…]',
+  positionals: [0, 0],
+  about: [
+    'Runs a program with an identity: SPIFFE_ENDPOINT_SOCKET for SPIFFE clients, and MAYFLY_SVID_FILE, MAYFLY_KEY_FILE and',
+    'MAYFLY_BUNDLE_FILE for all others, PEM files in a private folder that are kept rotated and are gone when it ends.',
+    'The exit code is the program\'s.',
+  ].join('\n'),
+  options: {
+    as: { type: 'string', value: 'ID', help: 'the SPIFFE ID, or its path; may be left out when this user has only one' },
+    socket: { type: 'string', value: 'PATH', help: 'the Workload API; $SPIFFE_ENDPOINT_SOCKET, else DATA/agent/workload.sock' },
+    ...dataFolder,
+  },
+  examples: [
+    'mayfly run --as spiffe://example.org/web -- ./server',
+    'mayfly run --as /backup -- sh -c \'curl --cert "$MAYFLY_SVID_FILE" --key "$MAYFLY_KEY_FILE" --cacert "$MAYFLY_BUNDLE_FILE" https://peer:8443\'',
+  ],
+  async run({ options, rest: [program, ...args] }, context) {
+    const { output, signal, clock } = context
+    if (program === undefined) throw usage('run', 'a command after -- is missing')
+    const places = placesOf(options, context)
+    const ended = new AbortController()
+    using workloadApi = await connectWorkloadApi(options, context)
+    const until = AbortSignal.any([signal, ended.signal])
+    const states = watchSvids(workloadApi, until)
+    const wanted = await firstWanted(states, options.as)
+
+    const folder = await mkdtemp(join(process.env['XDG_RUNTIME_DIR'] ?? tmpdir(), 'mayfly-run-')) // mode 0700
+    const paths = svidPaths(folder)
+    try {
+      await writeSvid(paths, pemOf(wanted))
+      const child = spawn(program, args, {
+        stdio: 'inherit',
+        env: { ...process.env, SPIFFE_ENDPOINT_SOCKET: `unix://${places.workloadSocket}`, MAYFLY_SVID_FILE: paths.svid, MAYFLY_KEY_FILE: paths.key, MAYFLY_BUNDLE_FILE: paths.bundle },
+      })
+      for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGCONT', 'SIGWINCH'] as const) {
+        process.on(name, () => {
+          // a Ctrl-C at the terminal has reached the program already
+          if (name !== 'SIGINT' || !process.stdin.isTTY) child.kill(name)
+        })
+      }
+      const rotating = keepRotated(wanted, states, () => watchSvids(workloadApi, until), {
+        write: (svid) => writeSvid(paths, pemOf(svid)),
+        say: (text) => output.note(text),
+        clock,
+        until,
+      })
+      const code = await exitCodeOfChild(child, program)
+      ended.abort()
+      await rotating
+      return code
+    } finally {
+      ended.abort()
+      await rm(folder, { recursive: true, force: true })
+    }
+  },
+})
+
+/** The identity asked for, from the first answer. @throws {MayflyError} NO_IDENTITY, with the entry that would give it */
+async function firstWanted(states: AsyncGenerator<readonly FetchedSvid[]>, as: string | undefined): Promise<FetchedSvid> {
+  const held = await firstState(states)
+  const [only, second] = held
+  if (as === undefined) {
+    if (only !== undefined && second === undefined) return only
+    const ids = held.map((svid) => svid.spiffeId)
+    if (ids.length > 1) throw usage('run', 'this user has several identities', `say which: --as ${ids.join(', --as ')}`)
+    throw new MayflyError('NO_IDENTITY', 'no entry gives this user an identity', { hint: createHint('/NAME') })
+  }
+  const found = held.find((svid) => svid.spiffeId === as || (!isSpiffeId(as) && isSpiffeId(svid.spiffeId) && pathOf(svid.spiffeId) === as))
+  if (found === undefined) throw new MayflyError('NO_IDENTITY', `not entitled to ${as}`, { hint: createHint(as) })
+  return found
+}
+
+async function firstState(states: AsyncGenerator<readonly FetchedSvid[]>): Promise<readonly FetchedSvid[]> {
+  try {
+    const { value } = await states.next()
+    return value ?? []
+  } catch (error) {
+    if (error instanceof MayflyError && error.status === 'PERMISSION_DENIED') return []
+    throw error
+  }
+}
+
+function createHint(id: string): string {
+  return `mayfly entry create --id ${id} --selector unix:uid:${userInfo().uid}`
+}
+
+interface Rotation {
+  readonly write: (svid: FetchedSvid) => Promise<void>
+  readonly say: (text: string) => void
+  readonly clock: Clock
+  readonly until: AbortSignal
+}
+
+/** Writes each new state of the identity until the program ends; asks again when the agent goes away or takes the identity back, and says so once. */
+async function keepRotated(first: FetchedSvid, states: AsyncGenerator<readonly FetchedSvid[]>, again: () => AsyncGenerator<readonly FetchedSvid[]>, { write, say, clock, until }: Rotation): Promise<void> {
+  let well = true
+  for (let source = states; !until.aborted; source = again()) {
+    try {
+      for await (const state of source) {
+        const next = state.find((svid) => svid.spiffeId === first.spiffeId)
+        if (next === undefined) throw new MayflyError('NO_IDENTITY', 'it was withdrawn')
+        await write(next) // also when only the bundle changed
+        if (!well) say(`mayfly: ${first.spiffeId} is kept rotated again`)
+        well = true
+      }
+    } catch (error) {
+      if (until.aborted) return
+      if (well) say(`mayfly: ${first.spiffeId} is not kept rotated for now: ${error instanceof Error ? error.message : String(error)}`)
+      well = false
+    }
+    await clock.sleep(1_000, until).catch(() => undefined)
+  }
+}
+
+async function exitCodeOfChild(child: ReturnType<typeof spawn>, program: string): Promise<number> {
+  try {
+    const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null] // what 'exit' is emitted with
+    return code ?? 128 + constants.signals[signal ?? 'SIGKILL']
+  } catch (cause) {
+    throw new MayflyError('NOT_FOUND', `cannot run ${program}`, { cause, hint: 'is it on the PATH, and executable?' })
+  }
+}

@@ -1,0 +1,151 @@
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+import { MayflyError } from '../../core/errors.ts'
+import { formatJoinLine } from '../../core/join-line.ts'
+import { parseTrustDomain } from '../../core/spiffe-id.ts'
+import { connectServer } from '../connection.ts'
+import type { Context } from '../context.ts'
+import { placesOf } from '../places.ts'
+import type { Places } from '../places.ts'
+import { Service } from './service.ts'
+
+export interface InstallationConfig {
+  /** Holds `server/`, `agent/`, their logs and `dev.json`. */
+  readonly data: string
+  readonly trustDomain: string
+  /** How long X.509-SVIDs live, as `15m`; the server's default when unset. */
+  readonly x509SvidTtl?: string | undefined
+}
+
+/** What is remembered from one start to the next. */
+interface Remembered {
+  readonly trustDomain: string
+  /** Where the server listened, so that the agent finds it again. */
+  readonly listen: string
+}
+
+/** A server and an agent as two processes in one folder; the second start finds what the first made. */
+export class Installation implements AsyncDisposable {
+  readonly places: Places
+  readonly config: InstallationConfig
+  readonly #context: Context
+  #server: Service
+  #agent: Service | undefined
+
+  /** Resolves once both serve. @throws {MayflyError} what the one that could not start said */
+  static async start(config: InstallationConfig, context: Context): Promise<Installation> {
+    const places = placesOf({ data: config.data, 'server-socket': join(config.data, 'server', 'admin.sock'), 'agent-socket': join(config.data, 'agent', 'admin.sock'), socket: join(config.data, 'agent', 'workload.sock') }, context)
+    const remembered = await recall(places)
+    if (remembered !== undefined && remembered.trustDomain !== config.trustDomain) {
+      throw new MayflyError('USAGE', `${places.data} is of trust domain ${remembered.trustDomain}`, { hint: `leave --trust-domain out, or take another folder with --data` })
+    }
+    // 0755, because every process on this machine may come to the Workload API in it; what is secret has folders of its own
+    await mkdir(places.data, { recursive: true, mode: 0o755 })
+    const loading = import('../../rpc/channel.ts') // while the server starts
+    const server = await startServer(config, places, remembered?.listen)
+    const installation = new Installation(config, places, context, server)
+    try {
+      await loading
+      await installation.startAgent()
+      return installation
+    } catch (error) {
+      await installation[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  private constructor(config: InstallationConfig, places: Places, context: Context, server: Service) {
+    this.config = config
+    this.places = places
+    this.#context = context
+    this.#server = server
+  }
+
+  get server(): Service {
+    return this.#server
+  }
+
+  get agent(): Service {
+    if (this.#agent === undefined) throw new MayflyError('INTERNAL', 'the agent was not started')
+    return this.#agent
+  }
+
+  /** Starts the server anew after it ended. */
+  async restartServer(): Promise<void> {
+    this.#server = await startServer(this.config, this.places, (await recall(this.places))?.listen)
+  }
+
+  /** Starts the agent: with a join line when it never joined, or when what it has is no good any more. */
+  async startAgent(): Promise<void> {
+    const joined = existsSync(join(this.places.agentData, 'agent.svid.pem'))
+    this.#agent = await this.#runAgent(joined ? undefined : await this.#joinLine())
+    try {
+      await this.#agent.serving
+    } catch (error) {
+      if (!joined || this.#agent.stopping) throw error
+      this.#agent = await this.#runAgent(await this.#joinLine())
+      await this.#agent.serving
+    }
+  }
+
+  /** Stops the agent, then the server. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#agent?.stop()
+    await this.#server.stop()
+  }
+
+  async #runAgent(joinLine: string | undefined): Promise<Service> {
+    await mkdir(this.places.agentData, { recursive: true, mode: 0o755 })
+    const join = joinLine === undefined ? [] : ['--join', joinLine]
+    return Service.start('agent', ['--data', this.places.agentData, ...join], logFile(this.places, 'agent'))
+  }
+
+  async #joinLine(): Promise<string> {
+    const options = { 'server-socket': this.places.serverSocket }
+    using server = await connectServer(options, this.#context)
+    const { agentAddress, trustDomain, bundleDigest } = await server.unary('mayfly.v1.Status', 'Get', {})
+    const token = await server.unary('spire.api.server.agent.v1.Agent', 'CreateJoinToken', { ttl: 60 })
+    return formatJoinLine({ address: agentAddress, token: token.value, trustDomain: parseTrustDomain(trustDomain), bundleDigest })
+  }
+}
+
+/** The trust domain that a folder was made for. */
+export async function trustDomainIn(places: Places): Promise<string | undefined> {
+  return (await recall(places))?.trustDomain
+}
+
+async function startServer(config: InstallationConfig, places: Places, listen = '127.0.0.1:0'): Promise<Service> {
+  const ttl = config.x509SvidTtl === undefined ? [] : ['--x509-svid-ttl', config.x509SvidTtl]
+  const server = Service.start('server', ['--data', places.serverData, '--trust-domain', config.trustDomain, '--listen', listen, '--dev', ...ttl], logFile(places, 'server'))
+  try {
+    await server.serving
+  } catch (error) {
+    await server.stop()
+    throw error
+  }
+  if (!existsSync(rememberedFile(places))) await writeFile(rememberedFile(places), `${JSON.stringify({ trustDomain: config.trustDomain, listen: await addressOf(server) })}\n`)
+  return server
+}
+
+async function addressOf(server: Service): Promise<string> {
+  const { address } = await server.serving
+  return typeof address === 'string' ? address : '127.0.0.1:0'
+}
+
+async function recall(places: Places): Promise<Remembered | undefined> {
+  try {
+    return JSON.parse(await readFile(rememberedFile(places), 'utf8')) as Remembered // written by startServer
+  } catch {
+    return undefined
+  }
+}
+
+function rememberedFile(places: Places): string {
+  return join(places.data, 'dev.json')
+}
+
+export function logFile(places: Places, name: 'server' | 'agent'): string {
+  return join(places.data, `${name}.log`)
+}
