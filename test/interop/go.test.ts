@@ -1,0 +1,166 @@
+import { execFileSync } from 'node:child_process'
+import { chmodSync, copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+import { Program, type JsonLine } from '../support/product/process.ts'
+import { Product, type AgentProcess } from '../support/product/product.ts'
+
+const source = join(import.meta.dirname, 'go')
+const built = mkdtempSync(join(tmpdir(), 'mf-go-'))
+const problem = build()
+if (problem !== undefined) console.warn(`SKIPPED: interop with go-spiffe, because ${problem}`)
+
+/** Builds the workload with the machine's Go; what hinders it, or `undefined`. */
+function build(): string | undefined {
+  try {
+    execFileSync('go', ['version'], { stdio: 'pipe' })
+  } catch {
+    return 'there is no Go on this machine (1.24 or newer is needed)'
+  }
+  execFileSync('go', ['build', '-o', join(built, 'workload'), '.'], { cwd: source, stdio: 'pipe', env: { ...process.env, CGO_ENABLED: '0' } })
+  return undefined
+}
+
+describe.skipIf(problem !== undefined)('the real go-spiffe against a real mayfly', () => {
+  let product: Product
+  let agent: AgentProcess
+  let parentId: string
+  const running: Program[] = []
+
+  beforeAll(async () => {
+    product = await Product.start()
+    agent = await product.startAgent()
+    parentId = (await product.agentIds())[0] ?? ''
+  })
+
+  afterAll(async () => {
+    for (const program of running) await program.kill()
+    await product[Symbol.asyncDispose]()
+    rmSync(built, { recursive: true, force: true })
+  })
+
+  /** A copy of the workload at a path of its own, so that `unix:path` tells them apart. */
+  function installed(name: string): string {
+    const path = join(product.dir, name)
+    copyFileSync(join(built, 'workload'), path)
+    chmodSync(path, 0o755)
+    return path
+  }
+
+  function start(path: string, ...args: string[]): Program {
+    const program = new Program(path, args, { env: { SPIFFE_ENDPOINT_SOCKET: `unix://${agent.workloadSocket}` } })
+    running.push(program)
+    return program
+  }
+
+  function entry(name: string, path: string, more: { ttlSeconds?: number; hint?: string } = {}): Promise<readonly string[]> {
+    return product.createEntries([{ spiffeId: `spiffe://example.org/${name}`, parentId, selectors: [`unix:path:${path}`], ...more }])
+  }
+
+  /** Runs until it exits with success, again while it is refused: the entry may not have reached the agent yet. */
+  async function succeed(path: string, ...args: string[]): Promise<readonly JsonLine[]> {
+    for (let attempt = 0; ; attempt++) {
+      const program = start(path, ...args)
+      if ((await program.ended()) === 0) return program.lines
+      if (attempt === 20) throw new Error(JSON.stringify(program.lines) + program.errors)
+    }
+  }
+
+  test('it fetches every identity it is entitled to, with hints, and verifies them with its own verifier', async () => {
+    const path = installed('fetcher')
+    await entry('first', path, { hint: 'internal' })
+    await entry('second', path, { hint: 'external' })
+    const lines = await succeed(path, 'fetch')
+    expect(lines.map((line) => [line['id'], line['hint'], line['chain']])).toEqual([
+      ['spiffe://example.org/first', 'internal', 1],
+      ['spiffe://example.org/second', 'external', 1],
+    ])
+  })
+
+  test('it gets the bundle of the trust domain', async () => {
+    const path = installed('bundler')
+    await entry('bundler', path)
+    const [bundle] = await succeed(path, 'bundles')
+    expect(bundle).toMatchObject({ event: 'bundle', trustDomain: 'example.org' })
+    expect(Number(bundle?.['authorities'])).toBeGreaterThanOrEqual(1)
+  })
+
+  test('a process without an entry gets PermissionDenied', async () => {
+    const stranger = start(installed('stranger'), 'fetch')
+    expect(await stranger.ended()).toBe(1)
+    expect(await stranger.event('failed')).toMatchObject({ code: 'PermissionDenied' })
+  })
+
+  test('client and server authenticate each other, and each refuses who it did not expect', async () => {
+    const [client, server, other] = [installed('client'), installed('server'), installed('other')]
+    await entry('client', client)
+    await entry('server', server)
+    await entry('other', other)
+    await succeed(server, 'fetch')
+    const serving = await start(server, 'serve', 'spiffe://example.org/client').event('serving')
+    const address = String(serving['address'])
+    expect(await succeed(client, 'call', address, 'spiffe://example.org/server')).toMatchObject([{ event: 'answer', status: 200, sawClient: 'spiffe://example.org/client', server: 'spiffe://example.org/server' }])
+    expect(await start(other, 'call', address, 'spiffe://example.org/server').ended()).toBe(1)
+    expect(await start(client, 'call', address, 'spiffe://example.org/other').ended()).toBe(1)
+  })
+
+  test('it follows rotation: a new serial before half of the lifetime has gone by twice', async () => {
+    const path = installed('rotator')
+    await entry('rotator', path, { ttlSeconds: 6 })
+    const watcher = start(path, 'watch')
+    const first = await watcher.event('update')
+    const second = await watcher.line((line) => line['event'] === 'update' && serialOf(line) !== serialOf(first))
+    expect(Number(svidOf(second)['notAfterMs'])).toBeGreaterThan(Number(svidOf(first)['notAfterMs']))
+    await watcher.kill('SIGTERM')
+  })
+
+  test('it gets over a restart of the agent', async () => {
+    const path = installed('survivor-of-agents')
+    await entry('survivor-of-agents', path, { ttlSeconds: 8 })
+    const watcher = start(path, 'watch')
+    await watcher.event('update')
+    await agent.kill('SIGKILL')
+    await watcher.event('watch_error')
+    const seen = watcher.lines.length
+    await agent.start()
+    expect(svidOf(await watcher.event('update', seen))).toMatchObject({ id: 'spiffe://example.org/survivor-of-agents' })
+    await watcher.kill('SIGTERM')
+  })
+
+  test('it gets over a restart of the server: rotation goes on', async () => {
+    const path = installed('survivor-of-servers')
+    await entry('survivor-of-servers', path, { ttlSeconds: 6 })
+    const watcher = start(path, 'watch')
+    const first = await watcher.event('update')
+    await product.killServer('SIGKILL')
+    await product.startServer()
+    const later = await watcher.line((line) => line['event'] === 'update' && serialOf(line) !== serialOf(first))
+    expect(svidOf(later)).toMatchObject({ id: 'spiffe://example.org/survivor-of-servers' })
+    await watcher.kill('SIGTERM')
+  })
+
+  test('a revoked identity: the open stream says PermissionDenied, and a new fetch is refused', async () => {
+    const path = installed('culprit')
+    await entry('culprit', path)
+    const watcher = start(path, 'watch')
+    await watcher.event('update')
+    await product.admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { spiffeId: 'spiffe://example.org/culprit' }, reason: 'interop' })
+    expect(await watcher.event('watch_error')).toMatchObject({ code: 'PermissionDenied' })
+    const again = start(path, 'fetch')
+    expect(await again.ended()).toBe(1)
+    expect(await again.event('failed')).toMatchObject({ code: 'PermissionDenied' })
+    await watcher.kill('SIGTERM')
+  })
+})
+
+function svidOf(line: JsonLine): JsonLine {
+  const svids = line['svids']
+  const first: unknown = Array.isArray(svids) ? svids[0] : undefined
+  return typeof first === 'object' && first !== null ? { ...first } : {}
+}
+
+function serialOf(line: JsonLine): string {
+  return String(svidOf(line)['serial'])
+}
