@@ -9,6 +9,8 @@ export interface WorkerOptions {
   readonly trustDomain: string
   readonly atMs: number
   readonly readOnly: boolean
+  /** Folder of the main thread's module compile cache, when it has one. */
+  readonly compileCache: string | undefined
 }
 
 /** One call of the port; or the order to close. */

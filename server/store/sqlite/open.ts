@@ -1,3 +1,4 @@
+import { getCompileCacheDir } from 'node:module'
 import type { TrustDomain } from '../../../src/core/spiffe-id.ts'
 import type { Store } from '../port.ts'
 import { packRequests, unpackResults } from './packing.ts'
@@ -28,7 +29,7 @@ export async function openSqliteStore(options: SqliteStoreOptions, deps: SqliteS
   const { path, trustDomain, nowMs, readOnly = false } = options
   await using taken = new AsyncDisposableStack()
   if (deps.lock !== undefined && path !== ':memory:') taken.use(await deps.lock(path))
-  const link = await WorkerLink.start(deps.workerUrl ?? workerUrl, { path, trustDomain, atMs: nowMs, readOnly })
+  const link = await WorkerLink.start(deps.workerUrl ?? workerUrl, { path, trustDomain, atMs: nowMs, readOnly, compileCache: getCompileCacheDir() })
   const held = taken.move()
   held.defer(() => link.close())
   return storeOver(link, held)
