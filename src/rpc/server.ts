@@ -45,6 +45,7 @@ export class RpcServer<Peer> {
       'grpc.keepalive_timeout_ms': bounds.keepaliveTimeoutMs,
       'grpc.enable_channelz': 0,
     })
+    bound(this.#grpc)
     this.#injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure()) // what is injected is authenticated already
     this.#peers = new PeerTable(bounds.maxConnections)
     this.#runner = new CallRunner(deps, this.#peers, bounds)
@@ -106,4 +107,14 @@ export class RpcServer<Peer> {
     this.#grpc.forceShutdown()
     await drained
   }
+}
+
+/**
+ * grpc-js has no option for these, and Node's own bound on cancelled calls (1,000 at once, then 33 a second on one connection) is
+ * reached by a workload that fetches in a loop: each such fetch ends in a cancel. Read when the injector is made.
+ */
+function bound(server: Server): void {
+  const options: unknown = Reflect.get(server, 'commonServerOptions')
+  if (typeof options !== 'object' || options === null) throw new MayflyError('INTERNAL', 'grpc-js keeps its HTTP/2 options elsewhere than in the pinned version')
+  Object.assign(options, { streamResetBurst: 20_000, streamResetRate: 5_000, maxHeaderListPairs: 64 })
 }
