@@ -58,5 +58,5 @@ export const dataFolder = {
 
 /** Keeps the types of a command's options while it is written, and lets the table hold commands of every shape. */
 export function define<const Specs extends OptionSpecs>(command: Command<Specs>): Command {
-  return command as unknown as Command // parse() in arguments.ts makes the values by the same specs, so run() gets what it is typed for
+  return command // a method's parameters may vary: parse() in arguments.ts makes the values by the same specs, so run() gets what it is typed for
 }

@@ -13,8 +13,8 @@ export type EntryDraft = { -readonly [Name in keyof EntryJson]?: EntryJson[Name]
  * `-` reads stdin. @throws {MayflyError} INVALID_ARGUMENT naming the entry and the member
  */
 export async function readEntryFile(path: string, cwd: string, stdin: AsyncIterable<Uint8Array | string>): Promise<readonly EntryDraft[]> {
-  const text = path === '-' ? await readAll(stdin) : await readFileOrSay(resolve(cwd, path), path)
-  const content = await parseText(text, path)
+  const source = path === '-' ? await readAll(stdin) : await readFileOrSay(resolve(cwd, path), path)
+  const content = await parseText(source, path)
   const list = Array.isArray(content) ? content : isRecord(content) ? content['entries'] : undefined
   if (!Array.isArray(list)) throw invalid(path, 'it has no list of entries')
   return list.map((item: unknown, at) => draftOf(item, `${path}, entry ${at + 1}`))

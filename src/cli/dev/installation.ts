@@ -98,8 +98,8 @@ export class Installation implements AsyncDisposable {
 
   async #runAgent(joinLine: string | undefined): Promise<Service> {
     await mkdir(this.places.agentData, { recursive: true, mode: 0o755 })
-    const join = joinLine === undefined ? [] : ['--join', joinLine]
-    return Service.start('agent', ['--data', this.places.agentData, ...join], logFile(this.places, 'agent'))
+    const joining = joinLine === undefined ? [] : ['--join', joinLine]
+    return Service.start('agent', ['--data', this.places.agentData, ...joining], logFile(this.places, 'agent'))
   }
 
   async #joinLine(): Promise<string> {
