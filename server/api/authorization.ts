@@ -82,6 +82,7 @@ export interface Standing {
  * @throws {MayflyError} PERMISSION_DENIED, UNAUTHENTICATED, AGENT_BANNED, AGENT_EXPIRED, AGENT_NOT_ATTESTED, TARGET_DISABLED
  */
 export function authorize(method: string, caller: Caller, standing: Standing): void {
+  if (caller.kind === 'refused') throw new MayflyError(caller.code, caller.message, caller.hint === undefined ? {} : { hint: caller.hint })
   const allowed = rightsOf(method)
   if (allowed === undefined) throw new MayflyError('PERMISSION_DENIED', `${method} is nobody's`)
   if (caller.kind === 'svid') checkSvid(caller, standing)

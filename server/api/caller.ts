@@ -1,3 +1,5 @@
+import type { ErrorCode } from '../../src/core/errors.ts'
+import type { ChainFacts } from '../../src/core/revocation/check.ts'
 import type { SpiffeId } from '../../src/core/spiffe-id.ts'
 
 /** Who is on the other end of a connection, as its listener found it out. What it may do is decided at each call. */
@@ -6,6 +8,8 @@ export type Caller =
   /** TLS without a client certificate. */
   | { readonly kind: 'anonymous'; readonly address: string }
   | SvidCaller
+  /** TLS with a certificate that was refused, or a uid that is not in the list: each of its calls is told why. */
+  | { readonly kind: 'refused'; readonly code: ErrorCode; readonly message: string; readonly hint?: string; readonly address: string }
 
 /** On the admin socket, with a uid of the list. */
 export interface LocalCaller {
@@ -21,6 +25,8 @@ export interface SvidCaller {
   /** 34 hexadecimal digits. */
   readonly serial: string
   readonly notAfterMs: number
+  /** For looking at its revocation again. */
+  readonly facts: ChainFacts
   readonly address: string
 }
 
@@ -32,6 +38,7 @@ export function nameOf(caller: Caller): string {
     case 'svid':
       return caller.id
     case 'anonymous':
+    case 'refused':
       return 'anonymous'
     default:
       return caller satisfies never

@@ -1,0 +1,168 @@
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
+import { isAgentId } from '../../src/core/spiffe-id.ts'
+import type { Clock } from '../../src/ports/clock.ts'
+import type { Logger } from '../../src/ports/logger.ts'
+import type { RpcServer } from '../../src/rpc/server.ts'
+import { memberOf } from '../../src/verify/authorize.ts'
+import type { BundleSet } from '../../src/verify/bundle-set.ts'
+import { LiveConnections } from '../../src/verify/live-connections.ts'
+import type { RevocationSource } from '../../src/verify/live-connections.ts'
+import { verifyX509Svid } from '../../src/verify/verify-svid.ts'
+import type { Verdict } from '../../src/verify/verify-svid.ts'
+import type { Standing } from './authorization.ts'
+import type { Caller } from './caller.ts'
+
+export interface ConnectionsDeps {
+  readonly trustDomain: TrustDomain
+  readonly bundles: () => BundleSet
+  readonly revocation: RevocationSource
+  readonly standing: Standing
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+const sweepMs = 1_000
+/** Attestation and bootstrap take seconds; whoever stays longer without a certificate is cut. */
+const maxAnonymousMs = 30_000
+
+/** Finds out who connected, hands the connection over, and cuts it when its SVID is revoked or has expired. */
+export class Connections implements AsyncDisposable {
+  readonly #deps: ConnectionsDeps
+  readonly #live: LiveConnections
+  readonly #anonymous = new Map<TLSSocket, number>()
+  readonly #expiring = new Map<TLSSocket, number>()
+  readonly #stopping = new AbortController()
+  readonly #sweeping: Promise<void>
+
+  constructor(deps: ConnectionsDeps) {
+    this.#deps = deps
+    this.#live = new LiveConnections(deps.revocation)
+    this.#sweeping = this.#sweep(this.#stopping.signal)
+  }
+
+  /** After the handshake. A certificate that does not verify is not taken for none: its calls are refused with the reason. */
+  acceptTls(socket: TLSSocket, chain: readonly Uint8Array[], rpc: RpcServer<Caller>): void {
+    const address = `${socket.remoteAddress ?? ''}:${socket.remotePort ?? 0}`
+    const { clock, log, trustDomain, bundles, revocation } = this.#deps
+    const nowMs = clock.nowMs()
+    if (chain.length === 0) {
+      this.#until(this.#anonymous, socket, nowMs + maxAnonymousMs)
+      rpc.inject(socket, { kind: 'anonymous', address })
+      return
+    }
+    const verdict = verifyX509Svid(chain, { bundles: bundles(), allow: memberOf(trustDomain), revocation, nowMs })
+    if (verdict.kind !== 'accepted') {
+      const refusal = this.#refusalOf(verdict)
+      log.warn({ event: 'connection.refused', address, verdict: verdict.kind, code: refusal.code, spiffeId: 'id' in verdict ? verdict.id : undefined }, refusal.message)
+      this.#until(this.#anonymous, socket, nowMs + maxAnonymousMs)
+      rpc.inject(socket, { kind: 'refused', ...refusal, address })
+      return
+    }
+    const { id, serial, notAfterMs, facts } = verdict
+    this.#until(this.#expiring, socket, notAfterMs)
+    rpc.inject(socket, { kind: 'svid', id, serial, notAfterMs, facts, address })
+    const held = this.#live.add(facts, (reason) => {
+      log.info({ event: 'connection.cut', spiffeId: id, serial, address, reason }, 'connection of a revoked peer cut')
+      socket.destroy()
+    })
+    socket.once('close', () => held[Symbol.dispose]())
+  }
+
+  /** A connection of the admin socket. */
+  acceptLocal(socket: Socket, credentials: { readonly uid: number; readonly pid: number }, adminUids: ReadonlySet<number>, rpc: RpcServer<Caller>): void {
+    const { uid, pid } = credentials
+    if (adminUids.has(uid)) {
+      rpc.inject(socket, { kind: 'local', uid, pid })
+      return
+    }
+    this.#deps.log.warn({ event: 'connection.refused', uid, pid, code: 'PERMISSION_DENIED' }, 'a uid that may not administer connected')
+    rpc.inject(socket, { kind: 'refused', code: 'PERMISSION_DENIED', message: `uid ${uid} may not administer this server`, hint: `add it to adminUids, or run as uid ${[...adminUids].join(' or ')}`, address: `uid:${uid}` })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping.abort()
+    this.#live[Symbol.dispose]()
+    await this.#sweeping
+  }
+
+  #refusalOf(verdict: Exclude<Verdict, { kind: 'accepted' }>): Pick<Extract<Caller, { kind: 'refused' }>, 'code' | 'message' | 'hint'> {
+    switch (verdict.kind) {
+      case 'expired':
+        return { code: 'AGENT_EXPIRED', message: `the SVID of ${verdict.id} has expired`, hint: 'an agent that was away for longer than its SVID lives joins with a new token' }
+      case 'revoked':
+      case 'superseded':
+      case 'authority_revoked':
+        return this.#standingOf(verdict.id) ?? { code: 'PERMISSION_DENIED', message: `the SVID of ${verdict.id} was revoked` }
+      case 'not_yet_valid':
+        return { code: 'PERMISSION_DENIED', message: `the SVID of ${verdict.id} is not valid yet`, hint: 'check the clocks of both machines' }
+      case 'malformed':
+      case 'untrusted':
+        return { code: 'PERMISSION_DENIED', message: `the client certificate is refused: ${verdict.why}` }
+      case 'not_authorized':
+        return { code: 'PERMISSION_DENIED', message: `${verdict.id} is not in trust domain ${this.#deps.trustDomain}` }
+      case 'unindexed':
+        return { code: 'PERMISSION_DENIED', message: `the authority of the SVID of ${verdict.id} is not one of this server` }
+      case 'stale':
+        return { code: 'UNAVAILABLE', message: 'the revocations are not known' }
+      default:
+        return verdict satisfies never
+    }
+  }
+
+  /** Why an agent's SVID was ended, where the registry knows. */
+  #standingOf(id: SpiffeId): { readonly code: 'AGENT_BANNED' | 'AGENT_NOT_ATTESTED' | 'TARGET_DISABLED'; readonly message: string } | undefined {
+    const code = isAgentId(id) ? this.#deps.standing.agentProblem(id) : undefined
+    if (code === undefined) return undefined
+    const why = { AGENT_BANNED: 'is banned', AGENT_NOT_ATTESTED: 'is not attested', TARGET_DISABLED: 'is disabled' }[code]
+    return { code, message: `agent ${id} ${why}` }
+  }
+
+  #until(deadlines: Map<TLSSocket, number>, socket: TLSSocket, atMs: number): void {
+    deadlines.set(socket, atMs)
+    socket.once('close', () => deadlines.delete(socket))
+  }
+
+  async #sweep(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#deps
+    while (!signal.aborted) {
+      try {
+        await clock.sleep(sweepMs, signal)
+      } catch {
+        return // stopping
+      }
+      const nowMs = clock.nowMs()
+      for (const [socket, atMs] of this.#anonymous) if (nowMs > atMs) socket.destroy()
+      for (const [socket, notAfterMs] of this.#expiring) {
+        if (nowMs <= notAfterMs) continue
+        log.info({ event: 'connection.cut', reason: 'expired' }, 'connection whose SVID has expired cut')
+        socket.destroy()
+      }
+    }
+  }
+}
+
+/** What the authorization table asks. */
+export function standingOf(deps: {
+  readonly registry: { readonly agents: { byId(id: SpiffeId): { readonly banned: boolean } | undefined }; readonly entries: { isAgentDisabled(id: SpiffeId): boolean; isAdmin(id: SpiffeId, nowMs: number): boolean } }
+  readonly revocation: RevocationSource
+  readonly clock: Clock
+}): Standing {
+  const { registry, revocation, clock } = deps
+  return {
+    agentProblem: (id) => {
+      const agent = registry.agents.byId(id)
+      if (agent === undefined) return 'AGENT_NOT_ATTESTED'
+      if (agent.banned) return 'AGENT_BANNED'
+      return registry.entries.isAgentDisabled(id) ? 'TARGET_DISABLED' : undefined
+    },
+    isAdmin: (id) => registry.entries.isAdmin(id, clock.nowMs()),
+    isEnded: ({ facts }) => {
+      const { kind } = revocation.check(facts)
+      return kind === 'revoked' || kind === 'authority_revoked'
+    },
+    nowMs: () => clock.nowMs(),
+  }
+}
+

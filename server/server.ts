@@ -1,0 +1,202 @@
+import type { Socket } from 'node:net'
+import { join } from 'node:path'
+import { formatAddress } from '../src/config/fields.ts'
+import { serverIdOf } from '../src/core/spiffe-id.ts'
+import type { Clock } from '../src/ports/clock.ts'
+import type { Logger } from '../src/ports/logger.ts'
+import type { Random } from '../src/ports/random.ts'
+import { listenTls } from '../src/rpc/listen-tls.ts'
+import { listenUnix } from '../src/rpc/listen-unix.ts'
+import { RpcServer } from '../src/rpc/server.ts'
+import { BundleSet } from '../src/verify/bundle-set.ts'
+import { SlowPath } from '../src/x509/peculiar/slow-path.ts'
+import { Connections, standingOf } from './api/connections.ts'
+import type { Caller } from './api/caller.ts'
+import { EntryOperations } from './api/entry-operations.ts'
+import { JoinTokens } from './attest/join-token.ts'
+import { AuthoritySet } from './ca/authorities.ts'
+import { DiskKeyStore, MemoryKeyStore } from './ca/key-store.ts'
+import type { KeyFiles } from './ca/key-store.ts'
+import { IssuancePipeline } from './ca/pipeline.ts'
+import { loadProfiles } from './ca/profiles.ts'
+import { SignerPool } from './ca/signer-pool.ts'
+import { certifyStreamKey } from './ca/stream-signer.ts'
+import type { ServerConfig } from './config.ts'
+import { Maintenance } from './maintenance.ts'
+import { Acknowledgements } from './registry/acknowledgements.ts'
+import { Registry } from './registry/registry.ts'
+import { StreamSigner } from './revocation/stream-signer.ts'
+import { RevocationStream } from './revocation/stream.ts'
+import { ServerSvid } from './server-svid.ts'
+import { addServices } from './services.ts'
+import type { Store } from './store/port.ts'
+import { openSqliteStore } from './store/sqlite/open.ts'
+
+/** The outside world: the mains give the real one. */
+export interface ServerDeps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly files: KeyFiles
+  /** Takes the store for this process. @throws STORE_LOCKED */
+  readonly lock: (path: string) => Promise<AsyncDisposable>
+  /** Who connected to an accepted Unix socket. */
+  readonly peerCredentials: (socket: Socket) => { readonly uid: number; readonly pid: number }
+  readonly ownUid: number
+  readonly rssBytes: () => number
+  readonly version: string
+  /** For tests that hold the store in their own hands. */
+  readonly openStore?: (path: string) => Promise<Store>
+}
+
+const refreshHintSeconds = 300
+
+/**
+ * The server of a trust domain: store, authorities, revocation stream, registry and the services over them, on a Unix socket for administrators and on
+ * TLS for agents. Safe to kill at any point: what was not released is abandoned at the next start. A clock that is set back reuses and extends nothing: serials come
+ * from the store's counters, expired entries stay expired, and the buckets of the revocation set do not come back.
+ */
+export class Server implements AsyncDisposable {
+  /** `host:port` of the TLS listener. */
+  readonly address: string
+  readonly adminSocket: string
+  readonly #held: AsyncDisposableStack
+
+  private constructor(held: AsyncDisposableStack, address: string, adminSocket: string) {
+    this.#held = held
+    this.address = address
+    this.adminSocket = adminSocket
+  }
+
+  /** Resolves once both listeners take connections. @throws {MayflyError} STORE_LOCKED, STORE_NEWER, STORE_CORRUPT, SOCKET_IN_USE, CONFIG_INVALID, … */
+  static async start(config: ServerConfig, deps: ServerDeps): Promise<Server> {
+    const { clock, random, log, files } = deps
+    const { trustDomain } = config
+    const startedAtMs = clock.nowMs()
+    await using starting = new AsyncDisposableStack()
+
+    const profiles = loadProfiles()
+    await files.privateDirectory(config.dataDir)
+    const pool = starting.use(new SignerPool())
+    const slowPath = starting.use(new SlowPath(clock))
+    const store = starting.use(await openStore(config, deps, startedAtMs))
+    const [abandoned, registry, keys] = await Promise.all([
+      store.credentials.abandonUnreleased(startedAtMs),
+      Registry.start({ store, clock, log }),
+      config.keyStorage === 'disk' ? DiskKeyStore.open(join(config.dataDir, 'keys'), files) : new MemoryKeyStore(),
+    ])
+    starting.use(registry)
+    if (abandoned > 0) log.info({ event: 'credentials.abandoned', count: abandoned }, 'credentials of the run before that may never have left are abandoned')
+
+    const acknowledgements = new Acknowledgements(registry.agents, clock)
+    const authorities = starting.use(
+      await AuthoritySet.start(
+        { trustDomain, lifeMs: config.authorityTtlMs, refreshHintSeconds },
+        { profiles, store: store.authorities, keys, clock, random, slowPath, log, acknowledged: (id) => acknowledgements.hasAll(id) },
+      ),
+    )
+    const notePublished = (): void => acknowledgements.published(authorities.all().map(({ id }) => id), Number(authorities.bundle().sequence ?? 0n))
+    notePublished()
+    authorities.onChange(notePublished)
+
+    const issuer = starting.use(new IssuancePipeline({ profiles, authorities, pool, credentials: store.credentials, clock, random, log }))
+    const streamSigner = starting.use(StreamSigner.start({ clock, logger: log, certify: async (spki) => [certifyStreamKey(spki, authorities.active(), clock.nowMs(), { profiles, random })] }))
+    const [revocations, svid] = await Promise.all([
+      RevocationStream.start({ store, signer: streamSigner, clock, logger: log }),
+      ServerSvid.start({ spiffeId: serverIdOf(trustDomain), dnsNames: [], issuer, authorities, clock, log }),
+    ])
+    starting.use(revocations)
+    starting.use(svid)
+    starting.use(new Maintenance({ store, clock, log }))
+
+    const standing = standingOf({ registry, revocation: revocations, clock })
+    const connections = starting.use(new Connections({ trustDomain, bundles: bundleSets(authorities), revocation: revocations, standing, clock, log }))
+    const tlsRpc = drained(starting, new RpcServer<Caller>({ log, clock }, { maxConnections: config.maxConnections }), config.drainMs)
+    const adminRpc = drained(starting, new RpcServer<Caller>({ log, clock }, { maxConnections: 256 }), config.drainMs)
+
+    const tls = starting.use(
+      await listenTls({
+        host: config.listen.host,
+        port: config.listen.port,
+        identity: svid.identity,
+        maxConnections: config.maxConnections,
+        onConnection: (socket, chain) => connections.acceptTls(socket, chain, tlsRpc),
+      }),
+    )
+    svid.rotate((identity) => tls.use(identity))
+
+    const adminUids = new Set(config.adminUids)
+    const rules = { trustDomain, maxTtlSeconds: profiles.svids['x509-svid'].maxTtlMs / 1_000, adminUids: config.dev ? new Set<number>() : adminUids }
+    const joinTokens = new JoinTokens({ store, clock, random, trustDomain })
+    const operations = new EntryOperations({ store, clock, random, log, rules })
+    const services = {
+      store,
+      clock,
+      random,
+      log,
+      trustDomain,
+      registry,
+      rules,
+      operations,
+      entries: operations,
+      issuer,
+      joinTokens,
+      attestors: [joinTokens],
+      agentSvidTtlMs: config.agentSvidTtlMs,
+      x509SvidTtlMs: config.x509SvidTtlMs,
+      acknowledgements,
+      onAcknowledged: () => authorities.reconsider(),
+      bundles: authorities,
+      revocations,
+      standing,
+      version: deps.version,
+      agentAddress: config.advertise === undefined ? tls.address : formatAddress(config.advertise),
+      startedAtMs,
+      figures: () => ({ csrChecks: 0, signatures: 0, rssBytes: deps.rssBytes(), streamSeq: revocations.head.seq }),
+    }
+    addServices(tlsRpc, services)
+    addServices(adminRpc, services)
+    // Others than the owner of the process pass the file's mode only when the list names them; the list decides in any case.
+    const mode = config.adminUids.some((uid) => uid !== deps.ownUid) ? 0o666 : 0o600
+    const admin = starting.use(
+      await listenUnix(config.adminSocket, {
+        mode,
+        onConnection: (socket) => {
+          try {
+            connections.acceptLocal(socket, deps.peerCredentials(socket), adminUids, adminRpc)
+          } catch (error) {
+            log.warn({ event: 'connection.refused', error }, 'no credentials for a connection of the admin socket')
+            socket.destroy()
+          }
+        },
+      }),
+    )
+    log.info({ event: 'server.serving', address: tls.address, adminSocket: admin.address, trustDomain, ms: clock.nowMs() - startedAtMs }, 'serving')
+    return new Server(starting.move(), tls.address, admin.address)
+  }
+
+  /** Takes no more connections, lets calls finish for as long as the configuration says, then lets go of everything in turn. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#held.disposeAsync()
+  }
+}
+
+async function openStore(config: ServerConfig, deps: ServerDeps, nowMs: number): Promise<Store> {
+  const path = join(config.dataDir, 'mayfly.db')
+  return deps.openStore === undefined ? await openSqliteStore({ path, trustDomain: config.trustDomain, nowMs }, { lock: deps.lock }) : await deps.openStore(path)
+}
+
+function drained(stack: AsyncDisposableStack, rpc: RpcServer<Caller>, drainMs: number): RpcServer<Caller> {
+  stack.defer(() => rpc.close(drainMs))
+  return rpc
+}
+
+/** The bundle as the verifier wants it, parsed once a change. */
+function bundleSets(authorities: AuthoritySet): () => BundleSet {
+  let parsed: { readonly of: unknown; readonly set: BundleSet } | undefined
+  return () => {
+    const bundle = authorities.bundle()
+    if (parsed?.of !== bundle) parsed = { of: bundle, set: BundleSet.of(bundle) }
+    return parsed.set
+  }
+}

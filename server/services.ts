@@ -1,0 +1,35 @@
+import type { RpcServer } from '../src/rpc/server.ts'
+import type { Standing } from './api/authorization.ts'
+import type { Caller } from './api/caller.ts'
+import { agentService } from './api/agent-service.ts'
+import type { AgentServiceDeps } from './api/agent-service.ts'
+import { bundleService } from './api/bundle-service.ts'
+import type { BundleSource } from './api/bundle-service.ts'
+import { entryService } from './api/entry-service.ts'
+import type { EntryServiceDeps } from './api/entry-service.ts'
+import { guarded } from './api/guard.ts'
+import { registryService } from './api/registry-service.ts'
+import { revocationStreamService } from './api/revocation-stream-service.ts'
+import { revocationsService } from './api/revocations-service.ts'
+import { statusService } from './api/status-service.ts'
+import type { StatusServiceDeps } from './api/status-service.ts'
+import { svidService } from './api/svid-service.ts'
+import type { SvidServiceDeps } from './api/svid-service.ts'
+import { syncService } from './api/sync-service.ts'
+import type { SyncServiceDeps } from './api/sync-service.ts'
+
+export type ServicesDeps = AgentServiceDeps & EntryServiceDeps & SvidServiceDeps & SyncServiceDeps & StatusServiceDeps & { readonly bundles: BundleSource; readonly standing: Standing }
+
+/** Every service of the server, each method behind the authorization table. */
+export function addServices(rpc: RpcServer<Caller>, deps: ServicesDeps): void {
+  const { standing } = deps
+  rpc.add('spire.api.server.agent.v1.Agent', guarded<'spire.api.server.agent.v1.Agent'>(agentService(deps), standing))
+  rpc.add('spire.api.server.bundle.v1.Bundle', guarded<'spire.api.server.bundle.v1.Bundle'>(bundleService(deps.bundles), standing))
+  rpc.add('spire.api.server.entry.v1.Entry', guarded<'spire.api.server.entry.v1.Entry'>(entryService(deps), standing))
+  rpc.add('spire.api.server.svid.v1.SVID', guarded<'spire.api.server.svid.v1.SVID'>(svidService(deps), standing))
+  rpc.add('mayfly.v1.Registry', guarded<'mayfly.v1.Registry'>(registryService(deps.operations), standing))
+  rpc.add('mayfly.v1.Revocations', guarded<'mayfly.v1.Revocations'>(revocationsService(deps), standing))
+  rpc.add('mayfly.v1.RevocationStream', guarded<'mayfly.v1.RevocationStream'>(revocationStreamService(deps.revocations), standing))
+  rpc.add('mayfly.v1.Status', guarded<'mayfly.v1.Status'>(statusService(deps), standing))
+  rpc.add('mayfly.v1.Sync', guarded<'mayfly.v1.Sync'>(syncService(deps), standing))
+}
