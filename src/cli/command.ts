@@ -45,9 +45,11 @@ export const everywhere = {
   help: { type: 'boolean', short: 'h', help: 'print this' },
 } as const
 
-/** Options of all that talk to a server, an agent or both. */
-export const sockets = {
+export const serverSocket = {
   'server-socket': { type: 'string', value: 'PATH', help: "the server's admin socket; $MAYFLY_SERVER_SOCKET, else DATA/server/admin.sock" },
+} as const
+
+export const agentSocket = {
   'agent-socket': { type: 'string', value: 'PATH', help: "the agent's admin socket; $MAYFLY_AGENT_SOCKET, else DATA/agent/admin.sock" },
 } as const
 

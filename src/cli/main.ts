@@ -4,8 +4,6 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 
-import { exitCodes } from './exit-code.ts'
-
 // Before anything heavy is imported, and handed to the server and the agent that a command starts. A folder of this user's
 // own: nobody else may plant code in it.
 const cacheFolder = process.env['NODE_COMPILE_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'mayfly', 'compile')
@@ -13,7 +11,7 @@ process.env['NODE_COMPILE_CACHE'] = enableCompileCache(cacheFolder).directory ==
 
 // A reader that went away, as in `mayfly entry list | head`, is no failure.
 for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? exitCodes.ok : exitCodes.failed))
+  stream.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
 }
 
 void start()

@@ -1,7 +1,7 @@
 import { agentToJson } from '../agents.ts'
 import type { AgentJson } from '../agents.ts'
 import { usage } from '../arguments.ts'
-import { define, dataFolder, sockets } from '../command.ts'
+import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectServer } from '../connection.ts'
 import { whenText } from '../when.ts'
@@ -13,7 +13,7 @@ export const command: Command = define({
     'attestation-type': { type: 'string', value: 'TYPE', help: 'only those of an attestor, such as join_token' },
     'page-size': { type: 'string', value: 'N', help: 'one page of this many, and the token of the next' },
     'page-token': { type: 'string', value: 'TOKEN', help: 'the page that a token names' },
-    ...sockets,
+    ...serverSocket,
     ...dataFolder,
   },
   examples: ['mayfly agent list', 'mayfly agent list --banned --json'],

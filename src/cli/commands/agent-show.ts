@@ -1,6 +1,6 @@
 import { parseSpiffeId } from '../../core/spiffe-id.ts'
 import { agentToJson } from '../agents.ts'
-import { define, dataFolder, sockets } from '../command.ts'
+import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectServer } from '../connection.ts'
 import { idToWire } from '../ids.ts'
@@ -10,7 +10,7 @@ export const command: Command = define({
   arguments: '<id>',
   positionals: [1, 1],
   about: 'Shows one agent.',
-  options: { ...sockets, ...dataFolder },
+  options: { ...serverSocket, ...dataFolder },
   examples: ['mayfly agent show spiffe://example.org/spire/agent/join_token/6c1f1f0e-63a4-4a0b-9f0c-0f2b8f6c3a11'],
   async run({ options, positionals: [id = ''] }, context) {
     using server = await connectServer(options, context)

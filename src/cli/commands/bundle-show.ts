@@ -1,12 +1,12 @@
 import { parseTrustDomain } from '../../core/spiffe-id.ts'
 import { usage } from '../arguments.ts'
-import { define, dataFolder, sockets } from '../command.ts'
+import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectServer } from '../connection.ts'
 
 export const command: Command = define({
   about: "Prints the trust domain's authorities, as PEM or as a SPIFFE bundle document.",
-  options: { format: { type: 'string', value: 'HOW', help: 'pem (the default) or spiffe' }, ...sockets, ...dataFolder },
+  options: { format: { type: 'string', value: 'HOW', help: 'pem (the default) or spiffe' }, ...serverSocket, ...dataFolder },
   examples: ['mayfly bundle show > bundle.pem', 'mayfly bundle show --format spiffe'],
   async run({ options }, context) {
     const format = options.format ?? (options.json ? 'spiffe' : 'pem')

@@ -1,4 +1,4 @@
-import { define, dataFolder, sockets } from '../command.ts'
+import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectServer } from '../connection.ts'
 import { targetOf, targetOptions, targetText } from '../target.ts'
@@ -7,7 +7,7 @@ export const command: Command = define({
   arguments: '[id | entry | agent]',
   positionals: [0, 1],
   about: 'Takes back the disablement that a revoke left. There is no undo of the revocation itself: workloads get new SVIDs.',
-  options: { ...targetOptions, reason: { type: 'string', value: 'TEXT', help: 'goes into the record' }, ...sockets, ...dataFolder },
+  options: { ...targetOptions, reason: { type: 'string', value: 'TEXT', help: 'goes into the record' }, ...serverSocket, ...dataFolder },
   examples: ['mayfly enable spiffe://example.org/web --reason "incident closed"', 'mayfly enable --owner data-team'],
   async run({ options, positionals: [argument] }, context) {
     const target = targetOf(argument, options)

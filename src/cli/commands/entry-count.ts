@@ -1,11 +1,11 @@
-import { define, dataFolder, sockets } from '../command.ts'
+import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectServer } from '../connection.ts'
 import { filterOf, filterOptions } from '../entry-options.ts'
 
 export const command: Command = define({
   about: 'Counts the entries that match every filter given.',
-  options: { ...filterOptions, ...sockets, ...dataFolder },
+  options: { ...filterOptions, ...serverSocket, ...dataFolder },
   examples: ['mayfly entry count', 'mayfly entry count --owner data-team --json'],
   async run({ options }, context) {
     using server = await connectServer(options, context)

@@ -1,4 +1,4 @@
-import { define, sockets } from '../command.ts'
+import { define, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { onlyAgent } from '../agents.ts'
 import { usage } from '../arguments.ts'
@@ -16,7 +16,7 @@ export const command: Command = define({
     ...entryOptions,
     'entry-id': { type: 'string', value: 'ENTRY', help: 'the ID of the entry itself; a UUID when unset' },
     data: { type: 'string', value: 'FILE', help: 'many at once from a JSON or YAML file, or - for stdin; SPIRE\'s files do' },
-    ...sockets,
+    ...serverSocket,
   },
   examples: [
     'mayfly entry create --id /web --selector unix:uid:1000',

@@ -1,6 +1,6 @@
 import { usage } from '../arguments.ts'
 import { inBatches, reportBatch, requireOk } from '../batches.ts'
-import { define, dataFolder, sockets } from '../command.ts'
+import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectServer } from '../connection.ts'
 
@@ -8,7 +8,7 @@ export const command: Command = define({
   arguments: '<entry>…',
   positionals: [0, 10_000],
   about: 'Deletes entries. Their live SVIDs are revoked in the same moment: peers refuse them, connections are cut.',
-  options: { ...sockets, ...dataFolder },
+  options: { ...serverSocket, ...dataFolder },
   examples: ['mayfly entry delete payments', 'mayfly entry list --owner old-team --json | jq -r .id | xargs mayfly entry delete'],
   async run({ options, positionals: ids }, context) {
     const { output, signal } = context

@@ -1,4 +1,4 @@
-import { define, dataFolder, sockets } from '../command.ts'
+import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectServer } from '../connection.ts'
 
@@ -6,7 +6,7 @@ export const command: Command = define({
   arguments: '<entry>',
   positionals: [1, 1],
   about: 'No new SVIDs for an entry; those that live go on to their end. To end them too: mayfly revoke --entry.',
-  options: { reason: { type: 'string', value: 'TEXT', help: 'goes into the record' }, ...sockets, ...dataFolder },
+  options: { reason: { type: 'string', value: 'TEXT', help: 'goes into the record' }, ...serverSocket, ...dataFolder },
   examples: ['mayfly entry disable payments --reason "team is moving"'],
   async run({ options, positionals: [entryId = ''] }, context) {
     using server = await connectServer(options, context)

@@ -1,5 +1,5 @@
 import { usage } from '../arguments.ts'
-import { define, dataFolder, sockets } from '../command.ts'
+import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectServer } from '../connection.ts'
 import { entryToJson } from '../entries.ts'
@@ -12,7 +12,7 @@ export const command: Command = define({
     ...filterOptions,
     'page-size': { type: 'string', value: 'N', help: 'one page of this many, and the token of the next' },
     'page-token': { type: 'string', value: 'TOKEN', help: 'the page that a token names' },
-    ...sockets,
+    ...serverSocket,
     ...dataFolder,
   },
   examples: ['mayfly entry list', 'mayfly entry list --owner data-team --disabled', 'mayfly entry list -s unix:uid:1000 --json', 'mayfly entry list --page-size 50'],

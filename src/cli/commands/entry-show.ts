@@ -1,4 +1,4 @@
-import { define, dataFolder, sockets } from '../command.ts'
+import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectServer } from '../connection.ts'
 import { entryToJson, printEntry } from '../entries.ts'
@@ -7,7 +7,7 @@ export const command: Command = define({
   arguments: '<entry>',
   positionals: [1, 1],
   about: 'Shows one entry.',
-  options: { ...sockets, ...dataFolder },
+  options: { ...serverSocket, ...dataFolder },
   examples: ['mayfly entry show 6c1f1f0e-63a4-4a0b-9f0c-0f2b8f6c3a11', 'mayfly entry show payments --json'],
   async run({ options, positionals: [id = ''] }, context) {
     using server = await connectServer(options, context)

@@ -3,7 +3,7 @@ import type { EntryOptionsMask } from '../../../proto/generated/mayfly/v1/EntryO
 import type { EntryResult__Output as EntryResult } from '../../../proto/generated/mayfly/v1/EntryResult.ts'
 import { usage } from '../arguments.ts'
 import { inBatches, reportBatch, requireOk } from '../batches.ts'
-import { define, sockets } from '../command.ts'
+import { define, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectServer } from '../connection.ts'
 import { entryToJson, entryToWire, printEntry, ttlSeconds } from '../entries.ts'
@@ -25,7 +25,7 @@ export const command: Command = define({
     'no-prefetch': { type: 'boolean', help: 'take --prefetch back' },
     'no-keep-on-exit': { type: 'boolean', help: 'take --keep-on-exit back' },
     data: { type: 'string', value: 'FILE', help: 'many at once from a JSON or YAML file, or - for stdin; each with its id' },
-    ...sockets,
+    ...serverSocket,
   },
   examples: ['mayfly entry update payments --x509-ttl 10m', 'mayfly entry update payments -s unix:uid:1000 -s unix:path:/usr/bin/pay', 'mayfly entry update --data entries.json'],
   async run({ options, positionals: [id] }, context) {

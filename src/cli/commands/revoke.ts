@@ -1,6 +1,6 @@
 import type { RevokeResponse__Output as RevokeResponse } from '../../../proto/generated/mayfly/v1/RevokeResponse.ts'
 import { usage } from '../arguments.ts'
-import { define, dataFolder, sockets } from '../command.ts'
+import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectServer } from '../connection.ts'
 import { targetOf, targetOption, targetOptions, targetText } from '../target.ts'
@@ -20,7 +20,7 @@ export const command: Command = define({
     rotate: { type: 'boolean', help: 'replace instead of disabling' },
     expect: { type: 'string', value: 'N', help: 'do nothing unless exactly so many credentials are hit' },
     reason: { type: 'string', value: 'TEXT', help: 'goes into the record' },
-    ...sockets,
+    ...serverSocket,
     ...dataFolder,
   },
   examples: [

@@ -2,7 +2,7 @@ import type { AgentStatus__Output as AgentStatus } from '../../../proto/generate
 import type { ServerStatus__Output as ServerStatus } from '../../../proto/generated/mayfly/v1/ServerStatus.ts'
 import { formatDuration } from '../../core/duration.ts'
 import { MayflyError } from '../../core/errors.ts'
-import { define, dataFolder, sockets } from '../command.ts'
+import { define, agentSocket, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectAgent, connectServer } from '../connection.ts'
 import type { Context } from '../context.ts'
@@ -12,7 +12,7 @@ import { whenText } from '../when.ts'
 
 export const command: Command = define({
   about: 'Server and agent on one screen. Exit code 5 when neither answers, 0 when one does.',
-  options: { ...sockets, ...dataFolder },
+  options: { ...serverSocket, ...agentSocket, ...dataFolder },
   examples: ['mayfly status', 'mayfly status --json'],
   async run({ options }, context) {
     const { output, clock } = context

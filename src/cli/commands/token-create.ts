@@ -1,6 +1,6 @@
 import { formatJoinLine } from '../../core/join-line.ts'
 import { parseTrustDomain } from '../../core/spiffe-id.ts'
-import { define, dataFolder, sockets } from '../command.ts'
+import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectServer } from '../connection.ts'
 import { ttlSeconds } from '../entries.ts'
@@ -13,7 +13,7 @@ export const command: Command = define({
     ttl: { type: 'string', value: '10m', help: 'how long the token may wait; 10m when unset' },
     id: { type: 'string', value: 'ID', help: 'a SPIFFE ID by which entries may address the agent' },
     address: { type: 'string', value: 'HOST:PORT', help: 'how the agent reaches the server; what the server says of itself when unset' },
-    ...sockets,
+    ...serverSocket,
     ...dataFolder,
   },
   examples: ['mayfly token create', 'mayfly token create --ttl 1h --address mayfly.internal:8081', 'ssh node7 mayfly agent run --join "$(mayfly token create)"'],

@@ -1,11 +1,11 @@
-import { define, dataFolder, sockets } from '../command.ts'
+import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectServer } from '../connection.ts'
 import { clockText } from '../when.ts'
 
 export const command: Command = define({
   about: 'Prints every change of state as it is committed, until Ctrl-C.',
-  options: { only: { type: 'string', multiple: true, value: 'PREFIX', help: 'only events whose name begins so, such as credentials' }, ...sockets, ...dataFolder },
+  options: { only: { type: 'string', multiple: true, value: 'PREFIX', help: 'only events whose name begins so, such as credentials' }, ...serverSocket, ...dataFolder },
   examples: ['mayfly watch', 'mayfly watch --only credentials.ended --only target', 'mayfly watch --json | jq'],
   async run({ options }, context) {
     const { output, signal } = context

@@ -8,7 +8,7 @@ import { buildCsr } from '../../x509/csr-builder.ts'
 import { encodeCertificatesPem } from '../../x509/pem.ts'
 import { PrivateKey } from '../../x509/private-key.ts'
 import { usage } from '../arguments.ts'
-import { define, dataFolder, sockets } from '../command.ts'
+import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectServer } from '../connection.ts'
 import { ttlSeconds } from '../entries.ts'
@@ -23,7 +23,7 @@ export const command: Command = define({
     ttl: { type: 'string', value: '15m', help: "how long it lives; the server's default when unset" },
     'dns-name': { type: 'string', multiple: true, value: 'NAME', help: 'a DNS name in the SVID' },
     write: { type: 'string', value: 'DIR', help: 'write svid.pem, key.pem (mode 0600) and bundle.pem there instead of printing them' },
-    ...sockets,
+    ...serverSocket,
     ...dataFolder,
   },
   examples: ['mayfly x509 mint --id /bootstrap --ttl 5m --write /tmp/bootstrap', 'mayfly x509 mint --id /test --json'],
