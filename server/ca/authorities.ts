@@ -215,9 +215,14 @@ export class AuthoritySet implements AsyncDisposable {
     const validity = { notBeforeMs: wholeSeconds(nowMs - profiles.authority.backdateMs), notAfterMs: wholeSeconds(nowMs + this.#config.lifeMs) }
     const serial = random.bytes(serialLength)
     serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40 // positive, and of full length
-    const certificate = await slowPath.certify(authoritySpec(profiles.authority, { trustDomain: this.#config.trustDomain, spki: key.spki, serial, validity }), key)
     const id = authorityIdOf(key.spki)
-    await store.prepare({ id, certificate, keyName, ...validity, preparedAtMs: nowMs }, by)
+    try {
+      const certificate = await slowPath.certify(authoritySpec(profiles.authority, { trustDomain: this.#config.trustDomain, spki: key.spki, serial, validity }), key)
+      await store.prepare({ id, certificate, keyName, ...validity, preparedAtMs: nowMs }, by)
+    } catch (error) {
+      await keys.remove(keyName) // each attempt makes a key: none of them is left behind
+      throw error
+    }
     this.#keys.set(id, key)
     await this.#reload()
     log.info({ event: 'authority.prepared', authority: id, notAfterMs: validity.notAfterMs }, 'authority prepared')
