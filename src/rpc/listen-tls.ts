@@ -38,7 +38,7 @@ export async function listenTls(options: TlsListenOptions): Promise<TlsListener>
     noDelay: true,
   })
   if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections
-  server.on('tlsClientError', () => undefined) // a failed handshake is the caller's affair; Node closes the socket
+  server.on('tlsClientError', (_failure, socket) => socket.destroy()) // Node leaves a handshake that timed out open
   server.on('secureConnection', (socket) => {
     socket.on('error', () => undefined) // the 'close' that follows is what counts
     if (socket.alpnProtocol !== 'h2') socket.destroy()
