@@ -42,7 +42,7 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
   readonly #deps: RevocationFeedDeps
   readonly #reader: RevocationReader
   readonly #stop = new AbortController()
-  /** Resolves once a first state was received; never rejects. */
+  /** Resolves once a first state is known, and how fresh it is; never rejects. */
   readonly synced: Promise<void>
   #resolveSynced: () => void = () => undefined
   #running: Promise<void> = Promise.resolve()
@@ -112,7 +112,7 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
         this.#note(outcome)
         if (outcome.kind === 'gap') return { received, needsSnapshot: true }
         received ||= outcome.kind === 'replaced' || outcome.kind === 'confirmed' || outcome.kind === 'applied'
-        if (received) this.#resolveSynced()
+        if (this.freshness() !== undefined) this.#resolveSynced()
       }
     } catch (error) {
       if (!signal.aborted) this.#deps.logger.warn({ event: 'revocation.disconnected', error: String(error) }, 'the revocation stream broke off')

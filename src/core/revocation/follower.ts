@@ -119,18 +119,20 @@ export class StreamFollower {
     const last = frame.seq + frame.events.length - 1
     if (last < place.seq) return this.#older(frame)
 
-    let hash = frame.chainHash
-    let hashAtPlace = frame.seq - 1 === place.seq ? hash : undefined
-    for (const [at, event] of frame.events.entries()) {
-      hash = chainHash(hash, event, this.#deps.sha256)
-      if (frame.seq + at === place.seq) hashAtPlace = hash
+    const hashes = [frame.chainHash]
+    for (const event of frame.events) hashes.push(chainHash(hashes.at(-1) ?? frame.chainHash, event, this.#deps.sha256))
+    const hashAt = (seq: number): Uint8Array | undefined => hashes[seq - frame.seq + 1]
+    if (!isSame(hashAt(place.seq), place.chainHash)) return { kind: 'gap', why: 'hash' }
+    const highest = this.#highest
+    if (highest !== undefined && this.#isBehind && last >= highest.seq && !isSame(hashAt(highest.seq), highest.chainHash)) {
+      this.#position = undefined
+      return { kind: 'rollback', why: 'hash' }
     }
-    if (hashAtPlace === undefined || !equalBytes(hashAtPlace, place.chainHash)) return { kind: 'gap', why: 'hash' }
 
     const events = frame.decoded.slice(place.seq - frame.seq + 1)
     for (const event of events) this.#set.apply(event)
     this.#set.dropBelow(frame.floorMinute)
-    this.#moveTo({ epoch: frame.epoch, seq: last, chainHash: hash })
+    this.#moveTo({ epoch: frame.epoch, seq: last, chainHash: (hashes.at(-1) ?? frame.chainHash).slice() })
     this.#refresh(frame, time)
     return events.length === 0 ? { kind: 'duplicate' } : { kind: 'applied', events }
   }
@@ -142,6 +144,7 @@ export class StreamFollower {
     if (frame.seq > place.seq) return { kind: 'gap', why: 'seq' }
     if (frame.seq < place.seq) return this.#older(frame)
     if (!equalBytes(frame.chainHash, place.chainHash)) return { kind: 'gap', why: 'hash' }
+    if (this.#isBehind) return { kind: 'rollback', why: 'seq' }
     this.#set.dropBelow(frame.floorMinute)
     // A signer whose clock was set back may name a floor below ours: its root is then over more buckets than we have.
     if (frame.floorMinute === this.#set.floorMinute && !equalBytes(frame.root, this.#set.root(this.#deps.sha256))) return { kind: 'gap', why: 'root' }
@@ -152,7 +155,7 @@ export class StreamFollower {
   #snapshot(frame: SnapshotFrame, time: ReaderTime): FrameOutcome {
     const highest = this.#highest
     if (highest !== undefined && frame.epoch === highest.epoch) {
-      if (frame.seq < highest.seq) return this.#position === undefined ? { kind: 'rollback', why: 'seq' } : this.#older(frame)
+      if (this.#position !== undefined && frame.seq < this.#position.seq) return this.#older(frame)
       if (frame.seq === highest.seq && !equalBytes(frame.chainHash, highest.chainHash)) return { kind: 'rollback', why: 'hash' }
     }
     const pending = this.#pendingFor(frame)
@@ -188,15 +191,24 @@ export class StreamFollower {
 
   #moveTo(place: StreamHead): void {
     this.#position = place
-    this.#highest = place
+    if (!this.#isBehind) this.#highest = place
+  }
+
+  /** After a restart, a relay's snapshot may be older than what was seen before, and batches follow: until they reach that, nothing is fresh. */
+  get #isBehind(): boolean {
+    return this.#position !== undefined && this.#highest !== undefined && this.#position.epoch === this.#highest.epoch && this.#position.seq < this.#highest.seq
   }
 
   /** Only a frame signed later counts as newer, unless what we have claims to be from the future: its signer's clock was set right since. */
   #refresh(frame: FrameHead, { nowMs, bootMs }: ReaderTime): void {
-    if (!frame.complete) return
+    if (!frame.complete || this.#isBehind) return
     if (this.#fresh !== undefined && frame.signedAtMs <= this.#fresh.signedAtMs && this.#fresh.signedAtMs <= nowMs + clockSkewLimitMs) return
     this.#fresh = { signedAtMs: frame.signedAtMs, receivedBootMs: bootMs }
   }
+}
+
+function isSame(found: Uint8Array | undefined, wanted: Uint8Array): boolean {
+  return found !== undefined && equalBytes(found, wanted)
 }
 
 function isSameHead(left: FrameHead, right: FrameHead): boolean {

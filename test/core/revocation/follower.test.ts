@@ -119,17 +119,26 @@ describe('a reader of the stream', () => {
     expect(rootsAgree(follower, stream, 6)).toBe(true)
   })
 
-  test('the highest head outlives a restart: a snapshot behind or beside it is refused', () => {
+  test('the highest head outlives a restart: another history is refused, and an older state is never fresh', () => {
     const stream = streamOf(6)
     const highest = followerAt(stream, 5).highest
     const fork = new SimStream()
-    for (let index = 0; index < 5; index++) fork.append(revoke(30 + index))
-    const reborn = toyFollower(highest)
-    const receive = (frames: Uint8Array[]): string => JSON.stringify(frames.map((frame) => reborn.receive(frame, at(t0 + 10))))
-    expect(receive(stream.snapshot(4, t0 + 5))).toBe('[{"kind":"rollback","why":"seq"}]')
-    expect(receive(fork.snapshot(5, t0 + 5))).toBe('[{"kind":"rollback","why":"hash"}]')
-    expect(reborn.set.figures().buckets).toBe(0)
-    expect(receive(stream.snapshot(5, t0 + 5))).toBe('[{"kind":"replaced"}]')
+    for (let index = 0; index < 6; index++) fork.append(revoke(30 + index))
+    const kinds = (frames: readonly Uint8Array[], follower: StreamFollower): string[] =>
+      frames.map((frame) => {
+        const outcome = follower.receive(frame, at(t0 + 10))
+        return outcome.kind === 'rollback' ? `rollback ${outcome.why}` : outcome.kind
+      })
+    expect(kinds([...fork.snapshot(5, t0 + 5), ...fork.snapshot(4, t0 + 5), fork.batch(5, 6, t0 + 5), fork.heartbeat(6, t0 + 5)], toyFollower(highest))).toEqual(['rollback hash', 'replaced', 'rollback hash', 'gap'])
+
+    const rolledBack = toyFollower(highest)
+    expect(kinds([...stream.snapshot(4, t0 + 5), stream.heartbeat(4, t0 + 6)], rolledBack)).toEqual(['replaced', 'rollback seq'])
+    expect(rolledBack.freshness(at(t0 + 10))).toBeUndefined()
+    expect(rolledBack.highest).toEqual(highest)
+
+    const relayed = toyFollower(highest)
+    expect(kinds([...stream.snapshot(3, t0 + 5), stream.batch(4, 4, t0 + 5), stream.batch(5, 6, t0 + 5), stream.heartbeat(6, t0 + 6)], relayed)).toEqual(['replaced', 'applied', 'applied', 'confirmed'])
+    expect(relayed.freshness(at(t0 + 10))?.ageMs).toBe(4)
   })
 
   test('a snapshot of the same epoch that lacks a bit we have is a rollback', () => {
