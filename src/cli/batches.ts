@@ -15,8 +15,15 @@ export interface ItemStatus {
 /** @throws {MayflyError} of the nearest code, unless the status is OK */
 export function requireOk(status: ItemStatus | null | undefined, hint?: string): void {
   if (status === null || status === undefined || status.code === 0) return
-  const code = codesByNumber[status.code] ?? 'INTERNAL'
-  throw new MayflyError(isErrorCode(code) ? code : 'INTERNAL', status.message === '' ? 'refused' : status.message, hint === undefined ? {} : { hint })
+  const { code, text } = readStatus(status)
+  throw new MayflyError(code, text, hint === undefined ? {} : { hint })
+}
+
+/** The server writes its own code before the message; SPIRE's number is the fallback. */
+export function readStatus(status: ItemStatus): { readonly code: ErrorCode; readonly text: string } {
+  const [, own = '', said = ''] = /^([A-Z_]+): (.*)$/s.exec(status.message) ?? []
+  if (isErrorCode(own)) return { code: own, text: said }
+  return { code: codesByNumber[status.code] ?? 'INTERNAL', text: status.message === '' ? 'refused' : status.message }
 }
 
 export const batchSize = 100
@@ -34,7 +41,11 @@ export async function inBatches<Item>(output: Output, verb: string, items: reado
 
 /** Says what became of many; resolves with the exit code. */
 export function reportBatch(output: Output, json: boolean, verb: string, results: readonly EntryResult[]): number {
-  const failed = results.map((result, at) => ({ entry: at + 1, code: result.status?.code ?? 0, message: result.status?.message ?? '' })).filter((item) => item.code !== 0)
+  const failed = results.flatMap(({ status }, at) => {
+    if (status === null || status.code === 0) return []
+    const { code, text } = readStatus(status)
+    return [{ entry: at + 1, code, message: text }]
+  })
   const ids = results.filter((result) => (result.status?.code ?? 0) === 0).map((result) => result.entry?.entry?.id ?? '')
   if (json) {
     output.json({ [verb]: ids.length, ids, failed })
