@@ -40,12 +40,12 @@ export function parseBundle(trustDomain: TrustDomain, text: string): TrustBundle
   const { keys, spiffe_sequence: sequence, spiffe_refresh_hint: refreshHint } = parseObject(text)
   if (!Array.isArray(keys)) return invalid('there is no list of keys (TDB-07)')
   if (keys.length > maxKeys) invalid(`more than ${maxKeys} keys`)
-  if (sequence !== undefined && (typeof sequence !== 'string' || !/^-?[0-9]{1,40}$/.test(sequence))) invalid('spiffe_sequence is no integer')
+  if (sequence !== undefined && (typeof sequence !== 'string' || !/^integer -?[0-9]{1,40}$/.test(sequence))) invalid('spiffe_sequence is no integer')
   if (refreshHint !== undefined && !(typeof refreshHint === 'number' && Number.isSafeInteger(refreshHint))) invalid('spiffe_refresh_hint is no integer')
   return {
     trustDomain,
     x509Authorities: keys.flatMap(authorityOf),
-    sequence: typeof sequence === 'string' ? BigInt(sequence) : undefined,
+    sequence: typeof sequence === 'string' ? BigInt(sequence.slice('integer '.length)) : undefined,
     refreshHintSeconds: typeof refreshHint === 'number' ? refreshHint : undefined,
   }
 }
@@ -85,11 +85,11 @@ function authorityOf(jwk: unknown): readonly Uint8Array[] {
   return [der]
 }
 
-/** The sequence comes as text, so that 64 bits survive (TDB-05): a quote inside a JSON string is escaped, so this matches member names alone. */
+/** The sequence comes as text, so that 64 bits survive (TDB-05), marked, so that a text is told from a number: a quote inside a JSON string is escaped, so this matches member names alone. */
 function parseObject(text: string): Record<string, unknown> {
   let value: unknown
   try {
-    value = JSON.parse(text.replace(/"spiffe_sequence"\s*:\s*(-?[0-9]+)(?=\s*[,}])/g, '"spiffe_sequence":"$1"'))
+    value = JSON.parse(text.replace(/"spiffe_sequence"\s*:\s*(-?[0-9]+)(?=\s*[,}])/g, '"spiffe_sequence":"integer $1"'))
   } catch {
     return invalid('not JSON')
   }

@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import { formatOid } from '../core/der/oid.ts'
+import { equalBytes } from '../core/bytes.ts'
+import { derOid } from '../core/der/oid.ts'
 import { DerReader } from '../core/der/reader.ts'
-import { tag } from '../core/der/tag.ts'
 import { MayflyError } from '../core/errors.ts'
 import { hasNullParameters, readAlgorithm } from './algorithm.ts'
 import { oid } from './oids.ts'
@@ -13,6 +13,8 @@ export const p256SpkiBytes = 91
 const p256Prefix = Uint8Array.from([
   0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
 ])
+
+const p384Oid = derOid(oid.p384)
 
 /** Least size of an RSA modulus, bits; and the most, so that a check stays cheap. */
 export const rsaBits = { least: 2048, most: 4096 } as const
@@ -31,7 +33,7 @@ export function keyKindOf(spki: Uint8Array): KeyKind | undefined {
   outer.finish()
   switch (algorithm.oid) {
     case oid.ecPublicKey:
-      return algorithm.parameters !== undefined && formatOid(DerReader.over(algorithm.parameters).read(tag.oid)) === oid.p384 && key.length === 97 && key[0] === 4 ? 'P-384' : undefined
+      return algorithm.parameters !== undefined && equalBytes(algorithm.parameters, p384Oid) && key.length === 97 && key[0] === 4 ? 'P-384' : undefined
     case oid.ed25519:
       return algorithm.parameters === undefined && key.length === 32 ? 'Ed25519' : undefined
     case oid.rsaEncryption:
