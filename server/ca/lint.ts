@@ -21,7 +21,7 @@ export interface LintOrder {
   readonly issuer: LeafIssuer & { readonly validity: Validity; readonly trustDomain: TrustDomain }
 }
 
-/** Stands where the serial number will be until the journal has given one: as long, and with no shard that exists. */
+/** Stands where the serial number will be until the journal has given one: as long, in a minute that never comes. */
 export const placeholderSerial: Uint8Array = Uint8Array.from([0x7f, ...new Uint8Array(serialBytes - 1).fill(0xff)])
 
 /** To-be-signed bytes that passed every rule, but for the serial number. Only {@link lint} makes one, and it is used once. */

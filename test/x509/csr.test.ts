@@ -79,7 +79,7 @@ describe('a private key', () => {
   })
 
   test('does not print itself', () => {
-    const printed = [JSON.stringify({ key }), inspect({ key }), `${key}`].join()
+    const printed = [JSON.stringify({ key }), inspect({ key }), String(key)].join()
     expect(printed).toBe('{"key":"[secret]"},{ key: [secret] },[secret]')
   })
 })
