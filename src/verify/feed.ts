@@ -33,7 +33,7 @@ export interface HeadStore {
 
 const firstRetryMs = 100
 const longestRetryMs = 5_000
-/** Heartbeats come each second: a connection this silent is dead. */
+/** Heartbeats come each second: a connection that brings nothing of use for this long is left. */
 const silenceLimitMs = 5_000
 const nothing: StreamHead = { epoch: 0, seq: 0, chainHash: emptyChainHash }
 
@@ -107,9 +107,9 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
     const watchdog = this.#watch(() => heardBootMs, connection, both)
     try {
       for await (const message of this.#deps.open(position, both)) {
-        heardBootMs = this.#deps.clock.bootMs()
         const outcome = this.#reader.accept(message)
         this.#note(outcome)
+        if (outcome.kind !== 'forged' && outcome.kind !== 'signer_refused') heardBootMs = this.#deps.clock.bootMs()
         if (outcome.kind === 'gap') return { received, needsSnapshot: true }
         received ||= outcome.kind === 'replaced' || outcome.kind === 'confirmed' || outcome.kind === 'applied'
         if (this.freshness() !== undefined) this.#resolveSynced()

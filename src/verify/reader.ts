@@ -1,5 +1,5 @@
 import { verify } from 'node:crypto'
-import { toHex } from '../core/bytes.ts'
+import { equalBytes, toHex } from '../core/bytes.ts'
 import type { ChainFacts, CheckOutcome } from '../core/revocation/check.ts'
 import type { RevocationEvent, UnknownEvent } from '../core/revocation/codec.ts'
 import { StreamFollower, type FrameOutcome, type StreamHead } from '../core/revocation/follower.ts'
@@ -34,6 +34,8 @@ export interface ReaderDeps {
 }
 
 const maxKeys = 16
+const maxRefusedChains = 4
+const nothing = new Uint8Array(0)
 
 /**
  * Reads one trust domain's revocation stream: verifies who signed (an Ed25519 leaf under an authority that the bundle has and the stream has
@@ -45,6 +47,7 @@ export class RevocationReader implements RevocationChecker {
   readonly #keys = new Map<string, StreamKey>()
   /** Key ids by the SHA-256 of the certificates that were verified. */
   readonly #keyOfCertificate = new Map<string, string>()
+  #refused: (readonly Uint8Array[])[] = []
   readonly #listeners = new Set<(change: RevokedChange) => void>()
 
   /** @param highest what was kept of an earlier life: a stream behind it is refused */
@@ -59,7 +62,8 @@ export class RevocationReader implements RevocationChecker {
       const refusal = this.#learn(message.signerChain)
       if (refusal !== undefined) return refusal
     }
-    const outcome = this.#follower.receive(message.frame, this.#time())
+    let outcome = this.#follower.receive(message.frame, this.#time())
+    if (outcome.kind === 'forged' && outcome.why === 'unknown_key' && this.#learnAgain()) outcome = this.#follower.receive(message.frame, this.#time())
     if (outcome.kind === 'introduced') return this.#learn(outcome.chain) ?? outcome
     if (outcome.kind === 'replaced') this.#tell({ kind: 'everything' })
     if (outcome.kind === 'applied') {
@@ -102,9 +106,22 @@ export class RevocationReader implements RevocationChecker {
     return { nowMs: this.#deps.clock.nowMs(), bootMs: this.#deps.clock.bootMs() }
   }
 
-  /** Remembers the key, or says why not. A chain that is known already costs nothing. */
+  /** Remembers the key, or says why not and keeps the chain for another try: the bundle may come after it. A chain that is known already costs nothing. */
   #learn(chain: readonly Uint8Array[]): { kind: 'signer_refused'; why: string } | undefined {
-    const name = toHex(sha256(chain[0] ?? new Uint8Array(0)))
+    const refusal = this.#verifyChain(chain)
+    const others = this.#refused.filter((other) => !equalBytes(other[0] ?? nothing, chain[0] ?? nothing))
+    this.#refused = refusal === undefined ? others : [...others, chain].slice(-maxRefusedChains)
+    return refusal
+  }
+
+  #learnAgain(): boolean {
+    const chains = this.#refused
+    for (const chain of chains) this.#learn(chain)
+    return this.#refused.length < chains.length
+  }
+
+  #verifyChain(chain: readonly Uint8Array[]): { kind: 'signer_refused'; why: string } | undefined {
+    const name = toHex(sha256(chain[0] ?? nothing))
     if (this.#keyOfCertificate.has(name)) return undefined
     const nowMs = this.#deps.clock.nowMs()
     const result = verifySignerChain(chain, this.#deps.anchors(), nowMs)

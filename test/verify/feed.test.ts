@@ -23,6 +23,7 @@ describe('a feed', () => {
   let saved: StreamHead[]
   let kept: StreamHead | undefined
   let feed: RevocationFeed
+  let present: BundleSet
 
   const heads: HeadStore = {
     load: async () => Promise.resolve(kept),
@@ -48,8 +49,8 @@ describe('a feed', () => {
   })
 
   async function start(): Promise<void> {
-    const bundles = BundleSet.of({ trustDomain, x509Authorities: [root.der] })
-    feed = await RevocationFeed.start({ trustDomain }, { clock, random: new SeededRandom(), logger: log, bundles: () => bundles, open, heads })
+    present = BundleSet.of({ trustDomain, x509Authorities: [root.der] })
+    feed = await RevocationFeed.start({ trustDomain }, { clock, random: new SeededRandom(), logger: log, bundles: () => present, open, heads })
     await settle()
   }
 
@@ -130,6 +131,30 @@ describe('a feed', () => {
     await settle()
     expect(feed.freshness()).toBeUndefined()
     expect(log.facts.at(-1)).toMatchObject({ event: 'revocation.refused_frame', outcome: 'rollback' })
+  })
+
+  test('takes a signer in once the bundle has its authority, though its certificate came before', async () => {
+    await start()
+    const later = authority('later')
+    const next = new SignedSimStream(later)
+    next.append({ kind: 'authority_indexed', authorityId: later.id })
+    next.snapshots().forEach((frame) => push(frame))
+    await settle()
+    expect(log.facts.at(-1)).toMatchObject({ outcome: 'signer_refused' })
+    present = present.with({ trustDomain, x509Authorities: [root.der, later.der] })
+    next.snapshots().forEach(({ frame }) => push({ frame, signerChain: [] }))
+    await settle()
+    expect(feed.freshness()?.ageMs).toBe(0)
+  })
+
+  test('leaves a connection that brings only what it must refuse', async () => {
+    await start()
+    const forger = new SignedSimStream(authority('root'))
+    for (let second = 0; second < 8; second++) {
+      forger.snapshots().forEach((frame) => push(frame))
+      await clock.advance(1_000)
+    }
+    expect(opened.length).toBe(2)
   })
 
   test('refuses frames whose signer is not certified by the bundle, and goes on', async () => {

@@ -18,7 +18,11 @@ const wideEvent: fc.Arbitrary<RevocationEvent> = fc.oneof(
 )
 
 test('every event survives its encoding', () => {
-  fc.assert(fc.property(wideEvent, (event) => void expect(decodeEvent(encodeEvent(event))).toEqual(event)))
+  fc.assert(
+    fc.property(wideEvent, (event) => {
+      expect(decodeEvent(encodeEvent(event))).toEqual(event)
+    }),
+  )
 })
 
 test('whatever decodes encodes to the same bytes: an event has one form', () => {

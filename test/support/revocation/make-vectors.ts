@@ -79,7 +79,7 @@ writeFileSync(
     `${changed(0, 64, 2)} fewer events counted than there are`,
     `${changed(0, 64, 4)} more events counted than there are`,
     `${changed(0, 65, 5)} an unknown event type below 128`,
-    `${changed(0, 18, 0)}`.replace(/^(.{22}).{16}/, `$1${'00'.repeat(8)}`) + ' a batch that begins at event 0',
+    changed(0, 18, 0).replace(/^(.{22}).{16}/, `$1${'00'.repeat(8)}`) + ' a batch that begins at event 0',
     `${changed(3, 66, 0)} no parts at all`,
     `${changed(3, 64, 1)} a part beyond the last`,
     `${changed(3, 67, 3)} an unknown section below 128`,
