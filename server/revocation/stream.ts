@@ -3,16 +3,14 @@ import { MayflyError } from '../../src/core/errors.ts'
 import type { ChainFacts, CheckOutcome } from '../../src/core/revocation/check.ts'
 import { decodeEvent, emptyChainHash, type RevocationEvent } from '../../src/core/revocation/codec.ts'
 import type { StreamHead } from '../../src/core/revocation/follower.ts'
-import { sealFrame, type Frame, type FrameHead } from '../../src/core/revocation/frame.ts'
 import type { Freshness } from '../../src/core/revocation/freshness.ts'
 import { floorMinuteAt, RevocationSet } from '../../src/core/revocation/set.ts'
-import { splitSnapshot } from '../../src/core/revocation/snapshot.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { RevokedChange, StreamFrame } from '../../src/verify/reader.ts'
 import type { RevocationSource } from '../../src/verify/live-connections.ts'
-import { sha256 } from '../../src/x509/fingerprint.ts'
 import type { Commit, LoadedSet, Store, StreamEvent } from '../store/port.ts'
+import { batchFrames, heartbeatFrame, introductionFrame, snapshotFrames, type StreamState } from './frames.ts'
 import { StreamRing } from './ring.ts'
 import type { StreamSigner, StreamSigningKey } from './stream-signer.ts'
 import { Subscriber, type SharedFrame } from './subscriber.ts'
@@ -26,8 +24,6 @@ export interface RevocationStreamDeps {
 
 const heartbeatMs = 1_000
 const coalesceMs = 50
-const maxBatchEvents = 4_096
-const snapshotPartBytes = 1_000_000
 /** How far behind a subscriber may be for being caught up by events; beyond, a snapshot is shorter. */
 const maxEventsFromStore = 20_000
 const beatGapMs = 100
@@ -184,32 +180,15 @@ export class RevocationStream implements RevocationSource, AsyncDisposable {
       for (const subscriber of this.#subscribers) subscriber.lag()
       return
     }
-    for (const frame of this.#batches(before, events, key)) this.#send(frame)
+    for (const frame of batchFrames(this.#state, before, events, this.#deps.clock.nowMs(), key)) this.#send(frame)
   }
 
   #send(frame: SharedFrame): void {
     for (const subscriber of this.#subscribers) subscriber.push(frame)
   }
 
-  /** @param before chain hash before the first of `events`, which follow one another without a gap */
-  #batches(before: Uint8Array, events: readonly StreamEvent[], key: StreamSigningKey): SharedFrame[] {
-    const frames: SharedFrame[] = []
-    let chainHash = before
-    for (let at = 0; at < events.length; at += maxBatchEvents) {
-      const cut = events.slice(at, at + maxBatchEvents)
-      const seq = cut[0]?.seq ?? 0
-      frames.push(this.#seal({ ...this.#headAt(this.#deps.clock.nowMs(), false), kind: 'batch', seq, chainHash, events: cut.map(({ event }) => event) }, key))
-      chainHash = cut.at(-1)?.chainHash ?? chainHash
-    }
-    return frames
-  }
-
-  #headAt(signedAtMs: number, complete: boolean): FrameHead {
-    return { ...this.head, signedAtMs, floorMinute: this.#set.floorMinute, complete }
-  }
-
-  #seal(frame: Frame, key: StreamSigningKey): SharedFrame {
-    return { bytes: sealFrame(frame, key.keyId, (bytes) => key.sign(bytes)), key }
+  get #state(): StreamState {
+    return { head: this.head, set: this.#set }
   }
 
   async #beatEachSecond(signal: AbortSignal): Promise<void> {
@@ -247,7 +226,7 @@ export class RevocationStream implements RevocationSource, AsyncDisposable {
     this.#flush()
     const key = this.#deps.signer.current
     if (key === undefined) return
-    const frame = this.#seal({ ...this.#headAt(signedAtMs, true), kind: 'heartbeat', root: this.#set.root(sha256) }, key)
+    const frame = heartbeatFrame(this.#state, signedAtMs, key)
     this.#heartbeat = { frame, seq: this.#ring.seq, bootMs: this.#deps.clock.bootMs() }
     this.#send(frame)
   }
@@ -260,7 +239,7 @@ export class RevocationStream implements RevocationSource, AsyncDisposable {
   #introduce(next: StreamSigningKey, before: StreamSigningKey | undefined): void {
     if (before === undefined) return
     this.#flush()
-    this.#send(this.#seal({ ...this.#headAt(this.#deps.clock.nowMs(), false), kind: 'introduction', chain: next.chain }, before))
+    this.#send(introductionFrame(this.#state, this.#deps.clock.nowMs(), next, before))
   }
 
   /**
@@ -277,7 +256,7 @@ export class RevocationStream implements RevocationSource, AsyncDisposable {
     this.#subscribers.add(subscriber)
     const from = older.at(-1) ?? position
     const newer = position.epoch === this.head.epoch ? this.#ring.after(from.seq, from.chainHash) : 'unknown'
-    const frames = typeof newer === 'string' ? [...this.#snapshotFrames(key)] : this.#batches(position.chainHash, [...older, ...newer], key)
+    const frames = typeof newer === 'string' ? [...this.#snapshotFrames(key)] : batchFrames(this.#state, position.chainHash, [...older, ...newer], this.#deps.clock.nowMs(), key)
     const last = this.#heartbeat
     if (last?.seq === this.#ring.seq && last.frame.key === key && this.#deps.clock.bootMs() - last.bootMs < heartbeatMs) frames.push(last.frame)
     else this.#beatSoon()
@@ -317,10 +296,8 @@ export class RevocationStream implements RevocationSource, AsyncDisposable {
   #snapshotFrames(key: StreamSigningKey): readonly SharedFrame[] {
     const known = this.#snapshot
     if (known?.seq === this.#ring.seq && known.floorMinute === this.#set.floorMinute && known.key === key) return known.frames
-    const head = this.#headAt(this.#deps.clock.nowMs(), false)
-    const parts = splitSnapshot(this.#set.snapshot(), snapshotPartBytes)
-    const frames = parts.map((content, part) => this.#seal({ ...head, kind: 'snapshot', part, parts: parts.length, content }, key))
-    this.#snapshot = { frames, seq: head.seq, floorMinute: head.floorMinute, key }
+    const frames = snapshotFrames(this.#state, this.#deps.clock.nowMs(), key)
+    this.#snapshot = { frames, seq: this.#ring.seq, floorMinute: this.#set.floorMinute, key }
     return frames
   }
 }
