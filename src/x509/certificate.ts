@@ -59,7 +59,7 @@ export function parseCertificate(der: Uint8Array): Certificate {
   validity.finish()
   const subject = readName(tbs)
   const spki = tbs.readWhole(tag.sequence)
-  for (const uniqueId of [1, 2]) if (tbs.peek() === primitiveContextTag(uniqueId)) tbs.readWhole()
+  for (const uniqueId of [1, 2]) if (tbs.peek() === primitiveContextTag(uniqueId) && (tbs.read(primitiveContextTag(uniqueId))[0] ?? 8) > 7) invalid('a unique identifier is no bit string')
   const wrapped = tbs.enterIf(constructedContextTag(3))
   const extensions = wrapped === undefined ? noExtensions : readExtensions(wrapped)
   wrapped?.finish()

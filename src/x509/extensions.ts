@@ -1,6 +1,6 @@
 import { formatOid } from '../core/der/oid.ts'
 import { DerReader } from '../core/der/reader.ts'
-import { primitiveContextTag, tag } from '../core/der/tag.ts'
+import { constructedContextTag, primitiveContextTag, tag } from '../core/der/tag.ts'
 import { MayflyError } from '../core/errors.ts'
 import { oid } from './oids.ts'
 import { readSubjectAltName, type SubjectAltName } from './subject-alt-name.ts'
@@ -148,7 +148,8 @@ function readSubjectKeyId(value: Uint8Array): Uint8Array {
 function readAuthorityKeyId(value: Uint8Array): Uint8Array | undefined {
   const inner = DerReader.inside(value)
   const id = inner.peek() === primitiveContextTag(0) ? inner.read(primitiveContextTag(0)) : undefined
-  while (!inner.done) inner.readWhole()
+  for (const rest of [constructedContextTag(1), primitiveContextTag(2)]) if (inner.peek() === rest) inner.readWhole()
+  inner.finish()
   if (id?.length === 0) invalid('the authority key identifier is empty')
   return id
 }

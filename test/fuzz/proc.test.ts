@@ -1,15 +1,8 @@
-import fc from 'fast-check'
-import { expect, test } from 'vitest'
-import { procText } from '../support/processes/proc-texts.ts'
+import { expect } from 'vitest'
+import { fuzz, textForm } from '../support/fuzz/fuzz.ts'
 import { wrongAnswersTo } from '../support/processes/proc-parsers.ts'
+import { procText } from '../support/processes/proc-texts.ts'
 
-const seconds = Number(process.env['MAYFLY_FUZZ_SECONDS'] ?? 5)
-
-test('no text in /proc or /etc makes a parser throw or answer with what is not an id, a path or a name', () => {
-  fc.assert(
-    fc.property(procText, (text) => {
-      expect(wrongAnswersTo(text)).toEqual([])
-    }),
-    { numRuns: Number.MAX_SAFE_INTEGER, interruptAfterTimeLimit: seconds * 1_000, markInterruptAsFailure: false },
-  )
-}, seconds * 1_000 + 30_000)
+fuzz('proc', 'no text in /proc or /etc makes a parser throw or answer with what is not an id, a path or a name', textForm, procText, (text) => {
+  expect(wrongAnswersTo(text)).toEqual([])
+})
