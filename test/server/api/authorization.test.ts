@@ -42,7 +42,7 @@ const openMethod = '/spire.api.server.bundle.v1.Bundle/GetBundle'
 test('every method of every served service has a row, and every row is a method', () => {
   for (const [service, rows] of Object.entries(rights)) {
     const methods = [...methodsOf(service as ServiceName).keys()] // the keys of the table are names of services
-    expect(Object.keys(rows).toSorted(), service).toEqual(methods.toSorted())
+    expect(Object.keys(rows).toSorted()).toEqual(methods.toSorted())
   }
 })
 

@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest'
+import { merge } from '../../../server/api/merge.ts'
+import { Quota } from '../../../server/api/quota.ts'
+import { uuid } from '../../../server/api/uuid.ts'
+import { Wakeup } from '../../../server/api/wakeup.ts'
+import { systemClock } from '../../../src/system/clock.ts'
+import { systemRandom } from '../../../src/system/random.ts'
+import { collect } from '../../support/rpc/harness.ts'
+
+async function* from<T>(...items: readonly T[]): AsyncGenerator<T> {
+  yield* items
+}
+
+test('merge gives all items of all sources, each source in its order', async () => {
+  const merged = await collect(merge([from(1, 2, 3), from(10, 20), from<number>()]))
+  expect(merged.toSorted((a, b) => a - b)).toEqual([1, 2, 3, 10, 20])
+  expect(merged.filter((item) => item < 10)).toEqual([1, 2, 3])
+})
+
+test('the failure of one source is the failure of the whole, and the others are told to end', async () => {
+  let ended = false
+  async function* other(): AsyncGenerator<number> {
+    try {
+      for (let at = 0; ; at++) yield at
+    } finally {
+      ended = true
+    }
+  }
+  // oxlint-disable-next-line require-yield -- it fails before its first item
+  async function* failing(): AsyncGenerator<number> {
+    throw new Error('gone')
+  }
+  await expect(collect(merge([other(), failing()]))).rejects.toThrow('gone')
+  expect(ended).toBe(true)
+})
+
+test('a reader that leaves ends the sources', async () => {
+  let ended = false
+  async function* endless(): AsyncGenerator<number> {
+    try {
+      for (let at = 0; ; at++) yield at
+    } finally {
+      ended = true
+    }
+  }
+  for await (const item of merge([endless()])) if (item === 3) break
+  expect(ended).toBe(true)
+})
+
+test('a wake before the wait is not lost, and an abort ends the wait', async () => {
+  const wakeup = new Wakeup()
+  const stop = new AbortController()
+  wakeup.wake()
+  await wakeup.wait(stop.signal)
+  const waiting = wakeup.wait(stop.signal)
+  stop.abort()
+  await waiting
+  await wakeup.wait(stop.signal)
+  expect(stop.signal.aborted).toBe(true)
+})
+
+test('a quota is taken by caller and refills with time', () => {
+  let nowMs = 0
+  const quota = new Quota({ ...systemClock, bootMs: () => nowMs }, { perSecond: 10, burst: 20 })
+  quota.take('a', 20)
+  expect(() => quota.take('a', 1)).toThrow(expect.objectContaining({ code: 'LIMIT_EXCEEDED', details: { retryAfterMs: 100 } }))
+  quota.take('b', 20)
+  nowMs = 100
+  quota.take('a', 1)
+  expect(() => quota.take('a', 1)).toThrow('too much')
+  nowMs = 100_000
+  quota.take('a', 20)
+})
+
+test('a UUID is one of version 4', () => {
+  expect(uuid(systemRandom)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+})
