@@ -1,3 +1,5 @@
+import type { Clock } from '../src/ports/clock.ts'
+
 /** A bell that one waiter hears, also when it rang before he listened; many rings before he listens are one. */
 export class Wake {
   #rung = false
@@ -28,4 +30,17 @@ export class Wake {
     }
     this.#rung = false
   }
+}
+
+/** Waits for the bell or for `ms`, whichever comes first; returns early, and does not throw, when the signal aborts. */
+export async function heardWithin(wake: Wake, ms: number, clock: Clock, signal: AbortSignal): Promise<void> {
+  const pause = new AbortController()
+  const stopped = (): void => pause.abort()
+  if (signal.aborted) return
+  signal.addEventListener('abort', stopped)
+  const asleep = clock.sleep(ms, pause.signal).catch(() => undefined) // only aborts
+  const awake = wake.heard(pause.signal).catch(() => undefined) // only aborts
+  await Promise.race([asleep, awake])
+  pause.abort()
+  signal.removeEventListener('abort', stopped)
 }

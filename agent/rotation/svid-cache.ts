@@ -8,7 +8,7 @@ import { buildCsr } from '../../src/x509/csr-builder.ts'
 import { PrivateKey } from '../../src/x509/private-key.ts'
 import { Notifier } from '../notifier.ts'
 import { abortable } from '../abortable.ts'
-import { Wake } from '../wake.ts'
+import { heardWithin, Wake } from '../wake.ts'
 import { backoffMs, halfLife, isDue } from './schedule.ts'
 import type { DueTime } from './schedule.ts'
 import { BatchSigner } from './signer.ts'
@@ -192,15 +192,7 @@ export class SvidCache implements AsyncDisposable {
 
   async #run(): Promise<void> {
     const { signal } = this.#stop
-    while (!signal.aborted) {
-      const pause = new AbortController()
-      const stopped = (): void => pause.abort()
-      signal.addEventListener('abort', stopped)
-      const sleepMs = this.#sweep(this.#now())
-      await Promise.race([this.#deps.clock.sleep(sleepMs, pause.signal), this.#wake.heard(pause.signal)]).catch(() => undefined)
-      pause.abort()
-      signal.removeEventListener('abort', stopped)
-    }
+    while (!signal.aborted) await heardWithin(this.#wake, this.#sweep(this.#now()), this.#deps.clock, signal)
   }
 
   /** Does what is due; how long until it has to look again. */

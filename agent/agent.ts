@@ -1,0 +1,269 @@
+import { MayflyError } from '../src/core/errors.ts'
+import type { Clock } from '../src/ports/clock.ts'
+import type { Logger } from '../src/ports/logger.ts'
+import type { Random } from '../src/ports/random.ts'
+import { AdminListener } from './api/admin-listener.ts'
+import type { StatusSources } from './api/status.ts'
+import { WorkloadAttestor } from './attest/attestor.ts'
+import type { BindingTier } from './attest/binding.ts'
+import { Caller } from './attest/caller.ts'
+import type { ExitWatch, Processes } from './attest/ports.ts'
+import type { AgentConfig } from './config.ts'
+import { ProcessHolders } from './liveness/process-holders.ts'
+import { Notifier } from './notifier.ts'
+import { RevocationRelay } from './relay/revocation-relay.ts'
+import { SvidStanding } from './rotation/standing.ts'
+import { SvidCache } from './rotation/svid-cache.ts'
+import { AgentState } from './sync/agent-state.ts'
+import type { StateFiles } from './sync/agent-state.ts'
+import { ServerConnection } from './sync/connection.ts'
+import { EntryCache } from './sync/entry-cache.ts'
+import { entranceOf, join } from './sync/joining.ts'
+import type { Entrance, Joined } from './sync/joining.ts'
+import { Admission } from './workload-api/admission.ts'
+import { Identities } from './workload-api/identities.ts'
+import { WorkloadListener } from './workload-api/listener.ts'
+import type { X509StreamsDeps } from './workload-api/x509-streams.ts'
+
+export interface AgentDeps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  /** Of the data folder. */
+  readonly files: StateFiles
+  readFile(path: string): Promise<string>
+  readonly processes: Processes
+  readonly exitWatch: ExitWatch
+  /** What this host's kernel offers. */
+  readonly bindingTier: BindingTier
+  readonly version: string
+  rssBytes(): number
+}
+
+const retry = { leastMs: 100, mostMs: 5_000 }
+const signRetry = { leastMs: 250, mostMs: 15_000 }
+const expiryLookMs = 1_000
+const holderPollMs = 1_000
+/** How long a workload's first call waits for the first sync. */
+const syncWaitMs = 5_000
+const maxSleepMs = 10_000
+const maxIdleMs = 120_000
+
+/**
+ * The node agent. Its sockets listen as soon as it starts; joining the server and the first sync go on behind them, and the first
+ * calls wait for that.
+ */
+export class Agent implements AsyncDisposable {
+  readonly #config: AgentConfig
+  readonly #deps: AgentDeps
+  readonly #entrance: Entrance
+  readonly #state: AgentState
+  readonly #stop = new AbortController()
+  readonly #entries = new EntryCache()
+  readonly #attestor: WorkloadAttestor
+  readonly #relay: RevocationRelay
+  readonly #admission: Admission
+  readonly #changed = new Notifier<void>()
+  readonly #synced = Promise.withResolvers<void>()
+  readonly #lost = Promise.withResolvers<MayflyError>()
+  readonly #background: Promise<void>[] = []
+  #member: Member | undefined
+  #isSynced = false
+  #workloads: WorkloadListener | undefined
+  #admin: AdminListener | undefined
+
+  private constructor(config: AgentConfig, deps: AgentDeps, entrance: Entrance, state: AgentState) {
+    this.#config = config
+    this.#deps = deps
+    this.#entrance = entrance
+    this.#state = state
+    this.#attestor = new WorkloadAttestor(deps.processes, { sha256MaxBytes: config.sha256MaxBytes, tier: config.bindingTier })
+    this.#relay = new RevocationRelay(
+      { maxReaders: config.maxVerifiers, maxFrames: 4_096 },
+      {
+        clock: deps.clock,
+        log: deps.log,
+        anchors: () => (this.#member === undefined ? [] : this.#member.trust.bundles.authoritiesOf(this.#member.trust.trustDomain)),
+        wantSnapshot: () => this.#member?.connection.fetchSnapshot(),
+      },
+    )
+    this.#admission = new Admission({
+      connectionsPerUid: config.maxConnectionsPerUid,
+      connectionsPerProcess: Math.min(config.maxConnectionsPerUid, 1_000),
+      streamsPerUid: config.maxStreamsPerUid,
+      streamsPerProcess: config.maxStreamsPerProcess,
+    })
+  }
+
+  /** Resolves once the sockets listen. @throws {MayflyError} SOCKET_IN_USE, AGENT_NOT_ATTESTED, AGENT_EXPIRED, CONFIG_INVALID */
+  static async start(config: AgentConfig, deps: AgentDeps): Promise<Agent> {
+    const state = new AgentState(deps.files, config.keyStorage)
+    const entrance = await entranceOf(config, { ...deps, state })
+    const agent = new Agent(config, deps, entrance, state)
+    try {
+      await agent.#listen()
+    } catch (error) {
+      await agent[Symbol.asyncDispose]()
+      throw error
+    }
+    agent.#background.push(agent.#join(), agent.#expire())
+    return agent
+  }
+
+  /** Resolves, with the reason, when this agent cannot go on: it was not let in, or not any more. */
+  get lost(): Promise<MayflyError> {
+    return this.#lost.promise
+  }
+
+  /** Resolves once the entries of this agent are known. */
+  get synced(): Promise<void> {
+    return this.#synced.promise
+  }
+
+  get trustDomain(): string {
+    return this.#entrance.place.trustDomain
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new MayflyError('SHUTTING_DOWN', 'the agent is shutting down'))
+    await Promise.all([this.#workloads?.[Symbol.asyncDispose](), this.#admin?.[Symbol.asyncDispose]()])
+    await Promise.all(this.#background)
+    if (this.#member === undefined) return
+    await this.#member.connection[Symbol.asyncDispose]()
+    await this.#member.svids[Symbol.asyncDispose]()
+    await this.#member.holders[Symbol.asyncDispose]()
+  }
+
+  async #listen(): Promise<void> {
+    const { clock, log, processes, exitWatch } = this.#deps
+    const config = this.#config
+    this.#workloads = await WorkloadListener.start(
+      { socketPath: config.workloadSocket, maxConnections: config.maxConnections, maxIdleMs, drainMs: config.drainMs },
+      {
+        clock,
+        log,
+        admission: this.#admission,
+        relay: this.#relay,
+        connections: { processes, exitWatch, attestor: this.#attestor, tier: config.bindingTier, needs: () => this.#entries.kinds },
+        notSynced: () => (this.#isSynced ? undefined : this.#synced.promise),
+        syncWaitMs,
+        x509: () => this.#streams(),
+      },
+    )
+    this.#admin = await AdminListener.start(
+      { socketPath: config.adminSocket, uids: config.adminUids, drainMs: config.drainMs },
+      { clock, log, processes, changed: this.#changed, sources: () => this.#statusSources(), attestPid: (pid) => this.#attestPid(pid) },
+    )
+  }
+
+  async #join(): Promise<void> {
+    const { log } = this.#deps
+    try {
+      const joined = await join(this.#entrance, { ...this.#deps, state: this.#state }, this.#stop.signal)
+      if (this.#stop.signal.aborted) return
+      this.#member = this.#becomeMember(joined)
+    } catch (error) {
+      if (this.#stop.signal.aborted) return
+      log.error({ event: 'agent.not_joined', cause: String(error) }, 'this agent could not join its server')
+      this.#lost.resolve(error instanceof MayflyError ? error : new MayflyError('INTERNAL', 'joining failed', { cause: error }))
+      return
+    }
+    this.#follow(this.#member.connection).catch(() => undefined) // neither promise rejects
+  }
+
+  async #follow(connection: ServerConnection): Promise<void> {
+    this.#lost.resolve(connection.lost)
+    await connection.synced
+    this.#isSynced = true
+    this.#synced.resolve()
+  }
+
+  #becomeMember({ trust, svid }: Joined): Member {
+    const { clock, random, log, exitWatch, processes } = this.#deps
+    const entries = this.#entries
+    const relay = this.#relay
+    const connection = ServerConnection.start(
+      { address: this.#entrance.place.address, agentVersion: this.#deps.version, retry, signWaitMs: 1_000 },
+      { clock, random, log, trust, entries, relay, state: this.#state },
+      svid,
+    )
+    const standing = new SvidStanding(trust, relay.reader, clock, log)
+    const svids = SvidCache.start(
+      { maxSvids: this.#config.maxSvids, maxBatch: 250, retry: signRetry, maxSleepMs },
+      { clock, random, log, signer: connection, standing: (held) => standing.of(held), ended: (serials) => connection.reportEnded(serials) },
+    )
+    const holders = ProcessHolders.start({ pollMs: holderPollMs }, { exitWatch, processes, clock, log, onLastExit: (entryId) => svids.lastExit(entryId) })
+    const identities = new Identities(entries, svids, clock)
+    entries.changed.on((ids) => {
+      svids.replaceEntries(entries.all)
+      for (const id of ids) if (!entries.all.has(id)) holders.release(id)
+      this.#changed.emit()
+    })
+    trust.changed.on(() => svids.recheck())
+    relay.changed.on(() => svids.recheck())
+    svids.changed.on(() => this.#changed.emit())
+    connection.changed.on(() => {
+      if (connection.connectedSinceMs !== undefined) svids.resume()
+      this.#changed.emit()
+    })
+    return { trust, connection, svids, holders, identities }
+  }
+
+  #streams(): X509StreamsDeps {
+    if (this.#member === undefined) throw new MayflyError('UNAVAILABLE', 'the agent has not joined its server yet')
+    const { trust, svids, holders, identities } = this.#member
+    return {
+      clock: this.#deps.clock,
+      entries: this.#entries,
+      svids,
+      identities,
+      trust,
+      hold: (entryId, { caller }) => {
+        svids.hold(entryId)
+        holders.hold(entryId, caller)
+      },
+    }
+  }
+
+  #statusSources(): StatusSources | undefined {
+    if (this.#member === undefined) return undefined
+    const { trust, connection, svids, holders } = this.#member
+    return {
+      version: this.#deps.version,
+      serverAddress: this.#entrance.place.address,
+      workloadSocket: this.#config.workloadSocket,
+      bindingTier: this.#deps.bindingTier,
+      trust,
+      connection,
+      entries: this.#entries,
+      svids,
+      holders,
+      relay: this.#relay,
+      rssBytes: () => this.#deps.rssBytes(),
+    }
+  }
+
+  async #attestPid(pid: number): ReturnType<WorkloadAttestor['attest']> {
+    using caller = Caller.named(pid, this.#deps.processes)
+    const lenient = new WorkloadAttestor(this.#deps.processes, { sha256MaxBytes: this.#config.sha256MaxBytes, tier: 'pid' })
+    return await lenient.attest(caller, this.#entries.kinds)
+  }
+
+  /** Entries with an end of their own go on time, also while the server is away. */
+  async #expire(): Promise<void> {
+    const { clock } = this.#deps
+    while (!this.#stop.signal.aborted) {
+      await clock.sleep(expiryLookMs, this.#stop.signal).catch(() => undefined) // only aborts
+      this.#entries.expire(clock.nowMs())
+    }
+  }
+}
+
+/** What an agent has once it belongs to a server. */
+interface Member {
+  readonly trust: Joined['trust']
+  readonly connection: ServerConnection
+  readonly svids: SvidCache
+  readonly holders: ProcessHolders
+  readonly identities: Identities
+}

@@ -1,0 +1,117 @@
+import type { Socket } from 'node:net'
+import type { AgentStatus } from '../../proto/generated/mayfly/v1/AgentStatus.ts'
+import { MayflyError } from '../../src/core/errors.ts'
+import type { Clock } from '../../src/ports/clock.ts'
+import type { Logger } from '../../src/ports/logger.ts'
+import type { Handlers } from '../../src/rpc/handlers.ts'
+import { listenUnix } from '../../src/rpc/listen-unix.ts'
+import type { Listener } from '../../src/rpc/listen-unix.ts'
+import { RpcServer } from '../../src/rpc/server.ts'
+import type { Attestation } from '../attest/attestation.ts'
+import type { Processes } from '../attest/ports.ts'
+import type { Notifier } from '../notifier.ts'
+import { heardWithin, Wake } from '../wake.ts'
+import { agentStatus } from './status.ts'
+import type { StatusSources } from './status.ts'
+import { explain } from './explain.ts'
+
+export interface AdminListenerConfig {
+  readonly socketPath: string
+  /** Who may connect; root may always. */
+  readonly uids: readonly number[]
+  readonly drainMs: number
+}
+
+export interface AdminListenerDeps {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly processes: Processes
+  /** `undefined` until the agent has its identity. */
+  sources(): StatusSources | undefined
+  /** The facts of a process that need not have connected. @throws {MayflyError} NOT_FOUND, PLATFORM_UNSUPPORTED */
+  attestPid(pid: number): Promise<Attestation>
+  /** Whatever the status shows has changed. */
+  readonly changed: Notifier<void>
+}
+
+interface AdminPeer {
+  readonly uid: number
+}
+
+/** A watcher hears of changes no more often than this. */
+const watchPauseMs = 100
+/** … and at least this often, for what changes without an event, such as ages. */
+const watchLongestMs = 1_000
+
+/** The agent's admin socket: for the people who run it, by their uid. */
+export class AdminListener implements AsyncDisposable {
+  readonly #config: AdminListenerConfig
+  readonly #deps: AdminListenerDeps
+  readonly #server: RpcServer<AdminPeer>
+  #listener: Listener | undefined
+
+  private constructor(config: AdminListenerConfig, deps: AdminListenerDeps) {
+    this.#config = config
+    this.#deps = deps
+    this.#server = new RpcServer<AdminPeer>(deps, { maxConnections: 256, maxReceiveBytes: 65_536 })
+    this.#server.add('mayfly.v1.AgentAdmin', this.#handlers())
+  }
+
+  /** @throws {MayflyError} SOCKET_IN_USE, INVALID_ARGUMENT */
+  static async start(config: AdminListenerConfig, deps: AdminListenerDeps): Promise<AdminListener> {
+    const admin = new AdminListener(config, deps)
+    // The mode lets any uid of the list connect; the list is what decides.
+    admin.#listener = await listenUnix(config.socketPath, { mode: config.uids.length > 1 ? 0o666 : 0o600, maxConnections: 256, onConnection: (socket) => admin.#accept(socket) })
+    return admin
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#listener?.close()
+    await this.#server.close(this.#config.drainMs)
+  }
+
+  #accept(socket: Socket): void {
+    try {
+      const { uid, pid } = this.#deps.processes.peerCredentials(socket)
+      if (uid === 0 || this.#config.uids.includes(uid)) {
+        this.#server.inject(socket, { uid })
+        return
+      }
+      this.#deps.log.warn({ event: 'admin.refused', uid, pid }, 'this uid may not use the admin socket')
+    } catch (error) {
+      this.#deps.log.warn({ event: 'admin.refused', cause: String(error) }, 'a connection to the admin socket could not be identified')
+    }
+    socket.on('error', () => undefined).destroy()
+  }
+
+  #handlers(): Handlers<'mayfly.v1.AgentAdmin', AdminPeer> {
+    return {
+      Status: async () => this.#status(),
+      ExplainProcess: async ({ pid }) => {
+        if (!Number.isInteger(pid) || pid <= 0) throw new MayflyError('INVALID_ARGUMENT', 'a pid is a positive number')
+        return explain(await this.#deps.attestPid(pid), this.#sources().entries.all.values(), this.#deps.clock.nowMs())
+      },
+      WatchStatus: (_, { signal }) => this.#watch(signal),
+    }
+  }
+
+  async *#watch(signal: AbortSignal): AsyncGenerator<AgentStatus, void, undefined> {
+    const wake = new Wake()
+    using _ = this.#deps.changed.on(() => wake.ring())
+    while (!signal.aborted) {
+      yield this.#status()
+      await this.#deps.clock.sleep(watchPauseMs, signal)
+      await heardWithin(wake, watchLongestMs, this.#deps.clock, signal)
+    }
+  }
+
+  #status(): AgentStatus {
+    return agentStatus(this.#sources())
+  }
+
+  #sources(): StatusSources {
+    const sources = this.#deps.sources()
+    if (sources === undefined) throw new MayflyError('UNAVAILABLE', 'the agent has not joined its server yet')
+    return sources
+  }
+}

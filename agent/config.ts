@@ -1,0 +1,140 @@
+import { address, duration, flag, formatAddress, group, integer, list, oneOf, optional, text, trustDomain, withDefault } from '../src/config/fields.ts'
+import { parseConfig } from '../src/config/reader.ts'
+import type { Overrides } from '../src/config/reader.ts'
+import { MayflyError } from '../src/core/errors.ts'
+import { parseJoinLine } from '../src/core/join-line.ts'
+import type { TrustDomain } from '../src/core/spiffe-id.ts'
+import type { TierChoice } from './attest/caller.ts'
+
+/** How an agent joins for the first time. */
+export interface JoinConfig {
+  readonly token: string
+  /** From a join line: SHA-256 over the bundle, hexadecimal. Unset: `trustBundleFile` or `insecureBootstrap` says whom to believe. */
+  readonly bundleDigest: string | undefined
+}
+
+/** What an agent is told: frozen, every value checked. */
+export interface AgentConfig {
+  /** `host:port`. Unset: as it joined before. */
+  readonly serverAddress: string | undefined
+  readonly trustDomain: TrustDomain | undefined
+  /** Unset: only an identity of an earlier life will do. */
+  readonly join: JoinConfig | undefined
+  /** PEM or SPIFFE JWK Set. */
+  readonly trustBundleFile: string | undefined
+  /** Believe whatever server answers first. */
+  readonly insecureBootstrap: boolean
+  /** Its sockets are below it by default: workloads must be able to pass through. */
+  readonly dataDir: string
+  readonly workloadSocket: string
+  readonly adminSocket: string
+  /** Who may use the admin socket; root always may. */
+  readonly adminUids: readonly number[]
+  readonly keyStorage: 'disk' | 'memory'
+  readonly bindingTier: TierChoice
+  /** Largest executable that is hashed for `unix:sha256`; 0: none. */
+  readonly sha256MaxBytes: number
+  readonly maxSvids: number
+  readonly maxConnections: number
+  readonly maxConnectionsPerUid: number
+  readonly maxStreamsPerUid: number
+  readonly maxStreamsPerProcess: number
+  readonly maxVerifiers: number
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+  readonly drainMs: number
+}
+
+const maxSocketPathBytes = 107
+
+const fields = {
+  server: optional(address()),
+  trustDomain: optional(trustDomain()),
+  join: optional(text()),
+  joinToken: optional(text(255)),
+  trustBundleFile: optional(text()),
+  insecureBootstrap: withDefault(flag(), false),
+  dataDir: withDefault(text(), '.mayfly/agent'),
+  workloadSocket: optional(text(maxSocketPathBytes)),
+  adminSocket: optional(text(maxSocketPathBytes)),
+  adminUids: optional(list(integer(0, 4_294_967_294), 100)),
+  keyStorage: withDefault(oneOf('disk', 'memory'), 'disk'),
+  logLevel: withDefault(oneOf('debug', 'info', 'warn', 'error'), 'info'),
+  drain: withDefault(duration(0, 60_000), 1_000),
+  attest: group({
+    bindingTier: withDefault(oneOf('auto', 'cgroup', 'pidfd', 'pid'), 'auto'),
+    sha256MaxBytes: withDefault(integer(0, 2 ** 40), 256 * 1024 * 1024),
+  }),
+  limits: group({
+    maxSvids: withDefault(integer(1, 1_000_000), 10_000),
+    maxConnections: withDefault(integer(1, 100_000), 12_000),
+    maxConnectionsPerUid: withDefault(integer(1, 100_000), 4_000),
+    maxStreamsPerUid: withDefault(integer(1, 100_000), 4_000),
+    maxStreamsPerProcess: withDefault(integer(1, 100_000), 256),
+    maxVerifiers: withDefault(integer(0, 100_000), 4_000),
+  }),
+}
+
+/** The flags of `agent/main.ts` that stand for a key, by the key's path. */
+export const flagPaths: Readonly<Record<string, string>> = {
+  server: 'server',
+  'trust-domain': 'trustDomain',
+  join: 'join',
+  'join-token': 'joinToken',
+  'trust-bundle': 'trustBundleFile',
+  'insecure-bootstrap': 'insecureBootstrap',
+  data: 'dataDir',
+  'workload-socket': 'workloadSocket',
+  'admin-socket': 'adminSocket',
+  'admin-uid': 'adminUids',
+  'key-storage': 'keyStorage',
+  'binding-tier': 'attest.bindingTier',
+  'log-level': 'logLevel',
+}
+
+/**
+ * Reads an agent's configuration.
+ * @param ownUid the uid of this process: the admin, with root, when the configuration names none
+ * @throws {MayflyError} CONFIG_INVALID with every problem; JOIN_LINE_INVALID
+ */
+export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: string, ownUid: number): AgentConfig {
+  const raw = parseConfig(yaml, fields, overrides, fileName)
+  const line = raw.join === undefined ? undefined : parseJoinLine(raw.join)
+  const problems: string[] = []
+  const problem = (path: string, message: string): void => void problems.push(`${fileName}: ${path}: ${message}`)
+  if (line !== undefined && raw.joinToken !== undefined) problem('joinToken', 'the join line has a token already')
+  if (line !== undefined && raw.trustDomain !== undefined && raw.trustDomain !== line.trustDomain) problem('trustDomain', `the join line is for ${line.trustDomain}`)
+  if (raw.insecureBootstrap && raw.trustBundleFile !== undefined) problem('insecureBootstrap', 'there is a trustBundleFile, so nothing has to be believed')
+  if (raw.joinToken !== undefined && raw.trustBundleFile === undefined && !raw.insecureBootstrap) {
+    problem('joinToken', 'needs a trustBundleFile to know the server by; a join line pins it, and insecureBootstrap believes whoever answers')
+  }
+  if (raw.joinToken !== undefined && (raw.server === undefined || raw.trustDomain === undefined)) problem('joinToken', 'needs server and trustDomain')
+  const workloadSocket = raw.workloadSocket ?? `${raw.dataDir}/workload.sock`
+  const adminSocket = raw.adminSocket ?? `${raw.dataDir}/admin.sock`
+  for (const [path, socket] of [['workloadSocket', workloadSocket], ['adminSocket', adminSocket]] as const) {
+    if (Buffer.byteLength(socket) > maxSocketPathBytes) problem(path, `longer than the ${maxSocketPathBytes} bytes that a Unix socket's path may have: set it, or a shorter dataDir`)
+  }
+  if (problems.length > 0) throw new MayflyError('CONFIG_INVALID', problems.join('\n'), { hint: 'every problem is listed: mend them and run it again with --check-config' })
+  const token = line?.token ?? raw.joinToken
+  return Object.freeze({
+    serverAddress: raw.server === undefined ? line?.address : formatAddress(raw.server),
+    trustDomain: raw.trustDomain ?? line?.trustDomain,
+    join: token === undefined ? undefined : Object.freeze({ token, bundleDigest: line?.bundleDigest }),
+    trustBundleFile: raw.trustBundleFile,
+    insecureBootstrap: raw.insecureBootstrap,
+    dataDir: raw.dataDir,
+    workloadSocket,
+    adminSocket,
+    adminUids: raw.adminUids ?? [ownUid],
+    keyStorage: raw.keyStorage,
+    bindingTier: raw.attest.bindingTier,
+    sha256MaxBytes: raw.attest.sha256MaxBytes,
+    maxSvids: raw.limits.maxSvids,
+    maxConnections: raw.limits.maxConnections,
+    maxConnectionsPerUid: raw.limits.maxConnectionsPerUid,
+    maxStreamsPerUid: raw.limits.maxStreamsPerUid,
+    maxStreamsPerProcess: raw.limits.maxStreamsPerProcess,
+    maxVerifiers: raw.limits.maxVerifiers,
+    logLevel: raw.logLevel,
+    drainMs: raw.drain,
+  })
+}

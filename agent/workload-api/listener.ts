@@ -1,0 +1,103 @@
+import type { Socket } from 'node:net'
+import { MayflyError } from '../../src/core/errors.ts'
+import type { Logger } from '../../src/ports/logger.ts'
+import { listenUnix } from '../../src/rpc/listen-unix.ts'
+import type { Listener } from '../../src/rpc/listen-unix.ts'
+import { RpcServer } from '../../src/rpc/server.ts'
+import type { RevocationRelay } from '../relay/revocation-relay.ts'
+import { relayService, workloadApi } from './service.ts'
+import type { WorkloadApiDeps } from './service.ts'
+import { WorkloadConnection } from './workload-connection.ts'
+import type { WorkloadConnectionDeps } from './workload-connection.ts'
+
+export interface WorkloadListenerConfig {
+  readonly socketPath: string
+  readonly maxConnections: number
+  /** A connection without a call for so long is closed; clients connect again by themselves. */
+  readonly maxIdleMs: number
+  readonly drainMs: number
+}
+
+export interface WorkloadListenerDeps extends WorkloadApiDeps {
+  readonly log: Logger
+  readonly connections: WorkloadConnectionDeps
+  readonly relay: RevocationRelay
+}
+
+/** How long the streams of a connection that is over have to say so before it is cut. */
+const farewellMs = 250
+/** The Workload API takes no request of any size. */
+const maxReceiveBytes = 65_536
+const maxCallsPerConnection = 100
+
+/** The socket of the Workload API: who connects is found out before a byte is read, and each call reads the facts again. */
+export class WorkloadListener implements AsyncDisposable {
+  readonly #config: WorkloadListenerConfig
+  readonly #deps: WorkloadListenerDeps
+  readonly #server: RpcServer<WorkloadConnection>
+  readonly #stop = new AbortController()
+  #listener: Listener | undefined
+
+  private constructor(config: WorkloadListenerConfig, deps: WorkloadListenerDeps) {
+    this.#config = config
+    this.#deps = deps
+    this.#server = new RpcServer<WorkloadConnection>(deps, {
+      maxReceiveBytes,
+      maxConnections: config.maxConnections,
+      maxConcurrentCalls: maxCallsPerConnection,
+      maxIdleMs: config.maxIdleMs,
+    })
+    this.#server.add('SpiffeWorkloadAPI', workloadApi(deps))
+    this.#server.add('mayfly.v1.RevocationStream', relayService(deps.relay, deps.admission))
+  }
+
+  /** @throws {MayflyError} SOCKET_IN_USE, INVALID_ARGUMENT */
+  static async start(config: WorkloadListenerConfig, deps: WorkloadListenerDeps): Promise<WorkloadListener> {
+    const api = new WorkloadListener(config, deps)
+    api.#listener = await listenUnix(config.socketPath, { mode: 0o777, maxConnections: config.maxConnections, onConnection: (socket) => api.#accept(socket) })
+    return api
+  }
+
+  get connections(): number {
+    return this.#server.connections
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    await this.#listener?.close()
+    await this.#server.close(this.#config.drainMs)
+  }
+
+  #accept(socket: Socket): void {
+    const { admission, connections, log } = this.#deps
+    let connection: WorkloadConnection
+    try {
+      connection = WorkloadConnection.of(socket, connections)
+    } catch (error) {
+      const code = error instanceof MayflyError ? error.code : 'INTERNAL'
+      log.info({ event: 'workload.refused', code, cause: String(error) }, 'a connection could not be attested')
+      socket.on('error', () => undefined).destroy()
+      return
+    }
+    const { caller, processKey } = connection
+    const place = admission.connection(caller.uid, processKey)
+    if (place === undefined) {
+      log.warn({ event: 'workload.refused', code: 'LIMIT_EXCEEDED', uid: caller.uid, pid: caller.pid }, 'a process or its user has too many connections')
+      connection[Symbol.dispose]()
+      socket.on('error', () => undefined).destroy()
+      return
+    }
+    socket.once('close', () => {
+      place[Symbol.dispose]()
+      connection[Symbol.dispose]()
+    })
+    connection.over.addEventListener('abort', () => void this.#farewell(socket), { once: true })
+    this.#server.inject(socket, connection)
+  }
+
+  async #farewell(socket: Socket): Promise<void> {
+    if (socket.destroyed) return
+    await this.#deps.clock.sleep(farewellMs, this.#stop.signal).catch(() => undefined) // only aborts
+    socket.destroy()
+  }
+}

@@ -1,0 +1,117 @@
+import type { X509BundlesResponse } from '../../proto/generated/X509BundlesResponse.ts'
+import type { X509SVIDResponse } from '../../proto/generated/X509SVIDResponse.ts'
+import { MayflyError } from '../../src/core/errors.ts'
+import type { Clock } from '../../src/ports/clock.ts'
+import type { Attestation } from '../attest/attestation.ts'
+import type { SvidCache } from '../rotation/svid-cache.ts'
+import type { EntryCache } from '../sync/entry-cache.ts'
+import type { Trust } from '../sync/trust.ts'
+import { heardWithin, Wake } from '../wake.ts'
+import type { Identities, Identity } from './identities.ts'
+import type { WorkloadConnection } from './workload-connection.ts'
+
+export interface X509StreamsDeps {
+  readonly clock: Clock
+  readonly entries: EntryCache
+  readonly svids: SvidCache
+  readonly identities: Identities
+  readonly trust: Trust
+  /** The process is about to be handed the entry's key. */
+  hold(entryId: string, connection: WorkloadConnection): void
+}
+
+const maxAttempts = 10
+/** How soon an identity that could not be had beside others is asked for again. */
+const retryMs = 5_000
+
+/** FetchX509SVID: the full state at once, and again whenever it is another (WAPI-04..06); ends with PermissionDenied when the last identity goes. */
+export async function* x509Svids(connection: WorkloadConnection, signal: AbortSignal, deps: X509StreamsDeps): AsyncGenerator<X509SVIDResponse, void, undefined> {
+  const { svids, entries, trust, identities } = deps
+  const wake = new Wake()
+  let interest: ReadonlySet<string> = new Set()
+  let attestation: Attestation | undefined
+  using _svids = svids.changed.on((id) => {
+    if (interest.has(id)) wake.ring()
+  })
+  using _entries = entries.changed.on((ids) => {
+    if (attestation === undefined || [...interest].some((id) => ids.has(id)) || identities.concerns(ids, attestation)) wake.ring()
+  })
+  using _trust = trust.changed.on(() => wake.ring())
+  let sent = ''
+  for (;;) {
+    const state = await presentState(connection, signal, deps, (ids) => (interest = ids))
+    attestation = state.attestation
+    const fingerprint = fingerprintOf(state.identities, trust)
+    if (fingerprint !== sent) {
+      sent = fingerprint
+      for (const { svid } of state.identities) deps.hold(svid.entryId, connection)
+      yield responseOf(state.identities, trust)
+    }
+    if (state.identities.length === interest.size) await wake.heard(signal)
+    else await heardWithin(wake, retryMs, deps.clock, signal)
+    signal.throwIfAborted()
+  }
+}
+
+/** FetchX509Bundles: as {@link x509Svids}, without keys, for whoever has an identity (WX-07, WX-09). */
+export async function* x509Bundles(connection: WorkloadConnection, signal: AbortSignal, deps: X509StreamsDeps): AsyncGenerator<X509BundlesResponse, void, undefined> {
+  const wake = new Wake()
+  let interest: ReadonlySet<string> = new Set()
+  using _entries = deps.entries.changed.on((ids) => {
+    if ([...interest].some((id) => ids.has(id))) wake.ring()
+  })
+  using _trust = deps.trust.changed.on(() => wake.ring())
+  let sent: Buffer | undefined
+  for (;;) {
+    interest = new Set(deps.identities.entriesOf(await connection.attest()).map(({ id }) => id))
+    const bundle = deps.trust.concatenated
+    if (sent === undefined || !sent.equals(bundle)) {
+      sent = bundle
+      yield { bundles: { [deps.trust.spiffeId]: bundle } }
+    }
+    await wake.heard(signal)
+  }
+}
+
+interface State {
+  readonly attestation: Attestation
+  readonly identities: readonly Identity[]
+}
+
+/** Facts, then SVIDs; and the facts once more whenever the SVIDs had to be waited for, so that nothing goes out on old facts. */
+async function presentState(connection: WorkloadConnection, signal: AbortSignal, deps: X509StreamsDeps, watch: (ids: ReadonlySet<string>) => void): Promise<State> {
+  for (let attempt = 0; attempt < maxAttempts; attempt++) {
+    const attestation = await connection.attest()
+    const matched = deps.identities.entriesOf(attestation)
+    watch(new Set(matched.map(({ id }) => id)))
+    if (matched.every(({ id }) => deps.svids.current(id) !== undefined)) return { attestation, identities: deps.identities.present(matched, new Map(), attestation) }
+    const failures = await deps.identities.prepare(matched, signal)
+    if ([...failures.values()].every(({ kind }) => kind === 'ready')) continue
+    const again = await connection.attest()
+    const still = deps.identities.entriesOf(again)
+    if (still.length === matched.length && still.every((entry, at) => entry === matched[at])) return { attestation: again, identities: deps.identities.present(still, failures, again) }
+  }
+  throw new MayflyError('UNAVAILABLE', 'the identities of this process change faster than they can be signed')
+}
+
+function fingerprintOf(identities: readonly Identity[], { concatenated }: Trust): string {
+  return `${identities.map(({ svid, hint }) => `${svid.entryId} ${svid.serialHex} ${hint}`).join('\n')}\n${bundleMark(concatenated)}`
+}
+
+const marks = new WeakMap<Buffer, number>()
+let marksGiven = 0
+
+/** A short name for one state of the bundle. */
+function bundleMark(bundle: Buffer): number {
+  let mark = marks.get(bundle)
+  if (mark === undefined) marks.set(bundle, (mark = ++marksGiven))
+  return mark
+}
+
+function responseOf(identities: readonly Identity[], { concatenated }: Trust): X509SVIDResponse {
+  return {
+    svids: identities.map(({ svid, hint }) => ({ spiffeId: svid.spiffeId, x509Svid: svid.chainDer, x509SvidKey: svid.pkcs8, bundle: concatenated, hint })),
+    crl: [],
+    federatedBundles: {},
+  }
+}
