@@ -11,6 +11,8 @@ import { node24, Program, root } from './process.ts'
 
 export interface ProductOptions {
   readonly trustDomain?: string
+  /** Whether workloads may have the uid of the administrator, as the tests' do; yes unless said otherwise. */
+  readonly dev?: boolean
   readonly serverArgs?: readonly string[]
   readonly agentArgs?: readonly string[]
 }
@@ -69,7 +71,7 @@ export class Product implements AsyncDisposable {
 
   /** Starts the server, or starts it again after it was killed, on the same data and address. */
   async startServer(): Promise<void> {
-    this.#server = new Program(node24, [join(root, 'server/main.ts'), '--trust-domain', this.trustDomain, '--data', join(this.dir, 'server'), '--listen', this.#address, ...(this.#options.serverArgs ?? [])])
+    this.#server = new Program(node24, [join(root, 'server/main.ts'), '--trust-domain', this.trustDomain, '--data', join(this.dir, 'server'), '--listen', this.#address, ...(this.#options.dev === false ? [] : ['--dev']), ...(this.#options.serverArgs ?? [])])
     const serving = await this.#server.event('serving')
     this.#address = String(serving['address'])
   }
