@@ -9,21 +9,22 @@ interface Sending {
 
 /** Messages of a streaming call; sends `requests` meanwhile. Cancels the call when it is left or the scope aborts. */
 export async function* messagesOf(call: ClientReadableStream<object>, scope: CallScope, sending?: Sending): AsyncGenerator<object, void, undefined> {
-  const failure = Promise.withResolvers<never>()
-  failure.promise.catch(() => undefined) // it is raced below, and may come when nobody reads any more
-  call.on('error', (status) => failure.reject(fromStatus(status)))
+  let fail: (reason: unknown) => void = () => undefined
+  const failed = new Promise<never>((_resolve, reject) => (fail = reject))
+  failed.catch(() => undefined) // it is raced below, and may come when nobody reads any more
+  call.on('error', (status) => fail(fromStatus(status)))
   scope.onAbort((reason) => {
-    failure.reject(reason)
+    fail(reason)
     call.cancel()
   })
   sendAll(sending).catch((reason: unknown) => {
-    failure.reject(reason)
+    fail(reason)
     call.cancel()
   })
   const iterator = call.iterator({ destroyOnReturn: false }) as AsyncIterator<object, undefined> // messages of the call's deserializer
   try {
     for (;;) {
-      const step = await Promise.race([iterator.next(), failure.promise])
+      const step = await Promise.race([iterator.next(), failed])
       if (step.done === true) return
       yield step.value
     }

@@ -20,8 +20,8 @@ export interface TlsListenOptions {
 }
 
 export interface TlsListener extends Listener {
-  /** Shows another certificate to the connections that come. */
-  use(identity: TlsIdentity): void
+  /** Shows another certificate to the connections that come; without one their handshakes fail. */
+  use(identity: TlsIdentity | undefined): void
 }
 
 /**

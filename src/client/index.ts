@@ -1,0 +1,40 @@
+/** Package export "mayfly/client": a workload's identity, kept current, for Node's tls, https, http2 and for grpc-js. Runs on Node 20 and newer with nothing native. */
+import { env } from 'node:process'
+import { systemClock } from '../system/clock.ts'
+import { systemRandom } from '../system/random.ts'
+import type { ClientDeps } from './deps.ts'
+import { quiet } from './deps.ts'
+import type { WorkloadApiConfig } from './workload-api.ts'
+import { WorkloadApi as Api } from './workload-api.ts'
+import type { X509SourceConfig } from './x509-source.ts'
+import { X509Source as Source } from './x509-source.ts'
+
+/** The real clock and generator, no log, and the environment of this process. */
+const systemDeps: ClientDeps = { clock: systemClock, random: systemRandom, log: quiet, env }
+
+export type X509Source = Source
+/** `X509Source.start({…})`: a workload's own X.509-SVID and bundles, always the latest. */
+export const X509Source: { start(config?: X509SourceConfig, deps?: Partial<ClientDeps>): Promise<Source> } = {
+  start: (config = {}, deps = {}) => Source.start(config, { ...systemDeps, ...deps }),
+}
+
+export type WorkloadApi = Api
+/** `WorkloadApi.connect({…})`: the calls of the standard, one by one. */
+export const WorkloadApi: { connect(config?: WorkloadApiConfig, deps?: Partial<ClientDeps>): Api } = {
+  connect: (config = {}, deps = {}) => Api.connect(config, { ...systemDeps, ...deps }),
+}
+
+export type { ClientDeps } from './deps.ts'
+export { ConnectionGuard, guardOf } from './connection-guard.ts'
+export { grpcChannelCredentials, listenGrpc, type GrpcListener, type GrpcListenOptions } from './grpc.ts'
+export { acceptPeer, peerOf, type PeerTerms } from './peer.ts'
+export { startRevocationFeed, type RevocationFeedOptions } from './revocation.ts'
+export { connectHttp2, connectTls, SpiffeAgent, type TlsTarget } from './tls-client.ts'
+export { createHttp2Server, createHttpsServer, createTlsServer, protect, tlsServerOptions } from './tls-server.ts'
+export type { Update } from './watch.ts'
+export type { WatchOptions, WorkloadApiConfig } from './workload-api.ts'
+export type { X509Context } from './x509-context.ts'
+export type { SourceEvent, X509SourceConfig } from './x509-source.ts'
+export { X509Svid } from './x509-svid.ts'
+export { parseEndpoint, type Endpoint } from '../core/endpoint.ts'
+export * from '../verify/index.ts'
