@@ -4,12 +4,12 @@ import type { CertificateProfile } from '../../src/core/profile.ts'
 import { decodeSerial, minuteOf, serialBytes } from '../../src/core/serial.ts'
 import { parseSpiffeId, pathOf, trustDomainOf, type SpiffeId, type TrustDomain } from '../../src/core/spiffe-id.ts'
 import { encloses, type Validity } from '../../src/core/validity.ts'
-import { parseCertificate, type Certificate } from '../../src/x509/certificate.ts'
+import { parseToBeSigned, type ToBeSigned } from '../../src/x509/certificate.ts'
 import { keyUsageBit } from '../../src/x509/extensions.ts'
 import { publicKeyHash } from '../../src/x509/fingerprint.ts'
 import { oid } from '../../src/x509/oids.ts'
 import { keyKindOf } from '../../src/x509/spki.ts'
-import { certificateOf, subjectKeyIdOf, type LeafIssuer } from '../../src/x509/template.ts'
+import { subjectKeyIdOf, type LeafIssuer } from '../../src/x509/template.ts'
 
 /** What was asked for, against which the bytes are held. */
 export interface LintOrder {
@@ -61,11 +61,9 @@ export function lint(toBeSigned: Uint8Array, order: LintOrder): LintedSvid {
   return LintedSvid.lint(toBeSigned, order)
 }
 
-const someSignature = new Uint8Array(8)
-
-function parseBack(toBeSigned: Uint8Array): Certificate {
+function parseBack(toBeSigned: Uint8Array): ToBeSigned {
   try {
-    return parseCertificate(certificateOf(toBeSigned, someSignature))
+    return parseToBeSigned(toBeSigned)
   } catch (cause) {
     throw new MayflyError('LINT_FAILED', 'the certificate does not parse', { cause })
   }
@@ -77,7 +75,7 @@ function indexOfSerial(toBeSigned: Uint8Array): number {
   return 2 + (lengthOctet < 0x80 ? 0 : lengthOctet & 0x7f) + 5 + 2
 }
 
-function brokenRules(certificate: Certificate, order: LintOrder): readonly string[] {
+function brokenRules(certificate: ToBeSigned, order: LintOrder): readonly string[] {
   const { profile, issuer } = order
   const { basicConstraints, keyUsage, extKeyUsage, subjectAltName: san, subjectKeyId, authorityKeyId, nameConstraints, unknown } = certificate.extensions
   const broken: string[] = []

@@ -59,7 +59,8 @@ interface Accepted {
   readonly validity: Validity
 }
 
-const chunkSize = 64
+/** What a thread takes at once: enough that a batch of 100 is one message, little enough that a great batch is shared. */
+const chunkSize = 128
 
 /**
  * One direction: profile → template → lint → journal → sign → release. Written down before it is signed; what cannot be written is not signed.

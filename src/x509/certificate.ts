@@ -34,6 +34,9 @@ export interface Certificate {
 export const maxCertificateBytes = 65_536
 const maxSerialBytes = 20
 
+/** The signed part of a certificate, of which {@link Certificate} is the whole. */
+export type ToBeSigned = Omit<Certificate, 'raw' | 'tbs' | 'signature'>
+
 /** Parses strictly; at most 64 KiB, version 3, nothing trailing. @throws {MayflyError} CERTIFICATE_INVALID, DER_INVALID */
 export function parseCertificate(der: Uint8Array): Certificate {
   if (der.length > maxCertificateBytes) invalid(`longer than ${maxCertificateBytes} bytes`)
@@ -41,17 +44,28 @@ export function parseCertificate(der: Uint8Array): Certificate {
   const start = outer.mark()
   const tbs = outer.enter(tag.sequence)
   const tbsBytes = outer.since(start)
-  const outerAlgorithmStart = outer.mark()
-  const signatureAlgorithm = readAlgorithm(outer)
-  const outerAlgorithm = outer.since(outerAlgorithmStart)
+  const algorithm = outer.readWhole(tag.sequence)
   const signature = outer.readBitString()
   outer.finish()
+  const signed = readToBeSigned(tbs, algorithm)
+  return { raw: der, tbs: tbsBytes, signature, ...signed }
+}
 
+/** As {@link parseCertificate}, of the part that is or will be signed. @throws {MayflyError} CERTIFICATE_INVALID, DER_INVALID */
+export function parseToBeSigned(der: Uint8Array): ToBeSigned {
+  if (der.length > maxCertificateBytes) invalid(`longer than ${maxCertificateBytes} bytes`)
+  return readToBeSigned(DerReader.inside(der))
+}
+
+/** `outerAlgorithm`: the one beside the signature, which must be the same. */
+function readToBeSigned(tbs: DerReader, outerAlgorithm?: Uint8Array): ToBeSigned {
   const version = tbs.enter(constructedContextTag(0))
   if (version.readSmallInteger() !== 2) invalid('not of version 3')
   version.finish()
   const serial = readSerial(tbs)
-  if (compareBytes(tbs.readWhole(tag.sequence), outerAlgorithm) !== 0) invalid('its two signature algorithms differ')
+  const algorithmAt = tbs.mark()
+  const signatureAlgorithm = readAlgorithm(tbs)
+  if (outerAlgorithm !== undefined && compareBytes(tbs.since(algorithmAt), outerAlgorithm) !== 0) invalid('its two signature algorithms differ')
   const issuer = readName(tbs)
   const validity = tbs.enter(tag.sequence)
   const notBeforeMs = readTime(validity)
@@ -59,26 +73,12 @@ export function parseCertificate(der: Uint8Array): Certificate {
   validity.finish()
   const subject = readName(tbs)
   const spki = tbs.readWhole(tag.sequence)
-  for (const uniqueId of [1, 2]) if (tbs.peek() === primitiveContextTag(uniqueId) && (tbs.read(primitiveContextTag(uniqueId))[0] ?? 8) > 7) invalid('a unique identifier is no bit string')
+  for (const uniqueId of [1, 2]) if (tbs.peek() === primitiveContextTag(uniqueId)) tbs.readWhole()
   const wrapped = tbs.enterIf(constructedContextTag(3))
   const extensions = wrapped === undefined ? noExtensions : readExtensions(wrapped)
   wrapped?.finish()
   tbs.finish()
-
-  return {
-    raw: der,
-    tbs: tbsBytes,
-    serial,
-    signatureAlgorithm,
-    signature,
-    issuer,
-    subject,
-    subjectIsEmpty: isEmptyName(subject),
-    notBeforeMs,
-    notAfterMs,
-    spki,
-    extensions,
-  }
+  return { serial, signatureAlgorithm, issuer, subject, subjectIsEmpty: isEmptyName(subject), notBeforeMs, notAfterMs, spki, extensions }
 }
 
 /** Whether `nowMs` lies within the certificate's validity, both ends included, RFC 5280 4.1.2.5. */

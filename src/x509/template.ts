@@ -1,7 +1,7 @@
 import { derOid } from '../core/der/oid.ts'
 import { constructedContextTag, primitiveContextTag, tag } from '../core/der/tag.ts'
 import { derTime } from '../core/der/time.ts'
-import { asciiBytes, derBitString, derBoolean, derHeader, derNamedBits, derOctetString, derSequence, derUnsigned, derValue } from '../core/der/writer.ts'
+import { asciiBytes, derBoolean, derHeader, derNamedBits, derOctetString, derSequence, derUnsigned, derValue } from '../core/der/writer.ts'
 import { concatBytes } from '../core/bytes.ts'
 import { MayflyError } from '../core/errors.ts'
 import type { CertificateProfile } from '../core/profile.ts'
@@ -37,6 +37,7 @@ export interface LeafFields {
 
 const version3 = derValue(constructedContextTag(0), derUnsigned(Uint8Array.of(2)))
 const ecdsaWithSha256 = derSequence(derOid(oid.ecdsaWithSha256))
+const noUnusedBits = Uint8Array.of(0)
 const subjectKeyIdBytes = 20
 
 /** The identifier of a subject key: the first 20 octets of its `publicKeyHash` (RFC 5280 4.2.1.2 leaves the method open). */
@@ -108,7 +109,7 @@ export class LeafTemplate {
 
 /** A certificate of its to-be-signed bytes and an ECDSA signature with SHA-256 over them, DER. */
 export function certificateOf(toBeSigned: Uint8Array, signature: Uint8Array): Uint8Array {
-  return derSequence(toBeSigned, ecdsaWithSha256, derBitString(signature))
+  return derSequence(toBeSigned, ecdsaWithSha256, derHeader(tag.bitString, signature.length + 1), noUnusedBits, signature)
 }
 
 function extension(type: string, critical: boolean, value: Uint8Array): Uint8Array {

@@ -1,3 +1,4 @@
+import { equalBytes } from '../bytes.ts'
 import { MayflyError } from '../errors.ts'
 import { tag } from './tag.ts'
 import { derValue } from './writer.ts'
@@ -6,6 +7,24 @@ const maxOidBytes = 64
 
 /** Dotted text of an OBJECT IDENTIFIER's content octets; arcs of any size (2.25.<uuid>). @throws {MayflyError} DER_INVALID */
 export function formatOid(content: Uint8Array): string {
+  const slot = slotOf(content)
+  const known = recent[slot]
+  if (known !== undefined && equalBytes(known.content, content)) return known.text
+  const text = textOf(content)
+  recent[slot] = { content: content.slice(), text }
+  return text
+}
+
+/** The last identifier seen with each hash: certificates repeat the same dozen, and their texts were a tenth of the cost of reading one. */
+const recent: ({ readonly content: Uint8Array; readonly text: string } | undefined)[] = Array.from({ length: 256 }, () => undefined)
+
+function slotOf(content: Uint8Array): number {
+  let hash = content.length
+  for (let at = 0; at < content.length && at < 16; at++) hash = (hash * 31 + (content[at] ?? 0)) & 0xff
+  return hash
+}
+
+function textOf(content: Uint8Array): string {
   if (content.length === 0 || content.length > maxOidBytes) invalid('its length is out of range')
   let text = ''
   let arc: number | bigint = 0
