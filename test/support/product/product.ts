@@ -88,12 +88,17 @@ export class Product implements AsyncDisposable {
     return { line: formatJoinLine({ address: this.#address, token: token.value, trustDomain: this.trustDomain, bundleDigest: status.bundleDigest }), agentToken: token.value }
   }
 
-  /** Joins a new agent; resolves once its sockets listen. */
+  /** Joins a new agent; resolves once its sockets listen and the server has attested it. */
   async startAgent(args: readonly string[] = []): Promise<AgentProcess> {
+    const known = (await this.agentIds()).length
     const { line } = await this.joinLine()
     const agent = new AgentProcess(join(this.dir, `agent${this.#agents.length}`), ['--join', line, ...(this.#options.agentArgs ?? []), ...args])
     this.#agents.push(agent)
     await agent.start()
+    while ((await this.agentIds()).length === known) {
+      if (agent.program?.child.exitCode !== null) throw new Error(`the agent ended: ${agent.program?.errors ?? ''}`)
+      await systemClock.sleep(10, AbortSignal.timeout(10_000))
+    }
     return agent
   }
 
