@@ -60,10 +60,15 @@ export class FrameLog {
     if (this.#parts > 0) this.#frames.push(frame)
   }
 
-  /** A whole snapshot takes the place of all up to its `seq`; later frames stay. False when an equal or newer one is kept already. */
+  /** Key that signed the snapshot, hexadecimal. A key's certificate ends: a snapshot must not outlive it, or no newcomer could verify it. */
+  get snapshotKeyId(): string | undefined {
+    return this.#parts > 0 ? this.#frames[0]?.keyId : undefined
+  }
+
+  /** A whole snapshot takes the place of all up to its `seq`; later frames stay. False when an equal or newer one by the same key is kept already. */
   rebase(parts: readonly LoggedFrame[], seq: number, epoch: number): boolean {
     const [old] = this.#frames
-    if (this.#parts > 0 && old !== undefined && old.epoch === epoch && old.lastSeq >= seq) return false
+    if (this.#parts > 0 && old !== undefined && old.epoch === epoch && (old.lastSeq > seq || (old.lastSeq === seq && old.keyId === parts[0]?.keyId))) return false
     const later = this.#frames.slice(this.#parts).filter((frame) => frame.epoch === epoch && frame.lastSeq > seq)
     this.#base = this.end
     this.#frames = [...parts, ...later]

@@ -128,7 +128,9 @@ export class RevocationRelay {
         this.#log.append(logged)
         return
       case 'heartbeat':
-        if (outcome.kind === 'confirmed') this.#heartbeat = logged
+        if (outcome.kind !== 'confirmed') return
+        this.#heartbeat = logged
+        if (this.#log.snapshotKeyId !== logged.keyId) this.#deps.wantSnapshot()
         return
       default:
         frame satisfies never

@@ -57,6 +57,8 @@ export class StreamFollower {
   /** From before a restart, or the position. */
   #highest: StreamHead | undefined
   #pending: PendingSnapshot | undefined
+  /** Of all frames that were accepted, complete or not. */
+  #newestSignedMs = 0
   #fresh: { readonly signedAtMs: number; readonly receivedBootMs: number } | undefined
 
   /** @param highest what an earlier life of this reader accepted, if it kept it */
@@ -185,8 +187,7 @@ export class StreamFollower {
 
   /** A frame that ends before our place: late when it was signed before what we have, a rollback when its signer says later that the head is lower. */
   #older(frame: FrameHead): FrameOutcome {
-    const later = this.#fresh !== undefined && frame.signedAtMs > this.#fresh.signedAtMs
-    return later && frame.complete ? { kind: 'rollback', why: 'seq' } : { kind: 'duplicate' }
+    return frame.complete && frame.signedAtMs > this.#newestSignedMs ? { kind: 'rollback', why: 'seq' } : { kind: 'duplicate' }
   }
 
   #moveTo(place: StreamHead): void {
@@ -201,6 +202,7 @@ export class StreamFollower {
 
   /** Only a frame signed later counts as newer, unless what we have claims to be from the future: its signer's clock was set right since. */
   #refresh(frame: FrameHead, { nowMs, bootMs }: ReaderTime): void {
+    this.#newestSignedMs = Math.max(this.#newestSignedMs, frame.signedAtMs)
     if (!frame.complete || this.#isBehind) return
     if (this.#fresh !== undefined && frame.signedAtMs <= this.#fresh.signedAtMs && this.#fresh.signedAtMs <= nowMs + clockSkewLimitMs) return
     this.#fresh = { signedAtMs: frame.signedAtMs, receivedBootMs: bootMs }

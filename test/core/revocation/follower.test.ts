@@ -119,6 +119,14 @@ describe('a reader of the stream', () => {
     expect(rootsAgree(follower, stream, 6)).toBe(true)
   })
 
+  test('a heartbeat that a batch overtook is late, not a rollback', () => {
+    const stream = streamOf(6)
+    const follower = followerAt(stream, 5)
+    const beat = stream.heartbeat(5, t0 + 1_000)
+    expect(follower.receive(stream.batch(6, 6, t0 + 1_200), at(t0 + 1_300)).kind).toBe('applied')
+    expect(follower.receive(beat, at(t0 + 1_400))).toEqual({ kind: 'duplicate' })
+  })
+
   test('the highest head outlives a restart: another history is refused, and an older state is never fresh', () => {
     const stream = streamOf(6)
     const highest = followerAt(stream, 5).highest
