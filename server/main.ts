@@ -19,7 +19,9 @@ async function main(args: readonly string[]): Promise<number> {
   const { config, checkOnly } = readArguments(args)
   if (checkOnly) return 0
   // In the data folder, which is ours alone: a cache of code in a folder that others may write would be theirs to run.
-  enableCompileCache(join(config.dataDir, 'cache'))
+  const cache = join(config.dataDir, 'cache')
+  enableCompileCache(cache)
+  process.env['NODE_COMPILE_CACHE'] = cache // for the worker threads, which look there when they start
   const [{ Server }, { pino }, { clockWith }, { readBootMs }, { systemRandom }, files, { FileLock }, { peerCredentials }, { stopOnSignals }] = await Promise.all([
     import('./server.ts'),
     import('pino'),

@@ -1,5 +1,5 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
-import type { Document } from 'yaml'
+import { createRequire } from 'node:module'
+import type { Document, LineCounter } from 'yaml'
 import { MayflyError } from '../core/errors.ts'
 import type { Fields, Place, Values } from './fields.ts'
 
@@ -25,15 +25,22 @@ const maxTextBytes = 1_048_576
  */
 export function readConfig<F extends Fields>(text: string, fields: F, overrides: Overrides = {}): Reading<Values<F>> {
   if (text.length > maxTextBytes) return { ok: false, problems: [{ path: '', message: `longer than ${maxTextBytes} bytes` }] }
-  const lines = new LineCounter()
+  if (text === '') {
+    const problems: Problem[] = []
+    return readRoot(new DocumentPlace(undefined, '', undefined, problems), fields, overrides, problems)
+  }
+  const { LineCounter: Lines, parseDocument } = yaml()
+  const lines = new Lines()
   const document = parseDocument(text, { lineCounter: lines, schema: 'core', merge: false, uniqueKeys: true, strict: true, prettyErrors: false })
   if (document.errors.length > 0) {
     return { ok: false, problems: document.errors.map((error) => ({ path: '', line: lines.linePos(error.pos[0]).line, message: error.message })) }
   }
   const problems: Problem[] = []
-  const root = new DocumentPlace(document.contents ?? undefined, '', lines, problems)
-  const flags = flagTree(overrides)
-  const value = readFields(root, fields, flags)
+  return readRoot(new DocumentPlace(document.contents ?? undefined, '', lines, problems), fields, overrides, problems)
+}
+
+function readRoot<F extends Fields>(root: DocumentPlace, fields: F, overrides: Overrides, problems: Problem[]): Reading<Values<F>> {
+  const value = readFields(root, fields, flagTree(overrides))
   return problems.length > 0 || value === undefined ? { ok: false, problems } : { ok: true, value }
 }
 
@@ -49,6 +56,12 @@ export function formatProblems(problems: readonly Problem[], fileName: string): 
   return problems
     .map(({ line, path, message }) => `${fileName}${line === undefined ? '' : `:${line}`}: ${path === '' ? '' : `${path}: `}${message}`)
     .join('\n')
+}
+
+/** Loaded with the first text (20 ms): a process that is told all by flags does without. */
+let loaded: typeof import('yaml') | undefined
+function yaml(): typeof import('yaml') {
+  return (loaded ??= createRequire(import.meta.url)('yaml') as typeof import('yaml')) // require returns any; the package is pinned, and so are its types
 }
 
 type FlagTree = { readonly value?: string | boolean | readonly string[]; readonly below: Map<string, FlagTree> }
@@ -94,11 +107,11 @@ function readFields<F extends Fields>(place: DocumentPlace, fields: F, flags: Fl
 
 class DocumentPlace implements Place {
   readonly path: string
-  readonly lines: LineCounter
+  readonly lines: LineCounter | undefined
   readonly problems: Problem[]
   readonly #node: Document['contents'] | undefined
 
-  constructor(node: Document['contents'] | undefined, path: string, lines: LineCounter, problems: Problem[]) {
+  constructor(node: Document['contents'] | undefined, path: string, lines: LineCounter | undefined, problems: Problem[]) {
     this.#node = node
     this.path = path
     this.lines = lines
@@ -106,21 +119,21 @@ class DocumentPlace implements Place {
   }
 
   isNull(): boolean {
-    return this.#node === undefined || this.#node === null || (isScalar(this.#node) && this.#node.value === null)
+    return this.#node === undefined || this.#node === null || (yaml().isScalar(this.#node) && this.#node.value === null)
   }
 
   scalar(): string | number | boolean | undefined {
-    const value = isScalar(this.#node) ? this.#node.value : undefined
+    const value = yaml().isScalar(this.#node) ? this.#node.value : undefined
     return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : undefined
   }
 
   /** A number keeps its spelling, so that `010` or `1e3` is not taken for an identifier of another form. */
   source(): string | undefined {
-    return isScalar(this.#node) ? (this.#node.source ?? String(this.#node.value)) : undefined
+    return yaml().isScalar(this.#node) ? (this.#node.source ?? String(this.#node.value)) : undefined
   }
 
   items(): readonly Place[] | undefined {
-    if (!isSeq(this.#node)) return undefined
+    if (!yaml().isSeq(this.#node)) return undefined
     return this.#node.items.map((item, at) => new DocumentPlace(item as Document['contents'], `${this.path}[${at}]`, this.lines, this.problems)) // items of a parsed sequence are nodes
   }
 
@@ -128,27 +141,31 @@ class DocumentPlace implements Place {
   children(): Map<string, DocumentPlace> | undefined {
     const places = new Map<string, DocumentPlace>()
     if (this.isNull()) return places
-    if (!isMap(this.#node)) {
-      this.problem(isAlias(this.#node) ? 'aliases are not allowed' : 'must be a mapping of keys to values')
+    if (!yaml().isMap(this.#node)) {
+      this.problem(yaml().isAlias(this.#node) ? 'aliases are not allowed' : 'must be a mapping of keys to values')
       return undefined
     }
     for (const pair of this.#node.items) {
-      const key = isScalar(pair.key) ? String(pair.key.value) : '?'
+      const key = yaml().isScalar(pair.key) ? String(pair.key.value) : '?'
       const path = this.path === '' ? key : `${this.path}.${key}`
       places.set(key, new DocumentPlace((pair.value ?? pair.key) as Document['contents'], path, this.lines, this.problems)) // nodes of a parsed mapping
     }
     return places
   }
 
+  #lineAt(offset: number | undefined): { readonly line?: number } {
+    return offset === undefined || this.lines === undefined ? {} : { line: this.lines.linePos(offset).line }
+  }
+
   problem(message: string): undefined {
     const offset = this.#node?.range?.[0]
-    this.problems.push({ path: this.path, ...(offset === undefined ? {} : { line: this.lines.linePos(offset).line }), message })
+    this.problems.push({ path: this.path, ...this.#lineAt(offset), message })
     return undefined
   }
 
   problemAt(path: string, message: string): void {
     const offset = this.#node?.range?.[0]
-    this.problems.push({ path, ...(offset === undefined || this.path === '' ? {} : { line: this.lines.linePos(offset).line }), message })
+    this.problems.push({ path, ...this.#lineAt(this.path === '' ? undefined : offset), message })
   }
 }
 
