@@ -1,15 +1,17 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { MayflyError } from '../../core/errors.ts'
 import { formatJoinLine } from '../../core/join-line.ts'
 import { parseTrustDomain } from '../../core/spiffe-id.ts'
-import { connectServer } from '../connection.ts'
+import { connectAgent, connectServer } from '../connection.ts'
 import type { Context } from '../context.ts'
 import { placesOf } from '../places.ts'
 import type { Places } from '../places.ts'
 import { Service } from './service.ts'
+
+const joinPatienceMs = 15_000
 
 export interface InstallationConfig {
   /** Holds `server/`, `agent/`, their logs and `dev.json`. */
@@ -80,13 +82,12 @@ export class Installation implements AsyncDisposable {
   /** Starts the agent: with a join line when it never joined, or when what it has is no good any more. */
   async startAgent(): Promise<void> {
     const joined = existsSync(join(this.places.agentData, 'agent.svid.pem'))
-    this.#agent = await this.#runAgent(joined ? undefined : await this.#joinLine())
     try {
-      await this.#agent.serving
+      await this.#runAgent(joined ? undefined : await this.#joinLine())
     } catch (error) {
-      if (!joined || this.#agent.stopping) throw error
-      this.#agent = await this.#runAgent(await this.#joinLine())
-      await this.#agent.serving
+      if (!joined || this.agent.stopping) throw error
+      await this.agent.stop()
+      await this.#runAgent(await this.#joinLine())
     }
   }
 
@@ -96,10 +97,37 @@ export class Installation implements AsyncDisposable {
     await this.#server.stop()
   }
 
-  async #runAgent(joinLine: string | undefined): Promise<Service> {
-    await mkdir(this.places.agentData, { recursive: true, mode: 0o755 })
-    const joining = joinLine === undefined ? [] : ['--join', joinLine]
-    return Service.start('agent', ['--data', this.places.agentData, ...joining], logFile(this.places, 'agent'))
+  /** The line is a secret until it is used, and arguments are for all to see: so it travels in a file. */
+  async #runAgent(joinLine: string | undefined): Promise<void> {
+    const { agentData } = this.places
+    await mkdir(agentData, { recursive: true, mode: 0o755 })
+    const joinFile = join(agentData, 'join.json')
+    if (joinLine !== undefined) await writeFile(joinFile, JSON.stringify({ join: joinLine }), { mode: 0o600 })
+    try {
+      this.#agent = Service.start('agent', ['--data', agentData, ...(joinLine === undefined ? [] : ['--config', joinFile])], logFile(this.places, 'agent'))
+      await this.#agent.serving
+      await this.#connected(this.#agent)
+    } finally {
+      await rm(joinFile, { force: true })
+    }
+  }
+
+  /** The agent's sockets listen before it has joined: resolves when the server has let it in. @throws {MayflyError} what it said when it ended instead */
+  async #connected(agent: Service): Promise<void> {
+    const { clock, signal } = this.#context
+    const gone = new AbortController()
+    void agent.exited.then(() => gone.abort(agent.failure()))
+    const until = AbortSignal.any([signal, gone.signal])
+    using channel = await connectAgent({ 'agent-socket': this.places.agentSocket }, this.#context)
+    for (const deadlineMs = clock.bootMs() + joinPatienceMs; ; ) {
+      try {
+        for await (const status of channel.serverStream('mayfly.v1.AgentAdmin', 'WatchStatus', {}, { signal: until, timeoutMs: joinPatienceMs })) if (status.connected) return
+      } catch (error) {
+        until.throwIfAborted()
+        if (clock.bootMs() > deadlineMs) throw new MayflyError('UNAVAILABLE', 'the agent could not join', { cause: error, hint: `its log is ${logFile(this.places, 'agent')}` })
+        await clock.sleep(20, until)
+      }
+    }
   }
 
   async #joinLine(): Promise<string> {

@@ -45,7 +45,7 @@ export class Service {
     this.#child.on('error', (cause) => this.#serving.reject(new MayflyError('INTERNAL', `the ${name} cannot be started`, { cause })))
     this.#child.on('exit', (code, signal) => {
       process.off('exit', kill)
-      this.#serving.reject(this.#failure())
+      this.#serving.reject(this.failure())
       this.#exited.resolve(code ?? 128 + constants.signals[signal ?? 'SIGKILL'])
     })
     if (this.#child.stdout !== null) createInterface(this.#child.stdout).on('line', (line) => this.#read(line))
@@ -87,12 +87,12 @@ export class Service {
     if (fact.event === 'serving') this.#serving.resolve(fact as Serving)
   }
 
-  /** The two lines that a main ends its log with when it cannot start. */
-  #failure(): MayflyError {
+  /** The two lines that a main ends its log with when it cannot go on. */
+  failure(): MayflyError {
     const lines = readFileSync(this.#logFile, 'utf8').trimEnd().split('\n').slice(-40)
     const at = lines.findLastIndex((line) => line.startsWith('mayfly: '))
     const hint = lines[at + 1]?.startsWith('hint: ') === true ? lines[at + 1]?.slice('hint: '.length) : undefined
-    const what = at < 0 ? `the ${this.name} ended before it served` : (lines[at] ?? '').slice('mayfly: '.length)
+    const what = at < 0 ? `the ${this.name} ended` : (lines[at] ?? '').slice('mayfly: '.length)
     return new MayflyError('UNAVAILABLE', what, { hint: hint ?? `its log is ${this.#logFile}` })
   }
 }
