@@ -152,7 +152,7 @@ export class Agent implements AsyncDisposable {
     )
     this.#admin = await AdminListener.start(
       { socketPath: config.adminSocket, uids: config.adminUids, drainMs: config.drainMs },
-      { clock, log, processes, changed: this.#changed, sources: () => this.#statusSources(), attestPid: (pid) => this.#attestPid(pid) },
+      { clock, log, processes, changed: this.#changed, sources: (signal) => this.#statusSources(signal), attestPid: (pid) => this.#attestPid(pid) },
     )
   }
 
@@ -225,8 +225,13 @@ export class Agent implements AsyncDisposable {
     }
   }
 
-  #statusSources(): StatusSources | undefined {
-    if (this.#member === undefined) return undefined
+  async #statusSources(signal: AbortSignal): Promise<StatusSources> {
+    const { clock } = this.#deps
+    const giveUpAtBootMs = clock.bootMs() + syncWaitMs
+    while (this.#member === undefined) {
+      if (clock.bootMs() > giveUpAtBootMs) throw new MayflyError('UNAVAILABLE', 'the agent has not joined its server yet', { hint: 'its log says what it waits for' })
+      await clock.sleep(50, signal)
+    }
     const { trust, connection, svids, holders } = this.#member
     return {
       version: this.#deps.version,

@@ -26,8 +26,8 @@ export interface AdminListenerDeps {
   readonly clock: Clock
   readonly log: Logger
   readonly processes: Processes
-  /** `undefined` until the agent has its identity. */
-  sources(): StatusSources | undefined
+  /** Waits, within bounds, for the agent to have its identity. @throws {MayflyError} UNAVAILABLE */
+  sources(signal: AbortSignal): Promise<StatusSources>
   /** The facts of a process that need not have connected. @throws {MayflyError} NOT_FOUND, PLATFORM_UNSUPPORTED */
   attestPid(pid: number): Promise<Attestation>
   /** Whatever the status shows has changed. */
@@ -86,10 +86,10 @@ export class AdminListener implements AsyncDisposable {
 
   #handlers(): Handlers<'mayfly.v1.AgentAdmin', AdminPeer> {
     return {
-      Status: async () => this.#status(),
-      ExplainProcess: async ({ pid }) => {
+      Status: async (_, { signal }) => agentStatus(await this.#deps.sources(signal)),
+      ExplainProcess: async ({ pid }, { signal }) => {
         if (!Number.isInteger(pid) || pid <= 0) throw new MayflyError('INVALID_ARGUMENT', 'a pid is a positive number')
-        return explain(await this.#deps.attestPid(pid), this.#sources().entries.all.values(), this.#deps.clock.nowMs())
+        return explain(await this.#deps.attestPid(pid), (await this.#deps.sources(signal)).entries.all.values(), this.#deps.clock.nowMs())
       },
       WatchStatus: (_, { signal }) => this.#watch(signal),
     }
@@ -97,21 +97,12 @@ export class AdminListener implements AsyncDisposable {
 
   async *#watch(signal: AbortSignal): AsyncGenerator<AgentStatus, void, undefined> {
     const wake = new Wake()
+    const sources = await this.#deps.sources(signal)
     using _ = this.#deps.changed.on(() => wake.ring())
     while (!signal.aborted) {
-      yield this.#status()
+      yield agentStatus(sources)
       await this.#deps.clock.sleep(watchPauseMs, signal)
       await heardWithin(wake, watchLongestMs, this.#deps.clock, signal)
     }
-  }
-
-  #status(): AgentStatus {
-    return agentStatus(this.#sources())
-  }
-
-  #sources(): StatusSources {
-    const sources = this.#deps.sources()
-    if (sources === undefined) throw new MayflyError('UNAVAILABLE', 'the agent has not joined its server yet')
-    return sources
   }
 }

@@ -1,0 +1,188 @@
+import { describe, expect, test } from 'vitest'
+import { MayflyError } from '../../src/core/errors.ts'
+import { formatJoinLine, parseJoinLine } from '../../src/core/join-line.ts'
+import { RpcChannel } from '../../src/rpc/channel.ts'
+import { systemClock } from '../../src/system/clock.ts'
+import { node24, Program, root } from '../support/product/process.ts'
+import { Product } from '../support/product/product.ts'
+import type { AgentProcess } from '../support/product/product.ts'
+import { WorkloadProcess } from '../support/agent/workload.ts'
+import { isRoot } from '../support/processes/processes.ts'
+
+const never = new AbortController().signal
+
+describe.skipIf(!isRoot)('first light: server, agent and workloads as processes', { timeout: 90_000 }, () => {
+  test('an entry gives a waiting workload its SVID; deleting it, PermissionDenied', async () => {
+    await using world = await World.start()
+    await using workload = WorkloadProcess.start(world.agent.workloadSocket, { uid: 4001 })
+    const denied = await workload.failure('NO_IDENTITY')
+    expect(denied['status']).toBe('PERMISSION_DENIED')
+    const [id = ''] = await world.create('web', { uid: 4001 })
+    expect((await workload.svids()).ids).toEqual(['spiffe://example.org/web'])
+    const { results } = await world.product.admin.unary('spire.api.server.entry.v1.Entry', 'BatchDeleteEntry', { ids: [id] })
+    expect(results[0]?.status?.code).toBe(0)
+    await workload.failure('NO_IDENTITY')
+  })
+
+  test('a workload of another uid gets nothing', async () => {
+    await using world = await World.start()
+    await world.create('web', { uid: 4001 })
+    await using mine = WorkloadProcess.start(world.agent.workloadSocket, { uid: 4001 })
+    await mine.svids()
+    await using other = WorkloadProcess.start(world.agent.workloadSocket, { uid: 4002, once: true })
+    await other.failure('NO_IDENTITY')
+  })
+
+  test('an SVID is rotated under an open stream', async () => {
+    await using world = await World.start()
+    await world.create('web', { uid: 4001, ttlSeconds: 4 })
+    await using workload = WorkloadProcess.start(world.agent.workloadSocket, { uid: 4001 })
+    const first = await workload.svids()
+    const second = await workload.svids()
+    expect(second.serials).not.toEqual(first.serials)
+    expect(second.atMs).toBeLessThan(first.notAfterMs[0] ?? 0)
+  })
+
+  test('revoking an ID ends it: PermissionDenied at the workload until it is enabled', async () => {
+    await using world = await World.start()
+    await world.create('web', { uid: 4001 })
+    await using workload = WorkloadProcess.start(world.agent.workloadSocket, { uid: 4001 })
+    const first = await workload.svids()
+    await world.product.admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { spiffeId: 'spiffe://example.org/web' }, reason: 'test' })
+    await workload.failure('NO_IDENTITY')
+    await world.product.admin.unary('mayfly.v1.Revocations', 'Enable', { target: { spiffeId: 'spiffe://example.org/web' }, reason: 'test' })
+    expect((await workload.svids()).serials).not.toEqual(first.serials)
+  })
+
+  test('revoking one serial brings the workload a new SVID at once', async () => {
+    await using world = await World.start()
+    await world.create('web', { uid: 4001 })
+    await using workload = WorkloadProcess.start(world.agent.workloadSocket, { uid: 4001 })
+    const first = await workload.svids()
+    await world.product.admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { serial: first.serials[0]?.padStart(34, '0') ?? '' }, reason: 'test' })
+    expect((await workload.svids()).serials).not.toEqual(first.serials)
+  })
+
+  test('the server is killed and started again: workloads notice nothing, and what is new reaches them', async () => {
+    await using world = await World.start()
+    await world.create('web', { uid: 4001 })
+    await using workload = WorkloadProcess.start(world.agent.workloadSocket, { uid: 4001 })
+    await workload.svids()
+    await world.product.killServer('SIGKILL')
+    await using late = WorkloadProcess.start(world.agent.workloadSocket, { uid: 4001 })
+    expect((await late.svids()).ids).toEqual(['spiffe://example.org/web'])
+    await world.product.startServer()
+    await world.create('second', { uid: 4001 })
+    expect((await workload.svids(({ ids }) => Array.isArray(ids) && ids.length === 2)).ids).toEqual(['spiffe://example.org/web', 'spiffe://example.org/second'])
+    expect(workload.program.lines.filter(({ event }) => event === 'failed')).toEqual([])
+  })
+
+  test('an agent that is stopped, or killed, comes back as itself without a token', async () => {
+    await using world = await World.start()
+    await world.create('web', { uid: 4001 })
+    await using workload = WorkloadProcess.start(world.agent.workloadSocket, { uid: 4001 })
+    await workload.svids()
+    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+      await world.agent.kill(signal)
+      await world.agent.start()
+      expect((await workload.svids()).ids).toEqual(['spiffe://example.org/web'])
+    }
+    expect(await world.product.agentIds()).toHaveLength(1)
+  })
+
+  test('a server away for longer than an SVID lives: nothing expired is served, and all mends itself', async () => {
+    await using world = await World.start()
+    await world.create('web', { uid: 4001, ttlSeconds: 3 })
+    await using workload = WorkloadProcess.start(world.agent.workloadSocket, { uid: 4001 })
+    const first = await workload.svids()
+    await world.product.killServer('SIGKILL')
+    const failed = await workload.failure('UNAVAILABLE')
+    expect(failed['atMs']).toBeGreaterThanOrEqual(first.notAfterMs[0] ?? 0)
+    await using late = WorkloadProcess.start(world.agent.workloadSocket, { uid: 4001, once: true })
+    await late.failure('UNAVAILABLE')
+    await world.product.startServer()
+    const mended = await workload.svids()
+    expect(mended.notAfterMs[0]).toBeGreaterThan(mended.atMs)
+  })
+
+  test('the last holder exits: its serial is revoked at the server', async () => {
+    await using world = await World.start()
+    await world.create('web', { uid: 4001 })
+    let serial = ''
+    {
+      await using workload = WorkloadProcess.start(world.agent.workloadSocket, { uid: 4001 })
+      serial = (await workload.svids()).serials[0]?.padStart(34, '0') ?? ''
+    }
+    await world.until(async () => {
+      const { credentials } = await world.product.admin.unary('mayfly.v1.Status', 'FindCredentials', { target: { serial } })
+      return credentials[0]?.state === 'revoked'
+    })
+  })
+
+  test('an agent that is evicted says so and stops; its workloads are denied', async () => {
+    await using world = await World.start()
+    await world.create('web', { uid: 4001 })
+    const [id] = await world.product.agentIds()
+    await world.product.admin.unary('spire.api.server.agent.v1.Agent', 'DeleteAgent', { id: { trustDomain: 'example.org', path: id?.slice('spiffe://example.org'.length) ?? '' } })
+    const program = world.agent.program
+    expect(await program?.ended()).toBe(1)
+    expect(program?.errors).toMatch(/^mayfly: agent .* is not attested$/m)
+    expect(program?.errors).toMatch(/^hint: .*token create/m)
+  })
+
+  test('an agent without an identity or a join line says what to do', async () => {
+    await using world = await World.start()
+    const { line } = await world.product.joinLine()
+    const forged = formatJoinLine({ ...parseJoinLine(line), bundleDigest: '0'.repeat(64) })
+    await using pinned = new Program(node24, [`${root}/agent/main.ts`, '--data', `${world.product.dir}/pinned`, '--join', forged])
+    expect(await pinned.ended()).toBe(1)
+    expect(pinned.errors).toContain('is not the one that the join line pins')
+    await using bare = new Program(node24, [`${root}/agent/main.ts`, '--data', `${world.product.dir}/bare`])
+    expect(await bare.ended()).toBe(1)
+    expect(bare.errors).toMatch(/^mayfly: this agent has not joined a server\nhint: mayfly token create/m)
+  })
+
+  test('the agent’s admin socket is for its uids alone', async () => {
+    await using world = await World.start()
+    using admin = RpcChannel.connectUnix(world.agent.adminSocket, { clock: systemClock })
+    expect(await admin.unary('mayfly.v1.AgentAdmin', 'Status', {})).toMatchObject({ connected: true, trustDomain: 'example.org' })
+    await expect(admin.unary('mayfly.v1.AgentAdmin', 'ExplainProcess', { pid: 0 })).rejects.toThrow(MayflyError)
+  })
+})
+
+class World implements AsyncDisposable {
+  readonly product: Product
+  readonly agent: AgentProcess
+
+  private constructor(product: Product, agent: AgentProcess) {
+    this.product = product
+    this.agent = agent
+  }
+
+  static async start(): Promise<World> {
+    const product = await Product.start()
+    try {
+      const agent = await product.startAgent()
+      const world = new World(product, agent)
+      await world.until(async () => (await product.agentIds()).length === 1)
+      return world
+    } catch (error) {
+      await product[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  async create(name: string, { uid, ttlSeconds }: { readonly uid: number; readonly ttlSeconds?: number }): Promise<readonly string[]> {
+    const [parentId = ''] = await this.product.agentIds()
+    return await this.product.createEntries([{ spiffeId: `spiffe://example.org/${name}`, parentId, selectors: [`unix:uid:${uid}`], ...(ttlSeconds === undefined ? {} : { ttlSeconds }) }])
+  }
+
+  /** Asks until it holds. */
+  async until(holds: () => Promise<boolean>): Promise<void> {
+    while (!(await holds())) await systemClock.sleep(20, never)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.product[Symbol.asyncDispose]()
+  }
+}
