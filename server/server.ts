@@ -12,6 +12,7 @@ import { BundleSet } from '../src/verify/bundle-set.ts'
 import { SlowPath } from '../src/x509/peculiar/slow-path.ts'
 import { Connections, standingOf } from './api/connections.ts'
 import type { Caller } from './api/caller.ts'
+import { CountedIssuer } from './api/counted-issuer.ts'
 import { EntryOperations } from './api/entry-operations.ts'
 import { JoinTokens } from './attest/join-token.ts'
 import { AuthoritySet } from './ca/authorities.ts'
@@ -78,6 +79,7 @@ export class Server implements AsyncDisposable {
     const profiles = loadProfiles()
     await files.privateDirectory(config.dataDir)
     const pool = starting.use(new SignerPool())
+    pool.warm()
     const slowPath = starting.use(new SlowPath(clock))
     const store = starting.use(await openStore(config, deps, startedAtMs))
     const [abandoned, registry, keys] = await Promise.all([
@@ -99,7 +101,7 @@ export class Server implements AsyncDisposable {
     notePublished()
     authorities.onChange(notePublished)
 
-    const issuer = starting.use(new IssuancePipeline({ profiles, authorities, pool, credentials: store.credentials, clock, random, log }))
+    const issuer = new CountedIssuer(starting.use(new IssuancePipeline({ profiles, authorities, pool, credentials: store.credentials, clock, random, log })))
     const streamSigner = starting.use(StreamSigner.start({ clock, logger: log, certify: async (spki) => [certifyStreamKey(spki, authorities.active(), clock.nowMs(), { profiles, random })] }))
     const [revocations, svid] = await Promise.all([
       RevocationStream.start({ store, signer: streamSigner, clock, logger: log }),
@@ -152,7 +154,7 @@ export class Server implements AsyncDisposable {
       version: deps.version,
       agentAddress: config.advertise === undefined ? tls.address : formatAddress(config.advertise),
       startedAtMs,
-      figures: () => ({ csrChecks: 0, signatures: 0, rssBytes: deps.rssBytes(), streamSeq: revocations.head.seq }),
+      figures: () => ({ csrChecks: issuer.csrChecks, signatures: issuer.signatures, rssBytes: deps.rssBytes(), streamSeq: revocations.head.seq }),
     }
     addServices(tlsRpc, services)
     addServices(adminRpc, services)

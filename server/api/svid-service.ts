@@ -84,7 +84,9 @@ function requestFor(entryId: string, csr: Buffer, agentId: SpiffeId, { registry,
   const entry = registry.authorizedEntry(agentId, entryId)
   if (entry === undefined) {
     const known = registry.entries.byId(entryId)
-    if (known !== undefined && registry.entries.isDisabled(known)) return statusOf('TARGET_DISABLED', 'the entry, its SPIFFE ID or its owner is disabled')
+    // Only to an agent that would have it otherwise: to others an entry of another agent is as if it were not.
+    const wouldBeIts = known !== undefined && registry.entries.isDisabled(known) && registry.entries.rootsOf(known.parentId).agentIds.has(agentId)
+    if (wouldBeIts) return statusOf('TARGET_DISABLED', 'the entry, its SPIFFE ID or its owner is disabled')
     return statusOf('NOT_FOUND', 'entry not found or not authorized')
   }
   return {

@@ -46,6 +46,11 @@ export class SignerPool implements AsyncDisposable {
     this.#most = Math.max(1, threads)
   }
 
+  /** Starts a first thread now, so that it loads while the process does other things. */
+  warm(): void {
+    if (this.#threads.length === 0) this.#start()
+  }
+
   /** @throws {MayflyError} SHUTTING_DOWN, INTERNAL */
   async prepare(authority: PoolAuthority, issuedAtMs: number, orders: readonly SigningOrder[], keys: readonly Uint8Array[]): Promise<PreparedBatch> {
     const thread = this.#leastBusy()
