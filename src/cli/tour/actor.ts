@@ -107,6 +107,7 @@ export class Actor implements AsyncDisposable {
   #read(line: string): void {
     if (!line.startsWith('{')) return
     this.facts.push(JSON.parse(line) as Fact) // workload.ts writes these lines
+    if (process.env['MAYFLY_TRACE'] !== undefined) process.stderr.write(`${this.name}: ${line}\n`)
     this.#tell()
   }
 

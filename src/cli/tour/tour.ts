@@ -131,7 +131,7 @@ async function rotate({ context, story }: Stage, web: Actor, db: Actor): Promise
 }
 
 async function revoke({ context, story, server }: Stage, web: Actor, db: Actor, port: number): Promise<void> {
-  story.step('revoke', `mayfly revoke ${webId}, while web calls again and again`)
+  story.step('revoke', `mayfly revoke ${webId}, while a copy of its credential calls again and again`)
   web.tell(`probe ${port}`)
   await web.when(({ event }) => event === 'probing', 'the calls', 5_000, context.signal)
   const saidMs = context.clock.nowMs()

@@ -2,10 +2,12 @@
 // socket and whom it wants to talk to, and nothing else. One fact a line on stdout; it ends when its stdin closes.
 import process from 'node:process'
 import { createInterface } from 'node:readline'
+import { connect } from 'node:tls'
 import type { TLSSocket } from 'node:tls'
 
 import { connectTls, createTlsServer, exactly, MayflyError, parseSpiffeId, peerOf, startRevocationFeed, WorkloadApi, X509Source } from '../../client/index.ts'
 import type { PeerTerms } from '../../client/index.ts'
+import { encodeCertificatesPem } from '../../x509/pem.ts'
 import { systemClock } from '../../system/clock.ts'
 
 const [role = '', peer = ''] = process.argv.slice(2)
@@ -58,7 +60,7 @@ async function call(): Promise<void> {
   })
   orders.set('pings', async () => say('pings', { open: first?.open === true, count: first?.count, longestMs: first?.longestMs }))
   orders.set('again', async () => askAgain())
-  orders.set('probe', async (port) => probe(source, terms, Number(port)))
+  orders.set('probe', async (port) => probe(source, Number(port)))
 }
 
 /** stranger: asks and says what it was told. */
@@ -124,25 +126,27 @@ class Pinger {
   }
 }
 
-/** New handshakes, one after another, with the identity in force, until one fails. In TLS 1.3 a client learns of the refusal with the first read. */
-async function probe(source: X509Source, terms: PeerTerms, port: number): Promise<void> {
-  const wasted = source.current() // the credential as it was: the peer must refuse it, whatever this side has heard since
-  say('probing', { serial: wasted.serial })
-  for (;;) {
-    try {
-      const socket = await connectTls(source, terms, { host: '127.0.0.1', port })
-      const answered = await answer(socket)
-      socket.destroy()
-      if (!answered) return say('turned_away', {})
-    } catch (error) {
-      return say('turned_away', { code: error instanceof MayflyError ? error.code : String(error) })
-    }
+/**
+ * New handshakes, one after another, with a copy of the credential as it is now, until one is turned down. A copy, as a thief would have:
+ * the library itself drops a revoked identity at once. It does not check the server, as a thief would not.
+ */
+async function probe(source: X509Source, port: number): Promise<void> {
+  const { certificateChain, privateKey, serial } = source.current()
+  const key = privateKey.export({ type: 'pkcs8', format: 'pem' })
+  const cert = encodeCertificatesPem(certificateChain)
+  say('probing', { serial })
+  for (let calls = 1; ; calls += 1) {
+    const socket = connect({ host: '127.0.0.1', port, key, cert, rejectUnauthorized: false })
+    const answered = await answer(socket)
+    socket.destroy()
+    if (!answered) return say('turned_away', { serial, calls })
   }
 }
 
 async function answer(socket: TLSSocket): Promise<boolean> {
   return new Promise((resolve) => {
     socket.once('data', () => resolve(true)).once('close', () => resolve(false))
+    socket.on('error', () => undefined) // 'close' follows
     socket.write('?')
   })
 }
