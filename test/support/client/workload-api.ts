@@ -14,6 +14,7 @@ import { TestIssuer } from '../agent/test-issuer.ts'
 import { socketPath } from '../rpc/harness.ts'
 import { issueSvid } from '../rpc/svids.ts'
 import type { TestSvid } from '../rpc/svids.ts'
+import type { ClientDeps } from '../../../src/client/deps.ts'
 import { X509Source } from '../../../src/client/x509-source.ts'
 import type { X509SourceConfig } from '../../../src/client/x509-source.ts'
 import type { X509SVIDResponse } from '../../../proto/generated/X509SVIDResponse.ts'
@@ -115,7 +116,7 @@ export function federated(response: X509SVIDResponse, ...others: readonly TestDo
   return { ...response, federatedBundles: Object.fromEntries(others.map(({ trustDomain, issuer }) => [`spiffe://${trustDomain}`, Buffer.from(issuer.certificate)])) }
 }
 
-export const testDeps = { clock: systemClock, random: systemRandom, log: new KeptLog(), env: {} }
+export const testDeps: ClientDeps & { readonly log: KeptLog } = { clock: systemClock, random: systemRandom, log: new KeptLog(), env: {} }
 
 /** A source that is closed when the test is over. */
 export async function startSource(api: TestWorkloadApi, config: X509SourceConfig = {}): Promise<X509Source> {
