@@ -69,7 +69,7 @@ function report<T>(target: string, form: Form<T>, details: fc.RunDetails<[T]>): 
     if (seconds !== undefined) console.error(`fuzz ${target}: ${details.numRuns} inputs, seed ${details.seed}`)
     return
   }
-  if (details.counterexample === null) throw new Error(fc.defaultReportMessage(details) ?? 'failed without a counterexample')
+  if (details.counterexample === null) throw new Error('not one input was tried in the time')
   const text = form.encode(details.counterexample[0])
   const name = createHash('sha256').update(text).digest('hex').slice(0, 12)
   throw new Error(`keep it as test/fuzz/corpus/${target}/${name}.${form.suffix}:\n${text}\n(seed ${details.seed}, path ${details.counterexamplePath ?? ''}, after ${details.numRuns} inputs)`, { cause: details.errorInstance })
