@@ -10,7 +10,7 @@ import { nameOf } from './caller.ts'
 import type { Caller } from './caller.ts'
 import { ok, statusOf, statusOfError } from './status.ts'
 import type { WireStatus } from './status.ts'
-import { uuid } from './uuid.ts'
+import { RisingUuids } from './uuid.ts'
 import { wireSize } from './wire-entry.ts'
 
 export interface EntryDeps {
@@ -40,15 +40,17 @@ const maxPageBytes = 3_000_000
 /** What callers do with entries, whichever service they use: one status an item, in their order. */
 export class EntryOperations {
   readonly #deps: EntryDeps
+  readonly #ids: RisingUuids
 
   constructor(deps: EntryDeps) {
     this.#deps = deps
+    this.#ids = new RisingUuids(deps.random)
   }
 
   async create(items: readonly Item<{ readonly id: string; readonly raw: RawEntry }>[], caller: Caller): Promise<readonly EntryOutcome[]> {
     return await this.#batch(
       items,
-      ({ id, raw }) => ({ ...checkEntry(raw, this.#deps.rules), id: id === '' ? uuid(this.#deps.random) : checkEntryId(id) }),
+      ({ id, raw }) => ({ ...checkEntry(raw, this.#deps.rules), id: id === '' ? this.#ids.next(this.#deps.clock.nowMs()) : checkEntryId(id) }),
       (specs) => this.#deps.store.entries.create(specs, this.#actor(caller)),
     )
   }

@@ -1,13 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, copyFileSync, linkSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
-import { Program, type JsonLine } from '../support/product/process.ts'
+import { node24, Program, type JsonLine } from '../support/product/process.ts'
 import { Product, type AgentProcess } from '../support/product/product.ts'
 
 const source = join(import.meta.dirname, 'go')
+const nodePeer = join(import.meta.dirname, 'node-peer.ts')
 const built = mkdtempSync(join(tmpdir(), 'mf-go-'))
 const problem = build()
 if (problem !== undefined) console.warn(`SKIPPED: interop with go-spiffe, because ${problem}`)
@@ -43,9 +44,20 @@ describe.skipIf(problem !== undefined)('the real go-spiffe against a real mayfly
 
   /** A copy of the workload at a path of its own, so that `unix:path` tells them apart. */
   function installed(name: string): string {
-    const path = join(product.dir, name)
+    const path = join(product.dir, `go-${name}`)
     copyFileSync(join(built, 'workload'), path)
     chmodSync(path, 0o755)
+    return path
+  }
+
+  /** A second name of this Node, for the same reason. */
+  function installedNode(name: string): string {
+    const path = join(product.dir, `node-${name}`)
+    try {
+      linkSync(node24, path)
+    } catch {
+      copyFileSync(node24, path)
+    }
     return path
   }
 
@@ -104,6 +116,33 @@ describe.skipIf(problem !== undefined)('the real go-spiffe against a real mayfly
     expect(await succeed(client, 'call', address, 'spiffe://example.org/server')).toMatchObject([{ event: 'answer', status: 200, sawClient: 'spiffe://example.org/client', server: 'spiffe://example.org/server' }])
     expect(await start(other, 'call', address, 'spiffe://example.org/server').ended()).toBe(1)
     expect(await start(client, 'call', address, 'spiffe://example.org/other').ended()).toBe(1)
+  })
+
+  test('go-spiffe and mayfly/client authenticate each other, both ways', async () => {
+    const [gopher, noder] = [installed('gopher'), installedNode('noder')]
+    await entry('gopher', gopher)
+    await entry('noder', noder)
+    await succeed(gopher, 'fetch')
+    const nodeServer = await start(noder, nodePeer, 'serve', 'spiffe://example.org/gopher').event('serving')
+    expect(await succeed(gopher, 'call', String(nodeServer['address']), 'spiffe://example.org/noder')).toMatchObject([{ status: 200, sawClient: 'spiffe://example.org/gopher', server: 'spiffe://example.org/noder' }])
+    const goServer = await start(gopher, 'serve', 'spiffe://example.org/noder').event('serving')
+    expect(await succeed(noder, nodePeer, 'call', String(goServer['address']), 'spiffe://example.org/gopher')).toMatchObject([{ status: 200, sawClient: 'spiffe://example.org/noder', server: 'spiffe://example.org/gopher' }])
+    expect(await start(noder, nodePeer, 'call', String(goServer['address']), 'spiffe://example.org/client').ended()).toBe(1)
+  })
+
+  test('an open connection outlives the rotation of both ends, and is cut when the peer is revoked', async () => {
+    const [holder, streamer] = [installed('holder'), installedNode('streamer')]
+    await entry('holder', holder, { ttlSeconds: 6 })
+    await entry('streamer', streamer, { ttlSeconds: 6 })
+    await succeed(holder, 'fetch')
+    const server = start(streamer, nodePeer, 'stream', 'spiffe://example.org/holder')
+    const client = start(holder, 'hold', String((await server.event('serving'))['address']), 'spiffe://example.org/streamer')
+    const before = await client.event('data')
+    await client.line((line) => line['event'] === 'data' && line['text'] !== before['text'])
+    expect(client.lines.some((line) => line['event'] === 'closed')).toBe(false)
+    await product.admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { spiffeId: 'spiffe://example.org/holder' }, reason: 'interop' })
+    await client.event('closed')
+    expect(await server.event('cut')).toMatchObject({ peer: 'spiffe://example.org/holder' })
   })
 
   test('it follows rotation: a new serial before half of the lifetime has gone by twice', async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { merge } from '../../../server/api/merge.ts'
 import { Quota } from '../../../server/api/quota.ts'
-import { uuid } from '../../../server/api/uuid.ts'
+import { RisingUuids } from '../../../server/api/uuid.ts'
 import { Wakeup } from '../../../server/api/wakeup.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { systemRandom } from '../../../src/system/random.ts'
@@ -72,6 +72,11 @@ test('a quota is taken by caller and refills with time', () => {
   quota.take('a', 20)
 })
 
-test('a UUID is one of version 4', () => {
-  expect(uuid(systemRandom)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+test('entry ids are UUIDs of version 7 that rise, within one ms and when the clock steps back', () => {
+  const ids = new RisingUuids(systemRandom)
+  const made = [1_700_000_000_000, 1_700_000_000_000, 1_699_999_999_000, 1_700_000_000_001].map((nowMs) => ids.next(nowMs))
+  for (let at = 0; at < 5_000; at++) made.push(ids.next(1_700_000_000_001))
+  for (const id of made) expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+  expect([...made].sort()).toEqual(made)
+  expect(new Set(made).size).toBe(made.length)
 })
