@@ -4,18 +4,17 @@ import { MayflyError } from '../../../src/core/errors.ts'
 import { toHex } from '../../../src/core/bytes.ts'
 import { SvidCache } from '../../../agent/rotation/svid-cache.ts'
 import type { Standing, SvidCacheConfig } from '../../../agent/rotation/svid-cache.ts'
-import type { SigningOutcome, SigningRequest, SvidSigner } from '../../../agent/rotation/signer.ts'
 import type { WorkloadSvid } from '../../../agent/rotation/workload-svid.ts'
 import { FakeClock, settle } from '../../support/fake-clock.ts'
 import { anEntry, entryMap } from '../../support/agent/entries.ts'
 import { KeptLog, SeededRandom } from '../../support/agent/quiet.ts'
-import { TestIssuer } from '../../support/agent/test-issuer.ts'
+import { TestSigner } from '../../support/agent/test-signer.ts'
 
 const ttlMs = 900_000
 const config: SvidCacheConfig = { maxSvids: 10, maxBatch: 100, retry: { leastMs: 1_000, mostMs: 30_000 }, maxSleepMs: 10_000 }
 
 let clock: FakeClock
-let server: TestServer
+let server: TestSigner
 let cache: SvidCache
 let ended: string[]
 let standing: (svid: WorkloadSvid) => Standing
@@ -24,7 +23,7 @@ const never = new AbortController().signal
 
 beforeEach(() => {
   clock = new FakeClock()
-  server = new TestServer(clock)
+  server = new TestSigner(clock, ttlMs)
   ended = []
   standing = () => 'good'
   log = new KeptLog()
@@ -344,41 +343,4 @@ function entriesAre(...entries: readonly Entry[]): void {
 async function use(id: string): Promise<void> {
   expect((await cache.ready(id, never)).kind).toBe('ready')
   cache.hold(id)
-}
-
-class TestServer implements SvidSigner {
-  readonly calls: string[][] = []
-  entries: ReadonlyMap<string, Entry> = new Map()
-  down = false
-  attempts = 0
-  signsAs: string | undefined
-  refuses: 'PERMISSION_DENIED' | undefined
-  skewMs = 0
-  readonly #clock: FakeClock
-  readonly #issuer: TestIssuer
-  #gate: Promise<void> = Promise.resolve()
-
-  constructor(time: FakeClock) {
-    this.#clock = time
-    this.#issuer = new TestIssuer('test.example', time.nowMs())
-  }
-
-  /** Holds back answers until the returned function is called. */
-  pause(): () => void {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#gate = promise
-    return resolve
-  }
-
-  async sign(requests: readonly SigningRequest[]): Promise<readonly SigningOutcome[]> {
-    this.attempts++
-    if (this.down) throw new MayflyError('UNAVAILABLE', 'the server is away')
-    this.calls.push(requests.map(({ entryId }) => entryId))
-    await this.#gate
-    return requests.map(({ entryId, csr }): SigningOutcome => {
-      const entry = this.entries.get(entryId)
-      if (entry === undefined || this.refuses !== undefined) return { kind: 'refused', code: this.refuses ?? 'NOT_FOUND', message: 'no' }
-      return { kind: 'signed', chain: [this.#issuer.sign(csr, this.signsAs ?? entry.spiffeId, this.#clock.nowMs() + this.skewMs, ttlMs)] }
-    })
-  }
 }

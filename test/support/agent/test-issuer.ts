@@ -19,7 +19,7 @@ export class TestIssuer {
 
   constructor(trustDomain: string, nowMs: number) {
     const keyId = sha256(this.#key.spki).subarray(0, 20)
-    this.certificate = this.#certificate(Uint8Array.of(1), this.#name, this.#key.spki, nowMs - 60_000, nowMs + 30 * 86_400_000, [
+    this.certificate = this.#certificate(Uint8Array.of(1), this.#name, this.#key.spki, wholeSecond(nowMs) - 60_000, wholeSecond(nowMs) + 30 * 86_400_000, [
       extension(oid.basicConstraints, true, derSequence(derBoolean(true))),
       extension(oid.keyUsage, true, derNamedBits(0x20 | 0x40)),
       extension(oid.subjectAltName, false, derSequence(derValue(0x86, asciiBytes(`spiffe://${trustDomain}`)))),
@@ -58,4 +58,8 @@ export class TestIssuer {
 
 function extension(id: string, critical: boolean, value: Uint8Array): Uint8Array {
   return derSequence(derOid(id), ...(critical ? [derBoolean(true)] : []), derOctetString(value))
+}
+
+function wholeSecond(ms: number): number {
+  return Math.floor(ms / 1_000) * 1_000
 }
