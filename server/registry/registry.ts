@@ -24,7 +24,7 @@ export interface EntriesChange {
 }
 
 const pageSize = 1_000
-const loadPageSize = 10_000
+const loadPageSize = 2_000
 const expiryCheckMs = 1_000
 const keepExpiredMs = 24 * 3_600_000
 
