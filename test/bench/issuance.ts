@@ -1,4 +1,4 @@
-import { RpcChannel } from '../../src/rpc/channel.ts'
+import type { RpcChannel } from '../../src/rpc/channel.ts'
 import { buildCsr } from '../../src/x509/csr-builder.ts'
 import { PrivateKey } from '../../src/x509/private-key.ts'
 import { AgentClient } from '../support/product/agent-client.ts'
