@@ -130,13 +130,21 @@ describe('who takes too much', () => {
   })
 })
 
+/** Tries again while the queue of the listener is full. */
 async function opened(path: string): Promise<Socket> {
-  const socket = connect(path)
-  socket.on('error', () => socket.destroy())
-  socket.on('end', () => socket.destroy())
-  socket.resume()
-  await once(socket, 'connect')
-  return socket
+  for (;;) {
+    const socket = connect(path)
+    const connected = once(socket, 'connect')
+    socket.on('error', () => socket.destroy())
+    socket.on('end', () => socket.destroy())
+    socket.resume()
+    try {
+      await connected
+      return socket
+    } catch {
+      await systemClock.sleep(1, never)
+    }
+  }
 }
 
 async function sent(path: string, bytes: Buffer): Promise<Socket> {
