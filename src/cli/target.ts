@@ -1,6 +1,8 @@
 import { MayflyError } from '../core/errors.ts'
 import { parseSerial, formatSerial } from '../core/serial.ts'
 import { isAgentId, parseSpiffeId } from '../core/spiffe-id.ts'
+import type { RpcChannel } from '../rpc/channel.ts'
+import { typedId } from './ids.ts'
 import type { Target } from '../../proto/generated/mayfly/v1/Target.ts'
 
 /** Options that name the kind of a target, where its form alone does not. */
@@ -34,6 +36,12 @@ export function targetOf(argument: string | undefined, choice: TargetChoice): Ta
     throw new MayflyError('USAGE', target === undefined ? 'nothing is named' : 'more than one thing is named', { hint: 'name one: a serial, a SPIFFE ID, an entry ID, or --owner NAME' })
   }
   return target
+}
+
+/** As {@link targetOf}, where an ID may also be its path, such as `/web`, in the server's own trust domain. */
+export async function resolveTarget(argument: string | undefined, choice: TargetChoice, server: RpcChannel, signal: AbortSignal): Promise<Target> {
+  const whole = async (text: string | undefined): Promise<string | undefined> => (text?.startsWith('/') === true ? await typedId(text, server, signal) : text)
+  return targetOf(await whole(argument), { ...choice, id: await whole(choice.id) })
 }
 
 export function targetText(target: Target): string {

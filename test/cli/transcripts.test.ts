@@ -13,7 +13,7 @@ const update = process.env['MAYFLY_UPDATE_TRANSCRIPTS'] !== undefined
 describe.each(readdirSync(folder).filter((name) => name.endsWith('.txt')))('%s', (name) => {
   const file = join(folder, name)
   const parts = readTranscript(file)
-  const printed: (Step | string)[] = []
+  const printed: (Step | string)[] = [...parts]
   let product: Product
   let shell: Shell
 
@@ -34,14 +34,11 @@ describe.each(readdirSync(folder).filter((name) => name.endsWith('.txt')))('%s',
     if (update) writeTranscript(file, printed)
   })
 
-  for (const part of parts) {
-    if (typeof part === 'string') {
-      if (update) printed.push(part)
-      continue
-    }
+  for (const [at, part] of parts.entries()) {
+    if (typeof part === 'string') continue
     test(`$ ${part.command}`, async () => {
       const actual = await shell.run(part.command)
-      printed.push({ command: part.command, expected: actual })
+      printed[at] = { command: part.command, expected: actual }
       if (!update) expect(actual).toBe(part.expected)
     })
   }

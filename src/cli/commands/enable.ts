@@ -1,7 +1,7 @@
 import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectServer } from '../connection.ts'
-import { targetOf, targetOptions, targetText } from '../target.ts'
+import { resolveTarget, targetOptions, targetText } from '../target.ts'
 
 export const command: Command = define({
   arguments: '[id | entry | agent]',
@@ -10,8 +10,8 @@ export const command: Command = define({
   options: { ...targetOptions, reason: { type: 'string', value: 'TEXT', help: 'goes into the record' }, ...serverSocket, ...dataFolder },
   examples: ['mayfly enable spiffe://example.org/web --reason "incident closed"', 'mayfly enable --owner data-team'],
   async run({ options, positionals: [argument] }, context) {
-    const target = targetOf(argument, options)
     using server = await connectServer(options, context)
+    const target = await resolveTarget(argument, options, server, context.signal)
     await server.unary('mayfly.v1.Revocations', 'Enable', { target, reason: options.reason ?? '' }, { signal: context.signal })
     if (options.json) context.output.json({ target, disabled: false })
     else context.output.line(`${targetText(target)} is enabled`)

@@ -3,7 +3,7 @@ import { usage } from '../arguments.ts'
 import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectServer } from '../connection.ts'
-import { targetOf, targetOption, targetOptions, targetText } from '../target.ts'
+import { resolveTarget, targetOption, targetOptions, targetText } from '../target.ts'
 import { clockText } from '../when.ts'
 
 export const command: Command = define({
@@ -31,10 +31,10 @@ export const command: Command = define({
   ],
   async run({ options, positionals: [argument] }, context) {
     const { output, signal } = context
-    const target = targetOf(argument, options)
     const expect = options.expect === undefined ? undefined : Number(options.expect)
     if (expect !== undefined && (!Number.isInteger(expect) || expect < 0)) throw usage('revoke', '--expect is not a number of credentials')
     using server = await connectServer(options, context)
+    const target = await resolveTarget(argument, options, server, signal)
     const request = { target, rotate: options.rotate, reason: options.reason ?? '', ...(expect === undefined ? {} : { expect: { value: expect } }) }
     const hits = await server.unary('mayfly.v1.Revocations', 'Revoke', { ...request, dryRun: true }, { signal })
     if (options['dry-run']) {

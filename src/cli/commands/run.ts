@@ -11,10 +11,15 @@ import type { Clock } from '../../ports/clock.ts'
 import { usage } from '../arguments.ts'
 import { define, dataFolder } from '../command.ts'
 import type { Command } from '../command.ts'
-import { connectWorkloadApi } from '../connection.ts'
+import { connectServer, connectWorkloadApi } from '../connection.ts'
+import type { Context } from '../context.ts'
+import { entryToJson } from '../entries.ts'
+import { typedId } from '../ids.ts'
 import { placesOf } from '../places.ts'
+import type { PlaceOptions } from '../places.ts'
 import { pemOf, watchSvids } from '../svids.ts'
 import type { FetchedSvid } from '../svids.ts'
+import { obstaclesOf } from '../why/id.ts'
 import { svidPaths, writeSvid } from '../write-svid.ts'
 
 export const command: Command = define({
@@ -42,7 +47,7 @@ export const command: Command = define({
     using workloadApi = await connectWorkloadApi(options, context)
     const until = AbortSignal.any([signal, ended.signal])
     const states = watchSvids(workloadApi, until)
-    const wanted = await firstWanted(states, options.as)
+    const wanted = await firstWanted(states, options, context)
 
     const folder = await mkdtemp(join(process.env['XDG_RUNTIME_DIR'] ?? tmpdir(), 'mayfly-run-')) // mode 0700
     const paths = svidPaths(folder)
@@ -75,18 +80,19 @@ export const command: Command = define({
   },
 })
 
-/** The identity asked for, from the first answer. @throws {MayflyError} NO_IDENTITY, with the entry that would give it */
-async function firstWanted(states: AsyncGenerator<readonly FetchedSvid[]>, as: string | undefined): Promise<FetchedSvid> {
+/** The identity asked for, from the first answer. @throws {MayflyError} NO_IDENTITY, with the one command that mends it */
+async function firstWanted(states: AsyncGenerator<readonly FetchedSvid[]>, options: PlaceOptions & { readonly as: string | undefined }, context: Context): Promise<FetchedSvid> {
+  const { as } = options
   const held = await firstState(states)
   const [only, second] = held
   if (as === undefined) {
     if (only !== undefined && second === undefined) return only
     const ids = held.map((svid) => svid.spiffeId)
     if (ids.length > 1) throw usage('run', 'this user has several identities', `say which: --as ${ids.join(', --as ')}`)
-    throw new MayflyError('NO_IDENTITY', 'no entry gives this user an identity', { hint: createHint('/NAME') })
+    throw new MayflyError('NO_IDENTITY', 'no entry gives this user an identity', { hint: createCommand('/NAME') })
   }
   const found = held.find((svid) => svid.spiffeId === as || (!isSpiffeId(as) && isSpiffeId(svid.spiffeId) && pathOf(svid.spiffeId) === as))
-  if (found === undefined) throw new MayflyError('NO_IDENTITY', `not entitled to ${as}`, { hint: createHint(as) })
+  if (found === undefined) throw new MayflyError('NO_IDENTITY', `not entitled to ${as}`, { hint: (await knownObstacle(as, options, context)) ?? createCommand(as) })
   return found
 }
 
@@ -100,8 +106,23 @@ async function firstState(states: AsyncGenerator<readonly FetchedSvid[]>): Promi
   }
 }
 
-function createHint(id: string): string {
+function createCommand(id: string): string {
   return `mayfly entry create --id ${id} --selector unix:uid:${userInfo().uid}`
+}
+
+/** Where this user may ask the server: what stands in the way of the ID, when it is not just that no entry has it. */
+async function knownObstacle(as: string, options: PlaceOptions, context: Context): Promise<string | undefined> {
+  try {
+    using server = await connectServer(options, context)
+    const id = await typedId(as, server, context.signal)
+    const { entries } = await server.unary('mayfly.v1.Registry', 'ListEntries', { filter: { spiffeId: { value: id } }, pageSize: 50 }, { signal: context.signal, timeoutMs: 3_000 })
+    if (entries.length === 0) return undefined
+    const [obstacle] = await obstaclesOf(id, entries.map((entry) => entryToJson(entry)), server, context)
+    return obstacle?.mend
+  } catch (error) {
+    if (error instanceof MayflyError) return undefined // not an admin, or no server here
+    throw error
+  }
 }
 
 interface Rotation {

@@ -93,7 +93,7 @@ async function prepare(folder: string, installation: Installation, server: RpcCh
     { name: 'the same agent calls the admin API', control: 'each method has a list of who may call it', run: () => refusalOf(() => listEntries(door, rogue)) },
     { name: "somebody registers the server's own ID for a workload", control: 'the IDs below /spire are its own', run: () => refusalOf(() => registerReserved(server, parentId, signal)) },
     { name: 'a process of the right user, but another program, asks for an identity', control: 'selectors: what the kernel says of the caller', run: () => deniedIntruder(binary, places.workloadSocket, context) },
-    { name: 'an agent is lured to a server that is not the one it was told of', control: 'the join line pins the bundle', run: async () => lured(folder, status.agentAddress, await fresh()) },
+    { name: 'an agent is lured to a server that is not the one it was told of', control: 'the join line pins the bundle', run: async () => lured(folder, status.agentAddress, await fresh(), context) },
     { name: 'garbage is poured into every socket', control: 'bounded parsing; each still serves afterwards', run: () => garbage(installation, door, random, context) },
     { name: 'a banned agent goes on with the certificate it has', control: 'revocation is looked up at every call and at every handshake', run: () => replayed(server, door, rogue, signal) },
   ]
@@ -138,17 +138,18 @@ async function deniedIntruder(binary: string, socket: string, { clock, signal }:
   return { code: String(answer['code']), said: String(answer['message']) }
 }
 
-async function lured(folder: string, address: string, token: string): Promise<Refusal> {
+async function lured(folder: string, address: string, token: string, { clock, signal }: Context): Promise<Refusal> {
   const data = join(folder, 'lured')
   await mkdir(data)
   const line = formatJoinLine({ address, token, trustDomain, bundleDigest: '0'.repeat(64) })
-  await using agent = Service.start('agent', ['--data', data, '--join', line], join(folder, 'lured.log'))
-  try {
-    await agent.serving
-  } catch (error) {
-    return { code: 'BOOTSTRAP_PIN_MISMATCH', said: error instanceof Error ? error.message : String(error) }
-  }
-  throw new MayflyError('EXPECTATION_FAILED', 'it joined')
+  const agent = Service.start('agent', ['--data', data, '--join', line], join(folder, 'lured.log'))
+  const limit = new AbortController()
+  const code = await Promise.race([agent.exited, clock.sleep(10_000, AbortSignal.any([signal, limit.signal])).then(() => undefined)])
+  limit.abort()
+  const said = agent.failure().message
+  await agent.stop(true)
+  if (code === 1 && said.includes('pin')) return { code: 'BOOTSTRAP_PIN_MISMATCH', said }
+  throw new MayflyError('EXPECTATION_FAILED', code === undefined ? 'it joined' : `it ended otherwise: ${said}`)
 }
 
 async function garbage(installation: Installation, door: Door, random: Random, context: Context): Promise<Refusal> {

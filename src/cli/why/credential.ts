@@ -21,7 +21,7 @@ export async function explainSerial(text: string, options: Options, context: Con
   const credential = await credentialOf(serial, server, context)
   if (credential === undefined) throw new MayflyError('NOT_FOUND', `no credential ${serial} in the ledger`, { hint: 'it was never issued here, or is long expired' })
   if (options.json) context.output.json({ credential, verdict: verdictOf(credential, context.clock.nowMs()) })
-  else printCredential(credential, context)
+  else context.output.facts([['serial', serial], ...credentialFacts(credential, context)])
   return exitCodes.ok
 }
 
@@ -49,9 +49,9 @@ export async function explainCertificate(path: string, options: Options, context
     ['serial', serial],
     ['valid', `${timeText(leaf.notBeforeMs)} to ${timeText(leaf.notAfterMs)}, ${leaf.notAfterMs < clock.nowMs() ? 'ended' : 'ends'} ${whenText(leaf.notAfterMs, clock.nowMs())}`],
     ['path', verdict.kind === 'accepted' ? `verifies under the bundle of ${bundle.trustDomain}` : `${verdict.kind}${'why' in verdict ? `: ${verdict.why}` : ''}`],
+    ...(credential === undefined ? [['ledger', `${bundle.trustDomain} knows nothing of it: issued elsewhere, or long expired`] as const] : credentialFacts(credential, context)),
   ])
-  if (credential === undefined) output.line(`not in the ledger of ${bundle.trustDomain}: issued elsewhere, or long expired`)
-  else printCredential(credential, context)
+  if (credential?.state === 'revoked' && credential.entryId !== '') output.line(`hint: mayfly why ${credential.spiffeId} says whether it gets another`)
   return exitCodes.ok
 }
 
@@ -65,8 +65,8 @@ async function credentialOf(serial: string, server: RpcChannel, { signal }: Cont
   }
 }
 
-function printCredential(credential: Credential, { output, clock }: Context): void {
-  output.facts([
+function credentialFacts(credential: Credential, { clock }: Context): readonly (readonly [string, string])[] {
+  return [
     ['credential', `${credential.kind} of ${credential.spiffeId}`],
     ['entry', credential.entryId],
     ['agent', credential.agentId],
@@ -74,8 +74,7 @@ function printCredential(credential: Credential, { output, clock }: Context): vo
     ['authority', credential.authorityId.slice(0, 16)],
     ['issued', timeText(credential.issuedAtMs)],
     ['state', verdictOf(credential, clock.nowMs())],
-  ])
-  if (credential.state === 'revoked' && credential.entryId !== '') output.line(`hint: mayfly why ${credential.spiffeId} says whether it gets another`)
+  ]
 }
 
 /** What a fresh verifier says of it. */

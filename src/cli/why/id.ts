@@ -16,7 +16,7 @@ import { targetOption, targetText } from '../target.ts'
 import { timeText, whenText } from '../when.ts'
 
 /** One thing that stands in the way, and the command that takes it away. */
-interface Obstacle {
+export interface Obstacle {
   readonly what: string
   readonly mend: string
 }
@@ -37,7 +37,7 @@ export async function explainId(text: string, options: PlaceOptions & { readonly
   output.line(id)
   for (const entry of entries) output.line(`  entry ${entry.id ?? ''} at ${entry.parentId}: ${entry.selectors.join(' ')}${entry.disabled === true ? ', disabled' : ''}`)
   for (const credential of credentials) output.line(`  live  ${credentialLine(credential, clock.nowMs())}`)
-  if (obstacles.length === 0) output.line(credentials.length > 0 ? 'nothing stands in its way' : 'nothing stands in its way; no process has asked for it yet, or none matched: mayfly why <pid>')
+  if (obstacles.length === 0) output.line(credentials.length > 0 ? 'nothing stands in its way' : 'nothing stands in its way; no process holds it now: mayfly why <pid> says whether one would get it')
   for (const { what, mend } of obstacles) {
     output.line(`but ${what}`)
     output.line(`hint: ${mend}`)
@@ -50,7 +50,8 @@ export function credentialLine(credential: Credential, nowMs: number): string {
   return `${credential.serial}  ${end}${credential.agentId === '' ? '' : `  at ${credential.agentId}`}`
 }
 
-async function obstaclesOf(id: SpiffeId, entries: readonly EntryJson[], server: RpcChannel, { signal, clock }: Context): Promise<readonly Obstacle[]> {
+/** What keeps processes from having this ID, in the order it would be mended. */
+export async function obstaclesOf(id: SpiffeId, entries: readonly EntryJson[], server: RpcChannel, { signal, clock }: Context): Promise<readonly Obstacle[]> {
   const obstacles: Obstacle[] = []
   if (entries.length === 0 && !isAgentId(id)) obstacles.push({ what: 'no entry has this ID', mend: `mayfly entry create --id ${id} --selector unix:uid:${userInfo().uid}` })
   const { targets } = await server.unary('mayfly.v1.Revocations', 'ListDisabled', {}, { signal })

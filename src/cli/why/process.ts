@@ -1,6 +1,7 @@
 import type { EntryMatch__Output as EntryMatch } from '../../../proto/generated/mayfly/v1/EntryMatch.ts'
 import type { ExplainProcessResponse__Output as Explanation } from '../../../proto/generated/mayfly/v1/ExplainProcessResponse.ts'
 import { MayflyError } from '../../core/errors.ts'
+import type { RpcChannel } from '../../rpc/channel.ts'
 import { connectAgent, connectServer } from '../connection.ts'
 import type { Context } from '../context.ts'
 import { entryToJson } from '../entries.ts'
@@ -10,7 +11,7 @@ import type { PlaceOptions } from '../places.ts'
 export async function explainProcess(pid: number, options: PlaceOptions & { readonly json: boolean }, context: Context): Promise<number> {
   const { output, signal } = context
   using agent = await connectAgent(options, context)
-  const seen = await agent.unary('mayfly.v1.AgentAdmin', 'ExplainProcess', { pid }, { signal })
+  const seen = await explain(agent, pid, signal)
   const mend = await mendingCommand(seen, options, context)
   if (options.json) {
     output.json({ pid, tier: seen.tier, selectors: seen.selectors, entries: seen.entries, ...(mend === undefined ? {} : { mend }) })
@@ -27,6 +28,15 @@ export async function explainProcess(pid: number, options: PlaceOptions & { read
   output.line(held.length === 0 ? 'so it gets PermissionDenied: no entry has only selectors that it shows' : `so it gets ${held.map((entry) => entry.spiffeId).join(', ')}`)
   if (mend !== undefined) output.line(`hint: ${mend}`)
   return 0
+}
+
+async function explain(agent: RpcChannel, pid: number, signal: AbortSignal): Promise<Explanation> {
+  try {
+    return await agent.unary('mayfly.v1.AgentAdmin', 'ExplainProcess', { pid }, { signal })
+  } catch (error) {
+    if (error instanceof MayflyError && error.code === 'PROCESS_GONE') throw new MayflyError('NOT_FOUND', error.message, { cause: error })
+    throw error
+  }
 }
 
 function entryLine(entry: EntryMatch): string {

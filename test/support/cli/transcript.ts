@@ -72,6 +72,9 @@ export class Shell {
 function plain(text: string): string {
   return text
     .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<uuid>')
+    .replace(new RegExp(`\\buid([: ])${process.getuid?.() ?? 0}\\b`, 'g'), 'uid$1<me>')
+    .replace(/\bbound by \w+/g, 'bound by <tier>')
+    .replace(/\b(process |why )\d+/g, '$1<pid>')
     .replace(/mayfly-join:v1:[\w-]+/g, 'mayfly-join:v1:<secret>')
     .replace(/\b01[0-9a-f]{32}\b/g, '<serial>')
     .replace(/\b[0-9a-f]{64}\b/g, '<hex>')
