@@ -34,6 +34,13 @@ export class SlowPath implements AsyncDisposable {
     this.#clock = clock
   }
 
+  /** Starts the worker ahead of the first call, as when a new store will want its first authority: loading takes 200 to 300 ms of CPU, beside other work. */
+  warm(): void {
+    if (this.#running !== undefined) return
+    this.#running = this.#start()
+    this.#becomeIdle(this.#running)
+  }
+
   /** A certificate signed with `signer`, a P-256 key. DER. @throws {MayflyError} INTERNAL when it cannot be built, SHUTTING_DOWN */
   async certify(spec: CertificateSpec, signer: PrivateKey): Promise<Uint8Array> {
     this.#idle.abort()
