@@ -113,7 +113,7 @@ export class CallRunner<Peer> {
 
   /** @throws {MayflyError} UNAVAILABLE when the connection has closed before its call began */
   #contextOf(method: RpcMethod, call: GrpcCall, running: RunningCall): Call<Peer> {
-    const found = this.#peers.find(call.getPeer())
+    const found = this.#peers.find(call)
     if (found === undefined) throw new MayflyError('UNAVAILABLE', 'the connection has closed')
     const deadline = call.getDeadline()
     return {

@@ -22,7 +22,7 @@ export class InjectedConnections<Peer> {
 
   /** Whose call it is; `undefined` for a call over a connection that was not handed in here. */
   peerOf(call: { getPeer(): string }): Peer | undefined {
-    return this.#peers.find(call.getPeer())?.peer
+    return this.#peers.find(call)?.peer
   }
 
   /** Cuts all connections. */

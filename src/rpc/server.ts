@@ -1,4 +1,6 @@
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 import type { ConnectionInjector } from '@grpc/grpc-js'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { MayflyError } from '../core/errors.ts'
@@ -13,6 +15,7 @@ import { PeerTable } from './peer-table.ts'
 import { reflectionHandlers, reflectionService } from './reflection.ts'
 import type { ServiceName } from './services.ts'
 import { methodsOf } from './services.ts'
+import { whenSpoken } from './tolerant-socket.ts'
 
 export interface RpcServerDeps {
   readonly log: Logger
@@ -31,11 +34,14 @@ export class RpcServer<Peer> {
   readonly #runner: CallRunner<Peer>
   readonly #clock: Clock
   readonly #services: ServiceName[] = []
+  readonly #unspoken = new Set<Socket>()
+  readonly #firstWordMs: number
   #closing: Promise<void> | undefined
 
   constructor(deps: RpcServerDeps, limits: Partial<RpcLimits> = {}) {
     const bounds = { ...defaultLimits, ...limits }
     this.#clock = deps.clock
+    this.#firstWordMs = Math.min(10_000, bounds.maxIdleMs)
     this.#grpc = new Server({
       'grpc.max_receive_message_length': bounds.maxReceiveBytes,
       'grpc.max_send_message_length': bounds.maxSendBytes,
@@ -68,7 +74,27 @@ export class RpcServer<Peer> {
       socket.destroy()
       return
     }
-    this.#injector.injectConnection(socket)
+    if (socket instanceof Socket && !(socket instanceof TLSSocket)) this.#whenSpoken(socket)
+    else this.#injector.injectConnection(socket)
+  }
+
+  /** A client speaks first in HTTP/2: one that doesn't is closed, and how it begins decides how it is taken. */
+  #whenSpoken(socket: Socket): void {
+    const spoken = new AbortController()
+    this.#unspoken.add(socket)
+    const done = (): void => {
+      this.#unspoken.delete(socket)
+      spoken.abort()
+    }
+    socket.once('close', done)
+    this.#clock.sleep(this.#firstWordMs, spoken.signal).then(
+      () => socket.destroy(),
+      () => undefined, // it has spoken, or gone
+    )
+    whenSpoken(socket, (connection) => {
+      done()
+      this.#injector.injectConnection(connection)
+    })
   }
 
   /** Open connections. */
@@ -98,6 +124,7 @@ export class RpcServer<Peer> {
   async #drain(graceMs: number): Promise<void> {
     this.health.shutDown()
     this.#runner.endStreams(new MayflyError('SHUTTING_DOWN', 'the server is shutting down'))
+    for (const socket of this.#unspoken) socket.destroy()
     const over = new AbortController()
     const drained = Promise.all([this.#runner.idle(), this.#peers.empty()])
     this.#injector.destroy() // stops the listener and asks each connection to go away once its calls are done

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import type * as Protobuf from 'protobufjs'
 import { describe, expect, test } from 'vitest'
 import { latch, startRpc } from '../support/rpc/harness.ts'
+import type { ServerReflectionResponse__Output } from '../../proto/generated/grpc/reflection/v1/ServerReflectionResponse.ts'
 import type { ServerReflectionRequest } from '../../proto/generated/grpc/reflection/v1/ServerReflectionRequest.ts'
 
 const require = createRequire(import.meta.url)
@@ -45,15 +46,15 @@ describe('EP-17 reflection', () => {
       await done.promise
     }
     const answers = channel().bidi('grpc.reflection.v1.ServerReflection', 'ServerReflectionInfo', questions())
-    const next = async (): Promise<NonNullable<Awaited<ReturnType<typeof answers.next>>['value']>> => {
-      const { value } = await answers.next()
-      if (value === undefined) throw new Error('no answer')
-      return value
+    const next = async (): Promise<ServerReflectionResponse__Output> => {
+      const answer = await answers.next()
+      if (answer.done === true) throw new Error('no answer')
+      return answer.value
     }
     expect((await next()).listServicesResponse?.service.map(({ name }) => name).sort()).toEqual(['SpiffeWorkloadAPI', 'grpc.health.v1.Health', 'grpc.reflection.v1.ServerReflection', 'mayfly.v1.Registry'])
     const registry = rootOf((await next()).fileDescriptorResponse?.fileDescriptorProto)
     expect(Object.keys(registry.lookupService('mayfly.v1.Registry').methods).sort()).toEqual(['CountEntries', 'CreateEntries', 'GetEntry', 'ListEntries', 'UpdateEntries'])
-    expect(registry.lookupType('spire.api.types.Entry').fields['spiffeId']?.id ?? registry.lookupType('spire.api.types.Entry').fields['spiffe_id']?.id).toBe(2)
+    expect(registry.lookupType('spire.api.types.Entry').fields['spiffeId']?.id).toBe(2)
     expect(Object.keys(rootOf((await next()).fileDescriptorResponse?.fileDescriptorProto).lookupService('SpiffeWorkloadAPI').methods)).toContain('FetchX509SVID')
     for (let unknown = 0; unknown < 3; unknown++) expect((await next()).errorResponse?.errorCode).toBe(5)
     expect((await next()).errorResponse?.errorCode).toBe(3)
