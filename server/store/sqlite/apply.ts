@@ -59,6 +59,7 @@ export function apply(tables: Tables, record: JournalRecord): StreamEvent[] {
       return ended(tables, record)
     case 'credentials.pruned':
       tables.ledger.dropBefore(record.beforeMs)
+      tables.entries.dropPastIds()
       tables.stream.dropBitsBefore(minuteOf(record.beforeMs) - bucketGraceMinutes)
       tables.domain.notePruned(record.beforeMs)
       return []

@@ -29,6 +29,10 @@ export const migrations: readonly string[] = [
   CREATE TABLE entry_selectors (selector TEXT NOT NULL, entry_id TEXT NOT NULL, PRIMARY KEY (selector, entry_id)) STRICT, WITHOUT ROWID;
   CREATE TABLE entry_federates (trust_domain TEXT NOT NULL, entry_id TEXT NOT NULL, PRIMARY KEY (trust_domain, entry_id)) STRICT, WITHOUT ROWID;
 
+  -- every SPIFFE ID that an entry has (current = 1) or had while the ledger may still hold credentials of it
+  CREATE TABLE entry_ids (spiffe_id TEXT NOT NULL, entry_id TEXT NOT NULL, current INTEGER NOT NULL, PRIMARY KEY (spiffe_id, entry_id)) STRICT, WITHOUT ROWID;
+  CREATE INDEX entry_ids_past ON entry_ids (entry_id) WHERE current = 0;
+
   CREATE TABLE join_tokens (
     hash BLOB PRIMARY KEY, agent_id TEXT NOT NULL, alias_id TEXT, expires_at_ms INTEGER NOT NULL, used_at_ms INTEGER
   ) STRICT, WITHOUT ROWID;
@@ -44,7 +48,8 @@ export const migrations: readonly string[] = [
     root_grant_id TEXT, public_key_hash BLOB NOT NULL, authority_id BLOB NOT NULL, not_before_ms INTEGER NOT NULL, not_after_ms INTEGER NOT NULL,
     issued_at_ms INTEGER NOT NULL, state TEXT NOT NULL, ended_at_ms INTEGER, cause TEXT, reason TEXT
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX ledger_spiffe_id ON ledger (spiffe_id);
+  -- by the ID of an entry's credentials: through entry_ids, which has a row for each ID of each entry and not for each credential
+  CREATE INDEX ledger_spiffe_id ON ledger (spiffe_id) WHERE entry_id IS NULL;
   CREATE INDEX ledger_entry ON ledger (entry_id) WHERE entry_id IS NOT NULL;
   CREATE INDEX ledger_agent ON ledger (agent_id) WHERE agent_id IS NOT NULL;
   CREATE INDEX ledger_owner ON ledger (owner) WHERE owner <> '';

@@ -17,9 +17,9 @@ export function live(condition: LedgerCondition, atMs: number): LedgerCondition 
   return { sql: `(${condition.sql}) AND state IN ('reserved', 'released') AND not_after_ms > ?`, values: [...condition.values, atMs] }
 }
 
-/** An agent's own SVIDs and all that it obtained for its workloads. */
+/** An agent's own SVIDs, which bear its id as those of its workloads do, and all that it obtained for them. */
 export function ofAgent(id: string): LedgerCondition {
-  return { sql: 'agent_id = ? OR spiffe_id = ?', values: [id, id] }
+  return { sql: 'agent_id = ?', values: [id] }
 }
 
 export function ofEntry(id: string): LedgerCondition {

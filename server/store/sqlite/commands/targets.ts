@@ -4,7 +4,7 @@ import { isAgentId } from '../../../../src/core/spiffe-id.ts'
 import type { JournalRecord } from '../../../journal/records.ts'
 import type { Actor, Target } from '../../port.ts'
 import type { Command } from '../operations.ts'
-import type { LedgerCondition } from '../tables/ledger.ts'
+import { ofSpiffeId, type LedgerCondition } from '../tables/ledger.ts'
 import type { Tables } from '../tables/tables.ts'
 import { nameOf, type LastingTarget } from '../tables/targets.ts'
 import { decision, endDecision, endRecords, live, notFound, ofAgent, ofEntry, revocable } from './ending.ts'
@@ -88,7 +88,7 @@ function conditionOf(target: Target): LedgerCondition {
     case 'serial':
       return { sql: 'public_key_hash = (SELECT public_key_hash FROM ledger WHERE serial = ?)', values: [Buffer.from(target.serial, 'hex')] }
     case 'id':
-      return { sql: 'spiffe_id = ?', values: [target.id] }
+      return ofSpiffeId(target.id)
     case 'entry':
       return ofEntry(target.entryId)
     case 'agent':

@@ -2,6 +2,7 @@ import { formatSerial, parseSerial } from '../../../../src/core/serial.ts'
 import type { CredentialFilter } from '../../port.ts'
 import type { Read } from '../operations.ts'
 import { pageToken, readPage } from '../pages.ts'
+import { ofSpiffeId } from '../tables/ledger.ts'
 import { Conditions } from './filters.ts'
 
 export const credentialBySerial: Read<'credentials.bySerial'> = (tables, serial) => tables.ledger.bySerial(formatSerial(parseSerial(serial)))
@@ -23,10 +24,13 @@ export const countCredentials: Read<'credentials.count'> = (tables, filter) => {
 
 function conditionsOf(filter: CredentialFilter): Conditions {
   const conditions = new Conditions()
-    .equal('spiffe_id', filter.spiffeId)
     .equal('entry_id', filter.entryId)
     .equal('agent_id', filter.agentId)
-    .equal('owner', filter.owner)
+    .equalText('owner', filter.owner)
+  if (filter.spiffeId !== undefined) {
+    const { sql, values } = ofSpiffeId(filter.spiffeId)
+    conditions.add(sql, ...values)
+  }
   if (filter.liveAtMs !== undefined) conditions.add("state IN ('reserved', 'released') AND not_after_ms > ?", filter.liveAtMs)
   return conditions
 }

@@ -28,9 +28,9 @@ function conditionsOf(filter: EntryFilter): Conditions {
   const conditions = new Conditions()
     .equal('spiffe_id', filter.spiffeId)
     .equal('parent_id', filter.parentId)
-    .equal('hint', filter.hint)
+    .equalText('hint', filter.hint)
     .equal('downstream', filter.downstream)
-    .equal('owner', filter.owner)
+    .equalText('owner', filter.owner)
     .equal('disabled', filter.disabled)
   if (filter.selectors !== undefined) {
     matchSet(conditions, entrySelectors, filter.selectors.match, selectorTexts(filter.selectors.selectors))

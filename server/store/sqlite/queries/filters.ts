@@ -17,6 +17,11 @@ export class Conditions {
     return value === undefined ? this : this.add(`${column} = ?`, typeof value === 'boolean' ? Number(value) : value)
   }
 
+  /** For columns whose index leaves the empty text out. */
+  equalText(column: string, value: string | undefined): this {
+    return value === undefined ? this : this.add(value === '' ? `${column} = ?` : `${column} = ? AND ${column} <> ''`, value)
+  }
+
   get sql(): string {
     return this.#texts.length === 0 ? '1' : this.#texts.join(' AND ')
   }

@@ -73,6 +73,9 @@ export class EntryTable {
         entry.id, entry.spiffeId, entry.parentId, similarDigest(entry), selectors.size, federates.size, entry.hint, entry.downstream ? 1 : 0, entry.owner,
         entry.expiresAtSeconds, disabled ? 1 : 0, JSON.stringify(rest),
       )
+    this.#statements
+      .query('INSERT INTO entry_ids (spiffe_id, entry_id, current) VALUES (?, ?, 1) ON CONFLICT (spiffe_id, entry_id) DO UPDATE SET current = 1')
+      .run(entry.spiffeId, entry.id)
     const select = this.#statements.query('INSERT INTO entry_selectors (selector, entry_id) VALUES (?, ?)')
     for (const selector of selectors) select.run(selector, entry.id)
     for (const domain of federates) this.#statements.query('INSERT INTO entry_federates (trust_domain, entry_id) VALUES (?, ?)').run(domain, entry.id)
@@ -84,7 +87,15 @@ export class EntryTable {
     const unselect = this.#statements.query('DELETE FROM entry_selectors WHERE selector = ? AND entry_id = ?')
     for (const selector of entry.selectors) unselect.run(formatSelector(selector), id)
     for (const domain of entry.federatesWith) this.#statements.query('DELETE FROM entry_federates WHERE trust_domain = ? AND entry_id = ?').run(domain, id)
+    this.#statements.query('UPDATE entry_ids SET current = 0 WHERE spiffe_id = ? AND entry_id = ?').run(entry.spiffeId, id)
     this.#statements.query('DELETE FROM entries WHERE id = ?').run(id)
+  }
+
+  /** Forgets past IDs of entries that no credential of the ledger is of any more. */
+  dropPastIds(): void {
+    this.#statements
+      .query('DELETE FROM entry_ids WHERE current = 0 AND NOT EXISTS (SELECT 1 FROM ledger WHERE ledger.entry_id = entry_ids.entry_id AND ledger.spiffe_id = entry_ids.spiffe_id)')
+      .run()
   }
 
   setDisabled(id: string, disabled: boolean): void {

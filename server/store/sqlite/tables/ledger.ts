@@ -112,6 +112,11 @@ export class LedgerTable {
   }
 }
 
+/** Credentials of a SPIFFE ID. Those of an entry are found through the few entries that have or had this ID, so that the ledger needs no index of every ID. */
+export function ofSpiffeId(id: string): LedgerCondition {
+  return { sql: '(entry_id IS NULL AND spiffe_id = ?) OR (entry_id IN (SELECT entry_id FROM entry_ids WHERE spiffe_id = ?) AND spiffe_id = ?)', values: [id, id, id] }
+}
+
 /** Who may hold a key: a public key belongs to one entry on one agent, to one agent, or to one minted ID (design 5). */
 export function keyHolder(kind: Credential['kind'], spiffeId: string, entryId: string | undefined, agentId: string | undefined): string {
   return kind === 'workload' ? `${kind} ${entryId ?? spiffeId} ${agentId ?? ''}` : `${kind} ${spiffeId}`
