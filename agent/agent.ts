@@ -2,6 +2,9 @@ import { MayflyError } from '../src/core/errors.ts'
 import type { Clock } from '../src/ports/clock.ts'
 import type { Logger } from '../src/ports/logger.ts'
 import type { Random } from '../src/ports/random.ts'
+import type { StreamHead } from '../src/core/revocation/follower.ts'
+import { HeadKeeper, headStoreIn } from '../src/verify/heads.ts'
+import type { HeadStore } from '../src/verify/heads.ts'
 import { AdminListener } from './api/admin-listener.ts'
 import type { StatusSources } from './api/status.ts'
 import { WorkloadAttestor } from './attest/attestor.ts'
@@ -40,6 +43,8 @@ export interface AgentDeps {
   rssBytes(): number
 }
 
+/** In the data folder. */
+const headFile = 'revocation-head.json'
 const retry = { leastMs: 100, mostMs: 5_000 }
 const signRetry = { leastMs: 250, mostMs: 15_000 }
 const expiryLookMs = 1_000
@@ -62,6 +67,7 @@ export class Agent implements AsyncDisposable {
   readonly #entries = new EntryCache()
   readonly #attestor: WorkloadAttestor
   readonly #relay: RevocationRelay
+  readonly #heads: HeadKeeper
   readonly #admission: Admission
   readonly #changed = new Notifier<void>()
   readonly #synced = Promise.withResolvers<void>()
@@ -72,7 +78,7 @@ export class Agent implements AsyncDisposable {
   #workloads: WorkloadListener | undefined
   #admin: AdminListener | undefined
 
-  private constructor(config: AgentConfig, deps: AgentDeps, entrance: Entrance, state: AgentState) {
+  private constructor(config: AgentConfig, deps: AgentDeps, entrance: Entrance, state: AgentState, heads: HeadStore, highest: StreamHead | undefined) {
     this.#config = config
     this.#deps = deps
     this.#entrance = entrance
@@ -85,8 +91,12 @@ export class Agent implements AsyncDisposable {
         log: deps.log,
         anchors: () => (this.#member === undefined ? [] : this.#member.trust.bundles.authoritiesOf(this.#member.trust.trustDomain)),
         wantSnapshot: () => this.#member?.connection.fetchSnapshot(),
+        ...(highest === undefined ? {} : { highest }),
       },
     )
+    const { trustDomain } = entrance.place
+    this.#heads = new HeadKeeper({ heads, trustDomain, clock: deps.clock, logger: deps.log, highest: () => this.#relay.reader.highest })
+    this.#relay.changed.on(() => this.#heads.moved())
     this.#admission = new Admission({
       connectionsPerUid: config.maxConnectionsPerUid,
       connectionsPerProcess: Math.min(config.maxConnectionsPerUid, 1_000),
@@ -99,7 +109,8 @@ export class Agent implements AsyncDisposable {
   static async start(config: AgentConfig, deps: AgentDeps): Promise<Agent> {
     const state = new AgentState(deps.files, config.keyStorage)
     const entrance = await entranceOf(config, { ...deps, state })
-    const agent = new Agent(config, deps, entrance, state)
+    const heads = headStoreIn({ read: (maxBytes) => deps.files.read(headFile, maxBytes), write: (content) => deps.files.write(headFile, content) })
+    const agent = new Agent(config, deps, entrance, state, heads, await heads.load(entrance.place.trustDomain))
     try {
       await agent.#listen()
     } catch (error) {
@@ -128,8 +139,9 @@ export class Agent implements AsyncDisposable {
     this.#stop.abort(new MayflyError('SHUTTING_DOWN', 'the agent is shutting down'))
     await Promise.all([this.#workloads?.[Symbol.asyncDispose](), this.#admin?.[Symbol.asyncDispose]()])
     await Promise.all(this.#background)
+    await this.#member?.connection[Symbol.asyncDispose]()
+    await this.#heads[Symbol.asyncDispose]()
     if (this.#member === undefined) return
-    await this.#member.connection[Symbol.asyncDispose]()
     await this.#member.svids[Symbol.asyncDispose]()
     await this.#member.holders[Symbol.asyncDispose]()
   }

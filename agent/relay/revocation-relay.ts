@@ -25,6 +25,8 @@ export interface RevocationRelayDeps {
   readonly clock: Clock
   readonly log: Logger
   readonly anchors: () => readonly TrustAnchor[]
+  /** The highest head that an earlier life of this agent accepted: a stream behind it is refused. */
+  readonly highest?: StreamHead
   /** Asks the server for its stream from the beginning; what comes goes to {@link RevocationRelay.accept}. */
   readonly wantSnapshot: () => void
 }
@@ -52,7 +54,7 @@ export class RevocationRelay {
     this.#config = config
     this.#deps = deps
     this.#log = new FrameLog(config.maxFrames)
-    this.reader = new RevocationReader({ clock: deps.clock, anchors: deps.anchors })
+    this.reader = new RevocationReader({ clock: deps.clock, anchors: deps.anchors }, deps.highest)
   }
 
   get readers(): number {

@@ -99,3 +99,22 @@ export class StreamSigner implements AsyncDisposable {
     }
   }
 }
+
+/** The key to sign with, once there is one; `undefined` when the signal aborts first. */
+export async function nextKey(signer: StreamSigner, signal: AbortSignal): Promise<StreamSigningKey | undefined> {
+  while (!signal.aborted) {
+    const key = signer.current
+    if (key !== undefined) return key
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        signal.removeEventListener('abort', done)
+        subscription[Symbol.dispose]()
+        resolve()
+      }
+      // A key is announced before it is the current one: the loop looks again a turn later.
+      const subscription = signer.onNext(() => queueMicrotask(done))
+      signal.addEventListener('abort', done, { once: true })
+    })
+  }
+  return undefined
+}

@@ -1,7 +1,10 @@
 /** Package export "mayfly/client": a workload's identity, kept current, for Node's tls, https, http2 and for grpc-js. Runs on Node 20 and newer with nothing native. */
 import { env } from 'node:process'
 import { systemClock } from '../system/clock.ts'
+import { readFileBounded, writeFileAtomic } from '../system/files.ts'
 import { systemRandom } from '../system/random.ts'
+import type { HeadStore } from '../verify/heads.ts'
+import { headStoreIn } from '../verify/heads.ts'
 import type { ClientDeps } from './deps.ts'
 import { quiet } from './deps.ts'
 import type { WorkloadApiConfig } from './workload-api.ts'
@@ -22,6 +25,11 @@ export type WorkloadApi = Api
 /** `WorkloadApi.connect({…})`: the calls of the standard, one by one. */
 export const WorkloadApi: { connect(config?: WorkloadApiConfig, deps?: Partial<ClientDeps>): Api } = {
   connect: (config = {}, deps = {}) => Api.connect(config, { ...systemDeps, ...deps }),
+}
+
+/** Keeps the highest head of the revocation stream in a file of mode 0600, replaced whole. One for each process: for `startRevocationFeed({ heads })`. */
+export function fileHeadStore(path: string): HeadStore {
+  return headStoreIn({ read: (maxBytes) => readFileBounded(path, maxBytes), write: (content) => writeFileAtomic(path, content) })
 }
 
 export type { ClientDeps } from './deps.ts'

@@ -1,10 +1,10 @@
 import { trustDomainOf } from '../core/spiffe-id.ts'
 import { RevocationFeed } from '../verify/feed.ts'
-import type { HeadStore } from '../verify/feed.ts'
+import type { HeadStore } from '../verify/heads.ts'
 import type { X509Source } from './x509-source.ts'
 
 export interface RevocationFeedOptions {
-  /** Keeps the highest head over restarts, so that a stream behind it is refused. */
+  /** Keeps the highest head over restarts, so that a stream behind it is refused: `fileHeadStore(path)`. */
   readonly heads?: HeadStore
 }
 

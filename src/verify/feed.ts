@@ -7,6 +7,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Logger } from '../ports/logger.ts'
 import type { Random } from '../ports/random.ts'
 import type { BundleSet } from './bundle-set.ts'
+import { HeadKeeper, type HeadStore } from './heads.ts'
 import { RevocationReader, type ReaderOutcome, type RevokedChange, type StreamFrame } from './reader.ts'
 import type { RevocationChecker } from './verify-svid.ts'
 
@@ -26,11 +27,6 @@ export interface RevocationFeedDeps {
   readonly heads?: HeadStore
 }
 
-export interface HeadStore {
-  load(): Promise<StreamHead | undefined>
-  save(head: StreamHead): Promise<void>
-}
-
 const firstRetryMs = 100
 const longestRetryMs = 5_000
 /** Heartbeats come each second: a connection that brings nothing of use for this long is left. */
@@ -46,19 +42,18 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
   readonly synced: Promise<void>
   #resolveSynced: () => void = () => undefined
   #running: Promise<void> = Promise.resolve()
-  #saving: Promise<void> | undefined
-  #saved: StreamHead | undefined
+  readonly #keeper: HeadKeeper | undefined
 
   private constructor(config: RevocationFeedConfig, deps: RevocationFeedDeps, highest: StreamHead | undefined) {
     this.#deps = deps
     this.synced = new Promise((resolve) => (this.#resolveSynced = resolve))
-    this.#saved = highest
     this.#reader = new RevocationReader({ clock: deps.clock, anchors: () => deps.bundles().authoritiesOf(config.trustDomain) }, highest)
+    if (deps.heads !== undefined) this.#keeper = new HeadKeeper({ ...deps, heads: deps.heads, trustDomain: config.trustDomain, highest: () => this.#reader.highest })
   }
 
   /** Returns without waiting for the stream: until the first snapshot everything is `stale`. See {@link synced}. */
   static async start(config: RevocationFeedConfig, deps: RevocationFeedDeps): Promise<RevocationFeed> {
-    const feed = new RevocationFeed(config, deps, await deps.heads?.load())
+    const feed = new RevocationFeed(config, deps, await deps.heads?.load(config.trustDomain))
     feed.#running = feed.#run(feed.#stop.signal)
     return feed
   }
@@ -83,7 +78,7 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()
     await this.#running
-    await this.#saving
+    await this.#keeper?.[Symbol.asyncDispose]()
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -134,7 +129,7 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
     switch (outcome.kind) {
       case 'applied':
       case 'replaced':
-        this.#save()
+        this.#keeper?.moved()
         return
       case 'gap':
       case 'forged':
@@ -153,20 +148,5 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
       default:
         outcome satisfies never
     }
-  }
-
-  /** Saves the newest head, one at a time; heads that were overtaken meanwhile are skipped. */
-  #save(): void {
-    const { heads } = this.#deps
-    if (heads === undefined || this.#saving !== undefined) return
-    const saveAll = async (): Promise<void> => {
-      for (let head = this.#reader.highest; head !== undefined && head !== this.#saved; head = this.#reader.highest) {
-        this.#saved = head
-        await heads.save(head)
-      }
-    }
-    this.#saving = saveAll()
-      .catch((error: unknown) => this.#deps.logger.warn({ event: 'revocation.head_unsaved', error: String(error) }, 'the head of the revocation stream could not be kept'))
-      .finally(() => (this.#saving = undefined))
   }
 }

@@ -1,7 +1,8 @@
 /** Package export "mayfly/verify": X.509-SVIDs, and the revocation stream. Runs on Node 20 and newer with nothing native. */
 export { exactly, memberOf, oneOf, type Authorizer } from './authorize.ts'
 export { BundleSet, type TrustDomainAuthorities } from './bundle-set.ts'
-export { RevocationFeed, type HeadStore, type RevocationFeedConfig, type RevocationFeedDeps } from './feed.ts'
+export { RevocationFeed, type RevocationFeedConfig, type RevocationFeedDeps } from './feed.ts'
+export { headStoreIn, type HeadFile, type HeadStore } from './heads.ts'
 export { LiveConnections, type CutReason, type RevocationSource } from './live-connections.ts'
 export { RevocationReader, type ReaderDeps, type ReaderOutcome, type RevokedChange, type StreamFrame } from './reader.ts'
 export { revocationUnchecked, verifyX509Svid, type AcceptedSvid, type RevocationChecker, type Verdict, type VerifyOptions } from './verify-svid.ts'

@@ -89,6 +89,7 @@ describe('a feed', () => {
     push(stream.batchOf(2))
     await settle()
     expect(feed.check({ serial: serialFor(notAfterMs, 4), notAfterMs, authorityId: root.id, aboveIds: [] }).kind).toBe('revoked')
+    await clock.advance(1_000)
     expect(saved.at(-1)).toEqual(stream.head)
   })
 
