@@ -21,7 +21,7 @@ async function main(args: readonly string[]): Promise<number> {
   // In the data folder, which is ours alone: a cache of code in a folder that others may write would be theirs to run.
   const cache = join(config.dataDir, 'cache')
   enableCompileCache(cache)
-  process.env['NODE_COMPILE_CACHE'] = cache // for the worker threads, which look there when they start
+  process.env['NODE_COMPILE_CACHE'] ??= cache // for the worker threads, which look there when they start
   const [{ Server }, { pino }, { clockWith }, { readBootMs }, { systemRandom }, files, { FileLock }, { peerCredentials }, { stopOnSignals }] = await Promise.all([
     import('./server.ts'),
     import('pino'),

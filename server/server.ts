@@ -9,7 +9,7 @@ import { listenTls } from '../src/rpc/listen-tls.ts'
 import { listenUnix } from '../src/rpc/listen-unix.ts'
 import { RpcServer } from '../src/rpc/server.ts'
 import { BundleSet } from '../src/verify/bundle-set.ts'
-import { SlowPath } from '../src/x509/peculiar/slow-path.ts'
+import { certifySpec } from '../src/x509/der-certificate.ts'
 import { Connections, standingOf } from './api/connections.ts'
 import type { Caller } from './api/caller.ts'
 import { CountedIssuer } from './api/counted-issuer.ts'
@@ -80,7 +80,6 @@ export class Server implements AsyncDisposable {
     await files.privateDirectory(config.dataDir)
     const pool = starting.use(new SignerPool())
     pool.warm()
-    const slowPath = starting.use(new SlowPath(clock))
     const store = starting.use(await openStore(config, deps, startedAtMs))
     const [abandoned, registry, keys] = await Promise.all([
       store.credentials.abandonUnreleased(startedAtMs),
@@ -94,7 +93,7 @@ export class Server implements AsyncDisposable {
     const authorities = starting.use(
       await AuthoritySet.start(
         { trustDomain, lifeMs: config.authorityTtlMs, refreshHintSeconds },
-        { profiles, store: store.authorities, keys, clock, random, slowPath, log, acknowledged: (id) => acknowledgements.hasAll(id) },
+        { profiles, store: store.authorities, keys, clock, random, slowPath: { certify: async (spec, signer) => certifySpec(spec, signer) }, log, acknowledged: (id) => acknowledgements.hasAll(id) },
       ),
     )
     const notePublished = (): void => acknowledgements.published(authorities.all().map(({ id }) => id), Number(authorities.bundle().sequence ?? 0n))
