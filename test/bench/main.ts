@@ -1,4 +1,7 @@
-// `npm run bench -- <name> [--json]`: measures the product from outside, as a client would, beside the limit of the machine in the same run.
+// `npm run bench -- <name> [--json]`: builds the package and measures what was built, from outside, as a client would, beside the limit of the
+// machine in the same run.
+import { execFileSync } from 'node:child_process'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 
 import { printTable, type Report } from './figure.ts'
@@ -22,6 +25,8 @@ if (load === undefined) {
   console.error(`mayfly: no benchmark ${JSON.stringify(name)}\nhint: npm run bench -- ${Object.keys(benches).join('|')} [--json]`)
   process.exitCode = 2
 } else {
+  execFileSync(process.execPath, [join(import.meta.dirname, '../../tools/build.ts')], { stdio: ['ignore', 'ignore', 'inherit'] })
+  process.env['MAYFLY_BUILT'] = '1'
   const report = await (await load()).bench(rest)
   if (values['json'] === true) console.log(JSON.stringify(report))
   else printTable(report)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { systemClock } from '../../src/system/clock.ts'
 import { RpcChannel } from '../../src/rpc/channel.ts'
 import { Product } from '../support/product/product.ts'
-import { node24, Program, root } from '../support/product/process.ts'
+import { main, node24, Program } from '../support/product/process.ts'
 import { percentile, type Report } from './figure.ts'
 import { elapsedMs } from './machine.ts'
 
@@ -68,7 +68,7 @@ async function devMs(dir: string): Promise<number> {
   for (let round = 0; round < 5; round++) {
     const data = join(dir, `dev${round}`)
     const start = elapsedMs()
-    await using dev = new Program(node24, [join(root, 'src/cli/main.ts'), 'dev', '--data', data, '--json'])
+    await using dev = new Program(node24, [main('src/cli'), 'dev', '--data', data, '--json'])
     const entry = createdAsSoonAsPossible(join(data, 'server/admin.sock'))
     samples.push((await firstSvid(join(data, 'agent/workload.sock'))) - start)
     await entry

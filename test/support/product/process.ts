@@ -6,6 +6,11 @@ import { createInterface } from 'node:readline'
 export const root: string = join(import.meta.dirname, '../../..')
 export const node24: string = process.execPath
 
+/** A main of the product: from source, or what `npm run build` made when MAYFLY_BUILT is set, as the benchmarks do. */
+export function main(name: 'server' | 'agent' | 'src/cli'): string {
+  return process.env['MAYFLY_BUILT'] === undefined ? join(root, name, 'main.ts') : join(root, 'dist', name, 'main.js')
+}
+
 /** A program under test: its lines of JSON on standard output, in order, and its standard error as text. Stopped by its own pid. */
 export class Program implements AsyncDisposable {
   readonly child: ChildProcess
