@@ -100,12 +100,12 @@ export class CallRunner<Peer> {
     const running = { stop: new AbortController(), streaming }
     this.#running.add(running)
     const cancellable: EventEmitter = call
-    cancellable.once('cancelled', () => running.stop.abort(new MayflyError('CANCELLED', 'the caller has gone')))
+    cancellable.once('cancelled', () => running.stop.abort(callerGone))
     return running
   }
 
   #end(running: RunningCall): void {
-    running.stop.abort(new MayflyError('CANCELLED', 'the call is over'))
+    running.stop.abort(callOver)
     this.#running.delete(running)
     if (this.#running.size > 0) return
     for (const resolve of this.#whenIdle.splice(0)) resolve()
@@ -132,6 +132,10 @@ export class CallRunner<Peer> {
     return toStatus(failure)
   }
 }
+
+// Made once: every call ends with one of these, and a stack trace costs more than the rest of it.
+const callerGone = new MayflyError('CANCELLED', 'the caller has gone')
+const callOver = new MayflyError('CANCELLED', 'the call is over')
 
 /** Answers UNIMPLEMENTED in the shape of the method. */
 function unimplemented(method: RpcMethod): () => never {
