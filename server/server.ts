@@ -21,7 +21,7 @@ import type { KeyFiles } from './ca/key-store.ts'
 import { IssuancePipeline } from './ca/pipeline.ts'
 import { loadProfiles } from './ca/profiles.ts'
 import { SignerPool } from './ca/signer-pool.ts'
-import { certifyStreamKey } from './ca/stream-signer.ts'
+import { StreamKeyCertifier } from './ca/stream-signer.ts'
 import type { ServerConfig } from './config.ts'
 import { Maintenance } from './maintenance.ts'
 import { Acknowledgements } from './registry/acknowledgements.ts'
@@ -101,7 +101,9 @@ export class Server implements AsyncDisposable {
     authorities.onChange(notePublished)
 
     const issuer = new CountedIssuer(starting.use(new IssuancePipeline({ profiles, authorities, pool, credentials: store.credentials, clock, random, log })))
-    const streamSigner = starting.use(StreamSigner.start({ clock, logger: log, certify: async (spki) => [certifyStreamKey(spki, authorities.active(), clock.nowMs(), { profiles, random })] }))
+    const certifier = new StreamKeyCertifier(authorities, { profiles, random, clock })
+    const streamSigner = starting.use(StreamSigner.start({ clock, logger: log, certify: async (spki) => certifier.certify(spki) }))
+    certifier.onDistrust((trusted) => streamSigner.replace(trusted))
     const [revocations, svid] = await Promise.all([
       RevocationStream.start({ store, signer: streamSigner, clock, logger: log }),
       ServerSvid.start({ spiffeId: serverIdOf(trustDomain), dnsNames: [], issuer, authorities, clock, log }),

@@ -1,8 +1,9 @@
 import { leafValidity } from '../../src/core/validity.ts'
+import type { Clock } from '../../src/ports/clock.ts'
 import type { Random } from '../../src/ports/random.ts'
 import { publicKeyHash } from '../../src/x509/fingerprint.ts'
 import { certificateOf, LeafTemplate, subjectKeyIdOf } from '../../src/x509/template.ts'
-import type { ActiveAuthority } from './authorities.ts'
+import type { ActiveAuthority, AuthoritySet } from './authorities.ts'
 import type { Profiles } from './profiles.ts'
 
 /**
@@ -18,4 +19,34 @@ export function certifyStreamKey(spki: Uint8Array, authority: ActiveAuthority, n
   const template = new LeafTemplate(profile, { name: issuer.subject, keyId: issuer.extensions.subjectKeyId ?? subjectKeyIdOf(publicKeyHash(issuer.spki)) })
   const toBeSigned = template.toBeSigned({ serial, ...validity, spki, subjectKeyId: subjectKeyIdOf(publicKeyHash(spki)), uri: undefined, dnsNames: [] })
   return certificateOf(toBeSigned, authority.key.sign(toBeSigned))
+}
+
+/** Certifies the stream's keys under the active authority, and tells when the one that certified the newest is no longer to be relied on. */
+export class StreamKeyCertifier {
+  readonly #authorities: Pick<AuthoritySet, 'active' | 'all' | 'onChange'>
+  readonly #deps: { readonly profiles: Profiles; readonly random: Random; readonly clock: Clock }
+  #authorityId: string | undefined
+
+  constructor(authorities: Pick<AuthoritySet, 'active' | 'all' | 'onChange'>, deps: { readonly profiles: Profiles; readonly random: Random; readonly clock: Clock }) {
+    this.#authorities = authorities
+    this.#deps = deps
+  }
+
+  /** DER, leaf first. @throws {MayflyError} NO_ACTIVE_AUTHORITY */
+  certify(spki: Uint8Array): readonly Uint8Array[] {
+    const authority = this.#authorities.active()
+    const certificate = certifyStreamKey(spki, authority, this.#deps.clock.nowMs(), this.#deps)
+    this.#authorityId = authority.id
+    return [certificate]
+  }
+
+  /** Calls `replace` when the authority above the newest key was tainted (readers still take the key: `trusted`), or revoked or dropped (they do not). */
+  onDistrust(replace: (trusted: boolean) => void): Disposable {
+    return this.#authorities.onChange(() => {
+      if (this.#authorityId === undefined) return
+      const state = this.#authorities.all().find(({ id }) => id === this.#authorityId)?.state
+      if (state === 'tainted') replace(true)
+      else if (state === 'revoked' || state === undefined) replace(false)
+    })
+  }
 }
