@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { MayflyError } from '../../src/core/errors.ts'
 import type { BindingTier } from './binding.ts'
 import type { PeerCredentials, ProcessHandle, Processes } from './ports.ts'
+import { SharedHandles } from './shared-handles.ts'
 
 /** `auto`: the strongest that the kernel offers. Anything else is forced, for tests and for hosts that must not go below it. */
 export type TierChoice = 'auto' | BindingTier
@@ -72,7 +73,8 @@ export class Caller implements Disposable {
       handle?.[Symbol.dispose]()
       throw new MayflyError('PROCESS_GONE', `process ${peer.pid} has exited`)
     }
-    return new Caller({ ...peer, startTicks: before, tier: peerHandle === undefined ? 'pid' : 'pidfd', handle }, processes)
+    const shared = handle === undefined ? undefined : handlesOf(processes).share(processKey({ pid: peer.pid, startTicks: before }), handle)
+    return new Caller({ ...peer, startTicks: before, tier: peerHandle === undefined ? 'pid' : 'pidfd', handle: shared }, processes)
   }
 
   /** Whether the process that connected still runs; an exited one not yet waited for does not. False once disposed: it can no longer be told. */
@@ -85,6 +87,14 @@ export class Caller implements Disposable {
     this.#disposed = true
     this.handle?.[Symbol.dispose]()
   }
+}
+
+const handles = new WeakMap<Processes, SharedHandles>()
+
+function handlesOf(processes: Processes): SharedHandles {
+  const known = handles.get(processes) ?? new SharedHandles()
+  handles.set(processes, known)
+  return known
 }
 
 /** Names a process within one boot of the machine. */

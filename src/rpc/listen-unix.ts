@@ -36,7 +36,7 @@ export async function listenUnix(path: string, options: UnixListenOptions): Prom
     // The file is made inside `listen`, in this tick: the mask holds others off until the mode is set.
     const before = umask(0o777 & ~options.mode)
     try {
-      server.listen({ path }, resolve)
+      server.listen({ path, backlog }, resolve)
     } finally {
       umask(before)
     }
@@ -50,6 +50,9 @@ export async function listenUnix(path: string, options: UnixListenOptions): Prom
     [Symbol.asyncDispose]: close,
   }
 }
+
+/** Connections that wait to be accepted; the kernel has its own bound, net.core.somaxconn. When it is full, connecting fails at once. */
+const backlog = 4_096
 
 /** `sun_path` holds 108 bytes with its end. */
 const maxPathBytes = 107

@@ -11,6 +11,7 @@ export class ExitWatch implements AsyncDisposable {
   /** An eventfd, so that the waiting thread can be called back. */
   readonly #wakeup: number
   readonly #watches = new Map<number, () => void>()
+  readonly #byDescriptor = new Map<number, { readonly token: number; readonly listeners: Set<() => void> }>()
   /** Names a watch in the kernel's answer; never used again, so a late answer hits nobody else. */
   #nextToken = wakeupToken + 1
   #stopped = false
@@ -40,36 +41,55 @@ export class ExitWatch implements AsyncDisposable {
 
   /**
    * Calls `onExit` once, soon after the process of this pidfd has exited, or soon if it already has; never from inside `watch`.
-   * Dispose it before the descriptor is closed. The same descriptor cannot be watched twice: duplicate it.
+   * Dispose it before the descriptor is closed. A descriptor may be watched by many.
    * @throws {MayflyError} LIMIT_EXCEEDED, SHUTTING_DOWN
    */
   watch(pidfd: { readonly fd: number }, onExit: () => void): Disposable {
     if (this.#stopped) throw new MayflyError('SHUTTING_DOWN', 'process exits are no longer watched')
-    const token = this.#nextToken++
-    check(libc().epoll_ctl(this.#epoll, ctlAdd, pidfd.fd, encodeEpollEvent(epollIn, token)), 'epoll_ctl')
-    const unwatch = (): void => {
-      if (!this.#watches.delete(token) || this.#stopped) return
-      libc().epoll_ctl(this.#epoll, ctlDelete, pidfd.fd, encodeEpollEvent(0, token))
+    const { fd } = pidfd
+    const { listeners } = this.#byDescriptor.get(fd) ?? this.#add(fd)
+    const listener = (): void => onExit() // of its own, so that one function may watch twice
+    listeners.add(listener)
+    return {
+      [Symbol.dispose]: () => {
+        if (listeners.delete(listener) && listeners.size === 0) this.#remove(fd, listeners)
+      },
     }
-    this.#watches.set(token, () => {
-      unwatch()
-      onExit()
-    })
-    return { [Symbol.dispose]: unwatch }
   }
 
   /** How many are watched. */
   get size(): number {
-    return this.#watches.size
+    return [...this.#byDescriptor.values()].reduce((sum, { listeners }) => sum + listeners.size, 0)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#stopped) {
       this.#stopped = true
       this.#watches.clear()
+      this.#byDescriptor.clear()
       this.#wake()
     }
     await this.#ended
+  }
+
+  #add(fd: number): { readonly token: number; readonly listeners: Set<() => void> } {
+    const token = this.#nextToken++
+    check(libc().epoll_ctl(this.#epoll, ctlAdd, fd, encodeEpollEvent(epollIn, token)), 'epoll_ctl')
+    const watched = { token, listeners: new Set<() => void>() }
+    this.#byDescriptor.set(fd, watched)
+    this.#watches.set(token, () => {
+      this.#remove(fd, watched.listeners)
+      for (const listener of [...watched.listeners]) if (watched.listeners.delete(listener)) this.#tell(listener)
+    })
+    return watched
+  }
+
+  #remove(fd: number, listeners: Set<() => void>): void {
+    const watched = this.#byDescriptor.get(fd)
+    if (watched?.listeners !== listeners) return
+    this.#byDescriptor.delete(fd)
+    this.#watches.delete(watched.token)
+    if (!this.#stopped) libc().epoll_ctl(this.#epoll, ctlDelete, fd, encodeEpollEvent(0, watched.token))
   }
 
   async #run(): Promise<void> {
@@ -81,7 +101,7 @@ export class ExitWatch implements AsyncDisposable {
         // Of a valid descriptor only EINTR can be; errno itself stayed with the thread that waited.
         failures = count < 0 ? failures + 1 : 0
         if (failures > maxFailures) throw new MayflyError('INTERNAL', 'epoll_wait keeps failing: process exits are no longer seen')
-        for (const token of decodeTokens(events, count)) this.#report(token)
+        for (const token of decodeTokens(events, count)) this.#watches.get(token)?.()
       }
     } finally {
       this.#stopped = true
@@ -91,9 +111,9 @@ export class ExitWatch implements AsyncDisposable {
     }
   }
 
-  #report(token: number): void {
+  #tell(listener: () => void): void {
     try {
-      this.#watches.get(token)?.()
+      listener()
     } catch (error) {
       // A listener's fault must not end the watch for all others; it surfaces as what it is.
       queueMicrotask(() => {

@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { RpcChannel } from '../../../src/rpc/channel.ts'
+import { systemClock } from '../../../src/system/clock.ts'
+import { megabyte, residentBytes } from '../../support/hostile/memory.ts'
+import { openFiles, raiseOpenFiles, Watch } from '../../support/hostile/watch.ts'
+import { isRoot, skipAloud } from '../../support/processes/processes.ts'
+import { AgentClient } from '../../support/product/agent-client.ts'
+import { node24, Program } from '../../support/product/process.ts'
+import { Product, type AgentProcess } from '../../support/product/product.ts'
+
+const crowdProgram = new URL('../../support/hostile/crowd.ts', import.meta.url).pathname
+const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1').toString('base64')
+
+if (!isRoot) skipAloud('ten thousand connections need root: it raises the limit of open files')
+
+describe.skipIf(!isRoot)('ten thousand idle connections', { timeout: 240_000 }, () => {
+  let product: Product
+  let agent: AgentProcess
+  let agentPid = 0
+
+  beforeAll(async () => {
+    product = await Product.start({ serverArgs: ['--log-level', 'error'], agentArgs: ['--log-level', 'error'] })
+    agent = await product.startAgent()
+    agentPid = agent.program?.pid ?? 0
+    const [parentId = ''] = await product.agentIds()
+    await product.createEntries([{ spiffeId: 'spiffe://example.org/web', parentId, selectors: ['unix:uid:0'], keepOnExit: true }])
+    raiseOpenFiles(agentPid, 60_000)
+    raiseOpenFiles(product.server.pid, 60_000)
+  })
+  afterAll(async () => product[Symbol.asyncDispose]())
+
+  /** A workload that was not there before: connects, fetches, goes. */
+  async function newWorkload(): Promise<void> {
+    const channel = RpcChannel.connectUnix(agent.workloadSocket, { clock: systemClock, metadata: { 'workload.spiffe.io': 'true' } })
+    for await (const { svids } of channel.serverStream('SpiffeWorkloadAPI', 'FetchX509SVID', {})) {
+      expect(svids.length).toBe(1)
+      break
+    }
+    channel.close()
+  }
+
+  async function crowd(count: number, each: object, uids: readonly number[]): Promise<AsyncDisposableStack & { readonly programs: readonly Program[] }> {
+    const stack = new AsyncDisposableStack()
+    const perProgram = 1_000
+    const programs = Array.from({ length: count / perProgram }, (_, at) => {
+      const uid = uids[at % uids.length]
+      return stack.use(new Program(node24, [crowdProgram, JSON.stringify({ ...each, count: perProgram })], uid === undefined ? {} : { uid, gid: uid }))
+    })
+    const opened = await Promise.all(programs.map((program) => program.event('open')))
+    expect(opened.reduce((sum, { count: open }) => sum + Number(open), 0)).toBe(count)
+    return Object.assign(stack, { programs })
+  }
+
+  test('on the workload socket: another workload is served within a second, and the memory comes back', async () => {
+    await newWorkload()
+    const [before, filesBefore] = [residentBytes(agentPid), openFiles(agentPid)]
+    const held = await crowd(10_000, { path: agent.workloadSocket, send: preface }, [20_001, 20_002, 20_003, 20_004])
+    await using watch = new Watch(agentPid, newWorkload)
+    await expect.poll(() => watch.calls, { timeout: 60_000 }).toBeGreaterThan(50)
+    const { slowestMs, mostBytes } = await watch.end()
+    const files = openFiles(agentPid)
+    await held[Symbol.asyncDispose]()
+    await expect.poll(() => openFiles(agentPid), { timeout: 30_000 }).toBeLessThan(filesBefore + 20)
+    await Promise.all(Array.from({ length: 20 }, newWorkload))
+    await expect.poll(() => residentBytes(agentPid), { timeout: 90_000, interval: 1_000 }).toBeLessThan(before + (mostBytes - before) / 2 + 40 * megabyte)
+    console.error(`workload socket: ${files} files, slowest ${slowestMs.toFixed(0)} ms, memory ${mb(before)} → ${mb(mostBytes)} → ${mb(residentBytes(agentPid))} MB`)
+    expect(slowestMs).toBeLessThan(1_000)
+    expect(mostBytes - before).toBeLessThan(600 * megabyte)
+  })
+
+  test('of one user on the workload socket: it is stopped at its share, and others are served', async () => {
+    await using greedy = new Program(node24, [crowdProgram, JSON.stringify({ path: agent.workloadSocket, count: 5_000 })], { uid: 20_009, gid: 20_009 })
+    const { refused } = await greedy.event('open')
+    expect(Number(refused)).toBeGreaterThan(3_000)
+    await newWorkload()
+  })
+
+  test('on the TLS port, without a word: agents and administrators are served within a second, and they are closed', async () => {
+    using other = await AgentClient.join((await product.joinLine()).line)
+    const { pid } = product.server
+    const [before, filesBefore] = [residentBytes(pid), openFiles(pid)]
+    await using held = await crowd(10_000, { address: product.address }, [])
+    await using administrator = new Watch(pid, () => product.admin.unary('mayfly.v1.Status', 'Get', {}))
+    await using watch = new Watch(pid, async () => {
+      using newcomer = AgentClient.withSvid(product.address, other.id, other.key, other.chain)
+      await newcomer.channel.unary('spire.api.server.entry.v1.Entry', 'GetAuthorizedEntries', {})
+    })
+    await Promise.all(held.programs.map((program) => program.event('closed')))
+    const { slowestMs, mostBytes, calls } = await watch.end()
+    const { slowestMs: slowestAdminMs } = await administrator.end()
+    expect(calls).toBeGreaterThan(20)
+    expect(slowestAdminMs).toBeLessThan(1_000)
+    await expect.poll(() => openFiles(pid), { timeout: 30_000 }).toBeLessThan(filesBefore + 20)
+    console.error(`TLS port: ${calls} new agents, slowest ${slowestMs.toFixed(0)} ms, administrator ${slowestAdminMs.toFixed(0)} ms, memory ${mb(before)} → ${mb(mostBytes)} → ${mb(residentBytes(pid))} MB`)
+    expect(slowestMs).toBeLessThan(1_000)
+    expect(mostBytes - before).toBeLessThan(600 * megabyte)
+  })
+
+  test('without a certificate on the TLS port: those who have one still get in, and the others are cut after half a minute', async () => {
+    using other = await AgentClient.join((await product.joinLine()).line)
+    await using held = await crowd(4_000, { address: product.address, tls: true, send: preface }, [])
+    using newcomer = AgentClient.withSvid(product.address, other.id, other.key, other.chain)
+    await newcomer.channel.unary('spire.api.server.entry.v1.Entry', 'GetAuthorizedEntries', {})
+    await Promise.all(held.programs.map((program) => program.event('closed')))
+  })
+})
+
+function mb(bytes: number): string {
+  return (bytes / megabyte).toFixed(0)
+}
