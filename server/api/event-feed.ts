@@ -59,6 +59,8 @@ function fieldsOf(record: JournalRecord): Readonly<Record<string, unknown>> {
       return { count: record.serials.length, serials: record.serials.slice(0, maxNamed), bit: record.bit, cause: record.cause, reason: record.reason, by: record.by }
     case 'credentials.pruned':
       return { beforeMs: record.beforeMs }
+    case 'stream.pruned':
+      return { throughSeq: record.throughSeq }
     case 'target.disabled':
     case 'target.enabled':
       return { target: record.target, reason: record.reason, by: record.by }

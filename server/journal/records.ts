@@ -18,6 +18,8 @@ export type JournalRecord =
   | { readonly kind: 'credentials.released'; readonly serials: readonly string[]; readonly atMs: number }
   | { readonly kind: 'credentials.ended'; readonly serials: readonly string[]; readonly bit: 'superseded' | 'revoked'; readonly cause: EndCause; readonly reason: string; readonly by: string; readonly atMs: number }
   | { readonly kind: 'credentials.pruned'; readonly beforeMs: number; readonly by: string; readonly atMs: number }
+  /** Events up to this number are no longer kept; what they did is in the set. */
+  | { readonly kind: 'stream.pruned'; readonly throughSeq: number; readonly by: string; readonly atMs: number }
   | { readonly kind: 'target.disabled'; readonly target: Target; readonly reason: string; readonly by: string; readonly atMs: number }
   | { readonly kind: 'target.enabled'; readonly target: Target; readonly reason: string; readonly by: string; readonly atMs: number }
   | { readonly kind: 'authority.prepared'; readonly authority: JournaledAuthority; readonly by: string; readonly atMs: number }

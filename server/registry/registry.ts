@@ -179,6 +179,7 @@ export class Registry implements AsyncDisposable {
       case 'credentials.released':
       case 'credentials.ended':
       case 'credentials.pruned':
+      case 'stream.pruned':
       case 'authority.prepared':
       case 'authority.activated':
       case 'authority.tainted':

@@ -191,6 +191,8 @@ export interface CredentialStore {
   endByAgent(agentId: SpiffeId, serials: readonly string[], cause: 'holder_exited', by: Actor): Promise<number>
   /** Drops ledger rows whose notAfter lies before; recorded, so that a replay drops the same. */
   prune(beforeMs: number, by: Actor): Promise<number>
+  /** The latest `beforeMs` that dropped anything; 0 when nothing was dropped yet. */
+  prunedBefore(): Promise<number>
 }
 
 /** What a revocation or a disablement is aimed at. */
@@ -283,10 +285,12 @@ export interface StreamEvent {
 export interface StreamStore {
   /** The durable head, read at this call and not from memory: {seq 0, 32 zero bytes} when empty. */
   head(): Promise<{ readonly seq: number; readonly chainHash: Uint8Array }>
-  /** Events after `seq`, oldest first, at most `limit`. */
+  /** Events after `seq`, oldest first, at most `limit`. Those that were pruned are missing: the first may be of a higher number than the next. */
   eventsAfter(seq: number, limit: number): Promise<readonly StreamEvent[]>
   /** Every bit that is set in buckets of `fromMinute` and later, and the authorities, for building the set at start, consistent with `seq`. */
   load(fromMinute: number): Promise<LoadedSet>
+  /** Drops events up to this number, never the newest; what they did stays in the set. Recorded, so that a replay drops the same. Returns how many. */
+  prune(throughSeq: number, by: Actor): Promise<number>
 }
 
 export interface LoadedSet {

@@ -63,6 +63,9 @@ export function apply(tables: Tables, record: JournalRecord): StreamEvent[] {
       tables.stream.dropBitsBefore(minuteOf(record.beforeMs) - bucketGraceMinutes)
       tables.domain.notePruned(record.beforeMs)
       return []
+    case 'stream.pruned':
+      tables.stream.dropThrough(record.throughSeq)
+      return []
     case 'target.disabled':
     case 'target.enabled':
       return targetMoved(tables, record)

@@ -70,6 +70,7 @@ function storeOver(link: WorkerLink, held: AsyncDisposableStack): Store {
       supersede: (...args) => link.call('credentials.supersede', args),
       endByAgent: (...args) => link.call('credentials.endByAgent', args),
       prune: (...args) => link.call('credentials.prune', args),
+      prunedBefore: () => link.call('credentials.prunedBefore', []),
     },
     authorities: {
       all: () => link.call('authorities.all', []),
@@ -90,6 +91,7 @@ function storeOver(link: WorkerLink, held: AsyncDisposableStack): Store {
       head: () => link.call('stream.head', []),
       eventsAfter: (...args) => link.call('stream.eventsAfter', args),
       load: (...args) => link.call('stream.load', args),
+      prune: (...args) => link.call('stream.prune', args),
     },
     journal: {
       onCommit: (listener) => link.onCommit(listener),

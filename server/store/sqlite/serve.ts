@@ -33,8 +33,9 @@ export function serveStore(port: MessagePort, options: WorkerOptions, step?: Ste
       send(change(engine, changes))
       step?.('answered')
     }
-    const others = calls.filter((call) => !isCommand(call))
-    if (others.length > 0) send({ kind: 'answers', records: [], streamEvents: [], answers: others.map((call) => answer(engine, call)) })
+    for (const { id } of calls.filter((call) => call.operation === 'journal.verify')) verifyBeside(engine, (result) => send(answers({ id, ...result })))
+    const others = calls.filter((call) => !isCommand(call) && call.operation !== 'journal.verify')
+    if (others.length > 0) send(answers(...others.map((call) => answer(engine, call))))
     if (close) {
       engine.close()
       send({ kind: 'closed' })
@@ -67,11 +68,30 @@ function waiting(port: MessagePort, first: Request): { calls: CallRequest[]; clo
 
 function change(engine: Engine, calls: readonly CommandCall[]): Reply {
   const { outcomes, records, streamEvents } = engine.commit(calls.map(decideOf))
-  const answers = outcomes.map((outcome, at): Answer => {
+  const settled = outcomes.map((outcome, at): Answer => {
     const id = calls[at]?.id ?? 0
     return outcome.ok ? { id, value: outcome.value } : { id, error: plain(outcome.error) }
   })
-  return { kind: 'answers', records, streamEvents, answers }
+  return { kind: 'answers', records, streamEvents, answers: settled }
+}
+
+/** Verifies the journal in steps between which other calls are taken. */
+function verifyBeside(engine: Engine, done: (result: { value: unknown } | { error: PlainError }) => void): void {
+  const verification = engine.verify()
+  const step = (): void => {
+    try {
+      const { done: finished, value } = engine.read(() => verification.next())
+      if (finished === true) done({ value })
+      else setImmediate(step)
+    } catch (error) {
+      done({ error: plain(error) })
+    }
+  }
+  step()
+}
+
+function answers(...given: readonly Answer[]): Reply {
+  return { kind: 'answers', records: [], streamEvents: [], answers: given }
 }
 
 function decideOf(call: CommandCall): Decide<unknown> {
@@ -82,7 +102,6 @@ function decideOf(call: CommandCall): Decide<unknown> {
 function answer(engine: Engine, call: CallRequest): Answer {
   try {
     const value = engine.read((tables) => {
-      if (call.operation === 'journal.verify') return engine.verify()
       if (call.operation === 'journal.figures') return engine.figures()
       const read = reads[call.operation as ReadName] as Untyped<unknown> | undefined // what is no command and not above is a read
       if (read === undefined) throw new MayflyError('UNIMPLEMENTED', `the store has no call ${call.operation}`)

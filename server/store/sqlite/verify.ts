@@ -6,14 +6,19 @@ import { openScratch } from './database.ts'
 import { recordOf } from './tables/journal.ts'
 import { Tables } from './tables/tables.ts'
 
-const recordsAtOnce = 1_000
+/** Some ten milliseconds' worth. */
+const recordsAtOnce = 100
 
-/** Checks the chain, replays every record into an empty store and compares every projection, row by row. @throws {MayflyError} STORE_CORRUPT */
-export function verifyJournal(database: DatabaseSync, tables: Tables): { readonly records: number } {
+/**
+ * Checks the chain, replays every record into an empty store and compares every projection, row by row. Pauses between records, so that the store can
+ * go on meanwhile: what is appended then is replayed too. The comparison at the end is done in one piece.
+ * @throws {MayflyError} STORE_CORRUPT
+ */
+export function* verifyJournal(database: DatabaseSync, tables: Tables): Generator<void, { readonly records: number }> {
   const scratch = openScratch()
   try {
     const replayed = new Tables(scratch)
-    const records = replay(tables, replayed)
+    const records = yield* replay(tables, replayed)
     for (const table of projections(database)) compare(table, database, scratch)
     return { records }
   } finally {
@@ -21,7 +26,7 @@ export function verifyJournal(database: DatabaseSync, tables: Tables): { readonl
   }
 }
 
-function replay(tables: Tables, into: Tables): number {
+function* replay(tables: Tables, into: Tables): Generator<void, number> {
   let seq = 0
   let hash = journalGenesis
   for (;;) {
@@ -34,6 +39,7 @@ function replay(tables: Tables, into: Tables): number {
       apply(into, recordOf(row))
     }
     if (rows.length < recordsAtOnce) break
+    yield
   }
   const head = tables.journal.head()
   if (head.seq !== seq || Buffer.compare(head.hash, hash) !== 0) throw corrupt('the journal does not end where it should')

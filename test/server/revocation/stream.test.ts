@@ -183,6 +183,21 @@ describe('the stream', () => {
     expect(kindsOf(origin.frames)[0]).toBe('batch')
   })
 
+  test('a reader that is behind what the store still keeps gets a snapshot', async () => {
+    const early = follow()
+    await settle()
+    early.stop()
+    store.commit(...Array.from({ length: 9_000 }, (_, index) => revoke(index)))
+    await store.stream.prune(1, { name: 'system', atMs: 0 })
+    await restart()
+    for (const position of [early.reader.position, { epoch: store.domain.epoch, seq: 0, chainHash: new Uint8Array(32) }]) {
+      const late = follow(position)
+      await settle()
+      expect(kindsOf(late.frames)[0]).toBe('snapshot')
+      expect(late.reader.position).toEqual(stream.head)
+    }
+  })
+
   test('a subscriber that reads too slowly is bounded and gets a snapshot instead', async () => {
     const verifier = reader()
     const iterator = stream.watch(nowhere, ends.signal)[Symbol.asyncIterator]()

@@ -12,6 +12,7 @@ export class FakeStreamStore {
   headReads = 0
   /** Set: the durable head cannot be read. */
   broken = false
+  prunedThrough = 0
   readonly #listeners = new Set<(commit: Commit) => void>()
 
   commit(...events: readonly RevocationEvent[]): void {
@@ -36,7 +37,8 @@ export class FakeStreamStore {
       if (this.broken) throw new Error('the disk is gone')
       return Promise.resolve({ seq: this.events.length, chainHash: this.events.at(-1)?.chainHash ?? emptyChainHash })
     },
-    eventsAfter: async (seq, limit) => Promise.resolve(this.events.slice(seq, seq + limit)),
+    eventsAfter: async (seq, limit) => Promise.resolve(this.events.slice(Math.max(seq, this.prunedThrough)).slice(0, limit)),
+    prune: async (throughSeq) => Promise.resolve((this.prunedThrough = throughSeq)),
     load: async (fromMinute) => Promise.resolve(this.#load(fromMinute)),
   }
 

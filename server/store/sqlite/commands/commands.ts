@@ -3,6 +3,7 @@ import { banAgent, createJoinToken, deleteAgent, recordSvid, recordVersion, rede
 import { activateAuthority, prepareAuthority, removeAuthority, revokeAuthority, taintAuthority } from './authorities.ts'
 import { abandonUnreleased, endByAgent, prune, release, reserve, supersede } from './credentials.ts'
 import { createEntries, deleteEntries, updateEntries } from './entries.ts'
+import { pruneStream } from './stream.ts'
 import { disableTarget, enableTarget, revokeTarget } from './targets.ts'
 
 /** Every call of the port that changes something. */
@@ -22,6 +23,7 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   'credentials.supersede': supersede,
   'credentials.endByAgent': endByAgent,
   'credentials.prune': prune,
+  'stream.prune': pruneStream,
   'targets.revoke': revokeTarget,
   'targets.disable': disableTarget,
   'targets.enable': enableTarget,

@@ -19,6 +19,7 @@ export const reads: { readonly [N in ReadName]: Read<N> } = {
   'credentials.bySerial': credentialBySerial,
   'credentials.list': listCredentials,
   'credentials.count': countCredentials,
+  'credentials.prunedBefore': (tables) => tables.domain.prunedBeforeMs(),
   'authorities.all': (tables) => tables.authorities.all(),
   'authorities.bundleSequence': (tables) => tables.domain.bundleSequence(),
   'targets.disabled': (tables) => tables.targets.all(),

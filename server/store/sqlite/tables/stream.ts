@@ -70,6 +70,15 @@ export class StreamTable {
     this.#statements.query('DELETE FROM bits WHERE minute < ?').run(minute)
   }
 
+  countThrough(seq: number): number {
+    return this.#statements.query<{ n: number }>('SELECT count(*) AS n FROM stream WHERE seq <= ?').one(seq)?.n ?? 0
+  }
+
+  /** The newest event stays: it is the head. */
+  dropThrough(seq: number): void {
+    this.#statements.query('DELETE FROM stream WHERE seq <= ? AND seq < (SELECT max(seq) FROM stream)').run(seq)
+  }
+
   restore(head: StreamHead): void {
     this.#head = head
   }

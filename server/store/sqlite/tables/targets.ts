@@ -16,7 +16,7 @@ export class TargetTable {
 
   isDisabled(kind: LastingTarget['kind'], name: string): boolean {
     this.#disabled ??= new Set(this.#rows().map((row) => `${row.kind} ${row.name}`))
-    return this.#disabled.size > 0 && this.#disabled.has(`${kind} ${name}`)
+    return this.#disabled.size > 0 && this.#disabled.has(`${kind} ${name}`) // none at all: not even the text is made
   }
 
   disable(target: LastingTarget, reason: string, by: string, atMs: number): void {

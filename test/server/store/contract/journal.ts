@@ -13,6 +13,26 @@ export function journalContract(makePlace: MakePlace): void {
       expect(await store.journal.from(1, 10)).toMatchObject([{ seq: 1, record: { kind: 'domain.created', trustDomain } }])
     }))
 
+  test('events that are pruned are gone, the newest stays, and the set and the chain go on', () =>
+    withStore(makePlace, async (store) => {
+      await prepareToIssue(store)
+      await store.entries.create([spec(1)], by)
+      const serials = await issue(store, request(1), request(1), request(1), request(1))
+      for (const serial of serials.slice(0, 3)) await store.credentials.supersede([serial], by)
+      const set = await store.stream.load(0)
+      expect(await store.stream.prune(2, by)).toBe(2)
+      expect(await store.stream.prune(2, by)).toBe(0)
+      expect((await store.stream.eventsAfter(0, 10)).map(({ seq }) => seq)).toEqual([3, 4])
+      expect(await store.stream.prune(1_000, by)).toBe(1)
+      expect(await store.stream.load(0)).toEqual(set)
+      await store.credentials.supersede(serials.slice(3), by)
+      const [before, after] = await store.stream.eventsAfter(0, 10)
+      expect(after?.seq).toBe(5)
+      expect(Buffer.from(after?.chainHash ?? [])).toEqual(createHash('sha256').update(before?.chainHash ?? '').update(after?.event ?? '').digest())
+      await expect(store.stream.prune(0.5, by)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+      await store.journal.verify()
+    }))
+
   test('listeners hear each commit, in order, before its promises resolve', () =>
     withStore(makePlace, async (store) => {
       const heard: string[] = []
@@ -121,6 +141,7 @@ export function journalContract(makePlace: MakePlace): void {
     await store.credentials.reserve([request(2, { key: 'lost', notAfterMs: nowMs + 1 })], nowMs)
     await store.credentials.abandonUnreleased(nowMs)
     await store.credentials.prune(nowMs + 60_000, by)
+    await store.stream.prune(2, by)
     await store.entries.delete(['entry-3'], by)
   }
 
