@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { formatAddress } from '../src/config/fields.ts'
@@ -9,7 +10,7 @@ import { listenTls } from '../src/rpc/listen-tls.ts'
 import { listenUnix } from '../src/rpc/listen-unix.ts'
 import { RpcServer } from '../src/rpc/server.ts'
 import { BundleSet } from '../src/verify/bundle-set.ts'
-import { certifySpec } from '../src/x509/der-certificate.ts'
+import { SlowPath } from '../src/x509/peculiar/slow-path.ts'
 import { Connections, standingOf } from './api/connections.ts'
 import type { Caller } from './api/caller.ts'
 import { CountedIssuer } from './api/counted-issuer.ts'
@@ -78,6 +79,8 @@ export class Server implements AsyncDisposable {
 
     const profiles = loadProfiles()
     await files.privateDirectory(config.dataDir)
+    const slowPath = starting.use(new SlowPath(clock))
+    if (!existsSync(databasePath(config))) slowPath.warm()
     const pool = starting.use(new SignerPool())
     pool.warm()
     const store = starting.use(await openStore(config, deps, startedAtMs))
@@ -93,7 +96,7 @@ export class Server implements AsyncDisposable {
     const authorities = starting.use(
       await AuthoritySet.start(
         { trustDomain, lifeMs: config.authorityTtlMs, refreshHintSeconds },
-        { profiles, store: store.authorities, keys, clock, random, slowPath: { certify: async (spec, signer) => certifySpec(spec, signer) }, log, acknowledged: (id) => acknowledgements.hasAll(id) },
+        { profiles, store: store.authorities, keys, clock, random, slowPath, log, acknowledged: (id) => acknowledgements.hasAll(id) },
       ),
     )
     const notePublished = (): void => acknowledgements.published(authorities.all().map(({ id }) => id), Number(authorities.bundle().sequence ?? 0n))
@@ -184,8 +187,12 @@ export class Server implements AsyncDisposable {
   }
 }
 
+function databasePath(config: ServerConfig): string {
+  return join(config.dataDir, 'mayfly.db')
+}
+
 async function openStore(config: ServerConfig, deps: ServerDeps, nowMs: number): Promise<Store> {
-  const path = join(config.dataDir, 'mayfly.db')
+  const path = databasePath(config)
   return deps.openStore === undefined ? await openSqliteStore({ path, trustDomain: config.trustDomain, nowMs }, { lock: deps.lock }) : await deps.openStore(path)
 }
 

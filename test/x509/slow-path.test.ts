@@ -19,7 +19,7 @@ const spec: CertificateSpec = authoritySpec(loadProfiles().authority, {
 })
 
 describe('the slow path', () => {
-  test('builds in a worker, ends it once idle, and starts another when it is needed again', async () => {
+  test('builds in a process, ends it once idle, and starts another when it is needed again', async () => {
     const clock = new FakeClock()
     await using slowPath = new SlowPath(clock)
     for (let round = 0; round < 2; round++) {

@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads'
+import { fork, type ChildProcess } from 'node:child_process'
 import { MayflyError } from '../../core/errors.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { CertificateSpec } from '../certificate-spec.ts'
@@ -14,15 +14,15 @@ export interface SlowPathRequest {
 export type SlowPathAnswer = { readonly id: number; readonly certificate: Uint8Array } | { readonly id: number; readonly problem: string }
 
 interface Running {
-  readonly worker: Worker
+  readonly process: ChildProcess
   readonly waiting: Map<number, { readonly resolve: (certificate: Uint8Array) => void; readonly reject: (error: MayflyError) => void }>
 }
 
-const idleMs = 5_000
+const idleMs = 1_000
 
 /**
- * Builds what is rare (authorities, signing keys of the stream) with @peculiar/x509, in a worker that starts at the first call and ends once idle,
- * so that neither the start nor the busy threads ever load it.
+ * Builds what is rare with @peculiar/x509, in a process of its own that starts at the first call and ends once idle or when this one does, so that neither the
+ * start nor the memory of a server bears its weight (decision 8).
  */
 export class SlowPath implements AsyncDisposable {
   readonly #clock: Clock
@@ -34,24 +34,25 @@ export class SlowPath implements AsyncDisposable {
     this.#clock = clock
   }
 
-  /** Starts the worker ahead of the first call, as when a new store will want its first authority: loading takes 200 to 300 ms of CPU, beside other work. */
+  /** Starts the process ahead of the first call, as when a new store will want its first authority: loading takes 200 to 300 ms of CPU, beside other work. */
   warm(): void {
-    if (this.#running !== undefined) return
-    this.#running = this.#start()
-    this.#becomeIdle(this.#running)
+    this.#running ??= this.#start()
   }
 
   /** A certificate signed with `signer`, a P-256 key. DER. @throws {MayflyError} INTERNAL when it cannot be built, SHUTTING_DOWN */
   async certify(spec: CertificateSpec, signer: PrivateKey): Promise<Uint8Array> {
     this.#idle.abort()
     this.#running ??= this.#start()
-    const { worker, waiting } = this.#running
+    const running = this.#running
     const id = ++this.#lastId
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
-    waiting.set(id, { resolve, reject })
-    worker.ref()
+    running.waiting.set(id, { resolve, reject })
+    running.process.ref()
+    running.process.channel?.ref()
     const request: SlowPathRequest = { id, spec, signer: signer.toPkcs8() }
-    worker.postMessage(request, [])
+    running.process.send(request, (error) => {
+      if (error !== null) this.#fail(running, new MayflyError('INTERNAL', 'the slow signing path cannot be reached', { cause: error }))
+    })
     return promise
   }
 
@@ -61,22 +62,25 @@ export class SlowPath implements AsyncDisposable {
   }
 
   #start(): Running {
-    const worker = new Worker(new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url))
-    const running: Running = { worker, waiting: new Map() }
-    worker.on('message', (answer: SlowPathAnswer) => {
+    const child = fork(new URL(import.meta.url.endsWith('.ts') ? './builder.ts' : './builder.js', import.meta.url), { serialization: 'advanced', execArgv: [] })
+    const running: Running = { process: child, waiting: new Map() }
+    child.unref()
+    child.channel?.unref()
+    child.on('message', (answer: SlowPathAnswer) => {
       const caller = running.waiting.get(answer.id)
       running.waiting.delete(answer.id)
-      if ('certificate' in answer) caller?.resolve(answer.certificate)
+      if ('certificate' in answer) caller?.resolve(new Uint8Array(answer.certificate))
       else caller?.reject(new MayflyError('INTERNAL', 'the certificate could not be built', { cause: answer.problem }))
       if (running.waiting.size === 0) this.#becomeIdle(running)
     })
-    worker.on('error', (cause) => this.#fail(running, new MayflyError('INTERNAL', 'the slow signing path failed', { cause })))
-    worker.on('exit', () => this.#fail(running, new MayflyError('SHUTTING_DOWN', 'the slow signing path ended')))
+    child.on('error', (cause) => this.#fail(running, new MayflyError('INTERNAL', 'the slow signing path failed', { cause })))
+    child.on('exit', () => this.#fail(running, new MayflyError('INTERNAL', 'the slow signing path ended')))
     return running
   }
 
-  #becomeIdle({ worker }: Running): void {
-    worker.unref()
+  #becomeIdle({ process }: Running): void {
+    process.unref()
+    process.channel?.unref()
     this.#idle = new AbortController()
     const { signal } = this.#idle
     void this.#clock.sleep(idleMs, signal).then(
@@ -95,6 +99,11 @@ export class SlowPath implements AsyncDisposable {
     const running = this.#running
     if (running === undefined) return
     this.#fail(running, error)
-    await running.worker.terminate()
+    const { process } = running
+    if (process.exitCode !== null || process.signalCode !== null) return
+    const exited = new Promise((resolve) => process.once('exit', resolve))
+    process.ref()
+    process.kill('SIGKILL')
+    await exited
   }
 }

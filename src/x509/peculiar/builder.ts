@@ -1,13 +1,10 @@
-import { parentPort } from 'node:worker_threads'
 import { buildCertificate } from './build-certificate.ts'
 import type { SlowPathAnswer, SlowPathRequest } from './slow-path.ts'
 
-const port = parentPort
-if (port === null) throw new Error('this module is a worker')
-
-port.on('message', (request: SlowPathRequest) => {
-  void answer(request).then((message) => port.postMessage(message))
+process.on('message', (request: SlowPathRequest) => {
+  void answer(request).then((message) => process.send?.(message))
 })
+process.on('disconnect', () => process.exit(0)) // whoever started this is gone
 
 async function answer({ id, spec, signer }: SlowPathRequest): Promise<SlowPathAnswer> {
   try {
