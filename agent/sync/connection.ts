@@ -6,6 +6,8 @@ import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Random } from '../../src/ports/random.ts'
 import type { RpcChannel } from '../../src/rpc/channel.ts'
+import { exactly } from '../../src/verify/authorize.ts'
+import { revocationUnchecked, verifyX509Svid } from '../../src/verify/verify-svid.ts'
 import { abortable } from '../abortable.ts'
 import { Notifier } from '../notifier.ts'
 import type { RevocationRelay } from '../relay/revocation-relay.ts'
@@ -46,6 +48,8 @@ export interface ServerConnectionDeps {
 const maxEndedSerials = 50_000
 const maxReportSerials = 5_000
 const renewLookMs = 10_000
+/** A server that refuses this agent for so long, and does not call it disabled, will not have it back. */
+const refusalPatienceMs = 60_000
 
 /**
  * The one connection of an agent to its server: the stream of what changes, kept up for as long as the agent runs, and the calls
@@ -62,6 +66,7 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
   #svid: AgentSvid
   #renewAt: DueTime
   #endsAtBootMs: number
+  #refusedSinceBootMs: number | undefined
   #channel: RpcChannel | undefined
   #connectedSinceMs: number | undefined
   #ackDue = false
@@ -341,8 +346,20 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
     if (now.nowMs > this.#svid.notAfterMs && now.bootMs > this.#endsAtBootMs) {
       return new MayflyError('AGENT_EXPIRED', `the SVID of this agent expired while its server was away`, { hint: rejoinHint })
     }
-    if (error.code === 'TARGET_DISABLED' || error.code === 'PERMISSION_DENIED') this.#deps.entries.replace([])
-    return undefined
+    if (error.code !== 'PERMISSION_DENIED') this.#refusedSinceBootMs = undefined
+    if (error.code !== 'TARGET_DISABLED' && error.code !== 'PERMISSION_DENIED') return undefined
+    this.#deps.entries.replace([])
+    if (this.#isRevoked()) return new MayflyError('AGENT_NOT_ATTESTED', 'the SVID of this agent was revoked', { hint: rejoinHint, cause: error })
+    if (error.code === 'TARGET_DISABLED') return undefined
+    this.#refusedSinceBootMs ??= now.bootMs
+    return now.bootMs - this.#refusedSinceBootMs > refusalPatienceMs ? new MayflyError(error.code, error.message, { hint: error.hint ?? rejoinHint, cause: error }) : undefined
+  }
+
+  /** Whether the stream has said so of this agent's own SVID. */
+  #isRevoked(): boolean {
+    const { trust, relay, clock } = this.#deps
+    const verdict = verifyX509Svid(this.#svid.chain, { bundles: trust.bundles, allow: exactly(this.#svid.id), revocation: revocationUnchecked, nowMs: clock.nowMs() })
+    return verdict.kind === 'accepted' && relay.reader.freshness() !== undefined && relay.reader.check(verdict.facts).kind === 'revoked'
   }
 
   async #giveUp(reason: MayflyError): Promise<void> {

@@ -130,6 +130,18 @@ describe.skipIf(!isRoot)('first light: server, agent and workloads as processes'
     expect(program?.errors).toMatch(/^hint: .*token create/m)
   })
 
+  test('revoking an agent ends all that it obtained: its workloads are denied', async () => {
+    await using world = await World.start()
+    await world.create('web', { uid: 4001 })
+    await using workload = WorkloadProcess.start(world.agent.workloadSocket, { uid: 4001 })
+    const serial = (await workload.svids()).serials[0]?.padStart(34, '0') ?? ''
+    const [agentId = ''] = await world.product.agentIds()
+    await world.product.admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { agentId }, reason: 'test' })
+    await workload.next(({ event, code }) => event === 'failed' && (code === 'NO_IDENTITY' || code === 'SHUTTING_DOWN' || code === 'UNAVAILABLE'))
+    const { credentials } = await world.product.admin.unary('mayfly.v1.Status', 'FindCredentials', { target: { serial } })
+    expect(credentials[0]?.state).toBe('revoked')
+  })
+
   test('an agent without an identity or a join line says what to do', async () => {
     await using world = await World.start()
     const { line } = await world.product.joinLine()
