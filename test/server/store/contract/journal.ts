@@ -110,6 +110,22 @@ export function journalContract(makePlace: MakePlace): void {
       expect(await store.journal.verify()).toEqual({ records: head.seq })
     }))
 
+  test('the store goes on while its journal is verified, and what is written meanwhile is verified too', () =>
+    withStore(makePlace, async (store) => {
+      for (let n = 0; n < 250; n += 1) await store.entries.create([spec(n)], by)
+      let verified = false
+      const verification = store.journal.verify().finally(() => {
+        verified = true
+      })
+      let written = 0
+      while (!verified) {
+        await store.entries.create([spec(1_000 + written)], by)
+        written += 1
+      }
+      expect((await verification).records).toBeGreaterThan(251)
+      expect(written).toBeGreaterThan(1)
+    }))
+
   test('a store that is opened again is as it was closed', async () => {
     await using place = await makePlace()
     if (!place.lasting) return
