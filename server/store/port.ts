@@ -113,7 +113,7 @@ export interface JoinToken {
 }
 
 export interface AgentStore {
-  /** @throws ALREADY_EXISTS when a token of this hash was ever made */
+  /** With an alias its entry is made too (parent and only selector name the agent, as in SPIRE) and goes when the agent is evicted. @throws ALREADY_EXISTS when a token of this hash was ever made */
   createJoinToken(token: JoinToken, by: Actor): Promise<void>
   /** Spends the token and records the agent in one transaction. Used, unknown or expired: TOKEN_INVALID; agent banned: AGENT_BANNED. The SVID is journaled later by `credentials.reserve`. */
   redeemJoinToken(tokenHash: string, atMs: number): Promise<{ readonly agentId: SpiffeId }>
@@ -125,7 +125,7 @@ export interface AgentStore {
   count(filter: AgentFilter): Promise<number>
   /** Bans: ends its SVIDs and all that it obtained for its workloads (cause `agent_banned`). @throws NOT_FOUND */
   ban(id: SpiffeId, by: Actor): Promise<EndResult>
-  /** Evicts: as ban, but it may attest anew. @throws NOT_FOUND */
+  /** Evicts: as ban, but it may attest anew, with a new key. @throws NOT_FOUND */
   delete(id: SpiffeId, by: Actor): Promise<EndResult>
 }
 
@@ -176,7 +176,10 @@ export interface CredentialFilter {
 }
 
 export interface CredentialStore {
-  /** Allocates serials (index dense within shard and minute) and writes the ledger rows; nothing may be signed before this resolves. */
+  /**
+   * Allocates serials (index dense within shard and minute) and writes the ledger rows; nothing may be signed before this resolves.
+   * @throws NO_ACTIVE_AUTHORITY (authority unknown or revoked), CLOCK_JUMPED (it would end before what is pruned), LIMIT_EXCEEDED (bucket full)
+   */
   reserve(requests: readonly CredentialRequest[], atMs: number): Promise<readonly ReserveResult[]>
   /** Notes that these were signed and handed out. May be called late and batched: a row still reserved at the next start is abandoned and its superseded bit set. */
   release(serials: readonly Uint8Array[], atMs: number): Promise<void>
@@ -235,7 +238,12 @@ export interface DisabledTarget {
 }
 
 export interface TargetStore {
-  /** Ends all that is live under the target and, unless `rotate` or a serial, disables it, in one transaction. The keys of revoked credentials are deny-listed (design 6). @throws NOT_FOUND, EXPECTATION_FAILED */
+  /**
+   * Ends all that is live under the target and, unless `rotate` or a serial, disables it, in one transaction. Superseded and abandoned credentials are
+   * hit too: their holders may have connections open. The keys of revoked credentials are deny-listed (design 6); a serial stands for all that was
+   * issued to its key. With `rotate` the live ones are superseded and their keys stay good. The ID of an agent means the agent.
+   * @throws NOT_FOUND, EXPECTATION_FAILED with details {hits}
+   */
   revoke(target: Target, options: RevokeOptions, by: Actor): Promise<EndResult>
   /** Disables without a revocation: no new credentials. Idempotent. @throws NOT_FOUND */
   disable(target: Target, reason: string, by: Actor): Promise<void>
@@ -263,12 +271,12 @@ export interface AuthorityStore {
   bundleSequence(): Promise<number>
   /** Adds it to the bundle and lists it in the revocation stream as indexed. */
   prepare(authority: Omit<Authority, 'state' | 'activatedAtMs'>, by: Actor): Promise<void>
-  /** The active one becomes old. @throws NOT_FOUND */
+  /** The active one becomes old. @throws NOT_FOUND, EXPECTATION_FAILED when it is tainted or revoked */
   activate(id: string, by: Actor): Promise<void>
   taint(id: string, by: Actor): Promise<void>
   /** Removes it from the bundle and ends it in the revocation stream. */
   revoke(id: string, by: Actor): Promise<EndResult>
-  /** Drops one whose notAfter has passed from the bundle. */
+  /** Drops one whose notAfter has passed from the bundle. @throws NOT_FOUND, EXPECTATION_FAILED when it has not */
   remove(id: string, by: Actor): Promise<void>
 }
 

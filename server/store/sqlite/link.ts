@@ -77,11 +77,15 @@ export class WorkerLink {
 
   #receive(reply: Reply): void {
     if (reply.kind !== 'answers') return
-    if (reply.records.length > 0) {
-      const commit: Commit = { records: reply.records.map((record) => new LazyRecord(record)), streamEvents: reply.streamEvents }
-      for (const listener of this.#listeners) listener(commit)
+    try {
+      if (reply.records.length > 0) this.#tell({ records: reply.records.map((record) => new LazyRecord(record)), streamEvents: reply.streamEvents })
+    } finally {
+      for (const answer of reply.answers) this.#settle(answer) // durable, whatever a listener makes of it
     }
-    for (const answer of reply.answers) this.#settle(answer)
+  }
+
+  #tell(commit: Commit): void {
+    for (const listener of this.#listeners) listener(commit)
   }
 
   #settle(answer: Answer): void {
