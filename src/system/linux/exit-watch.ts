@@ -79,7 +79,7 @@ export class ExitWatch implements AsyncDisposable {
     this.#byDescriptor.set(fd, watched)
     this.#watches.set(token, () => {
       this.#remove(fd, watched.listeners)
-      for (const listener of [...watched.listeners]) if (watched.listeners.delete(listener)) this.#tell(listener)
+      for (const listener of watched.listeners) if (watched.listeners.delete(listener)) this.#tell(listener)
     })
     return watched
   }
