@@ -13,7 +13,7 @@ import { find, table } from './table.ts'
 
 /** Runs what was typed, in the real world; resolves with the exit code. */
 export async function runCli(args: readonly string[]): Promise<number> {
-  const output = new Output(process.stdout, process.stderr, { isTty: process.stdout.isTTY, columns: () => process.stdout.columns })
+  const output = new Output(process.stdout, process.stderr, { isTty: process.stdout.isTTY, columns: () => process.stdout.columns || 80 })
   const stop = stopOnSignals()
   const json = args.includes('--json')
   try {
