@@ -12,6 +12,7 @@ import { sha256 } from '../../src/x509/fingerprint.ts'
 import { Notifier } from '../notifier.ts'
 import { Wake } from '../wake.ts'
 import { FrameLog } from './frame-log.ts'
+import { TimeForwarder } from './time-forwarder.ts'
 import type { LoggedFrame } from './frame-log.ts'
 
 export interface RevocationRelayConfig {
@@ -29,6 +30,8 @@ export interface RevocationRelayDeps {
   readonly highest?: StreamHead
   /** Asks the server for its stream from the beginning; what comes goes to {@link RevocationRelay.accept}. */
   readonly wantSnapshot: () => void
+  /** Has the server's clock told to these nonces. */
+  readonly askTime: (nonces: readonly Uint8Array[]) => Promise<StreamFrame>
 }
 
 /**
@@ -42,6 +45,7 @@ export class RevocationRelay {
   /** Certificates of signing keys, by key id in hexadecimal. */
   readonly #chains = new Map<string, readonly Uint8Array[]>()
   readonly #readers = new Set<Wake>()
+  readonly #times: TimeForwarder
   #heartbeat: LoggedFrame | undefined
   #parts: LoggedFrame[] = []
 
@@ -54,6 +58,7 @@ export class RevocationRelay {
     this.#config = config
     this.#deps = deps
     this.#log = new FrameLog(config.maxFrames)
+    this.#times = new TimeForwarder(deps.askTime)
     this.reader = new RevocationReader({ clock: deps.clock, anchors: deps.anchors }, deps.highest)
   }
 
@@ -111,6 +116,17 @@ export class RevocationRelay {
     }
   }
 
+  /** The server's signed clock, as it came, for these nonces of a reader. @throws {MayflyError} UNAVAILABLE, LIMIT_EXCEEDED */
+  async time(nonces: readonly Uint8Array[]): Promise<StreamFrame> {
+    return await this.#times.ask(nonces)
+  }
+
+  /** Measures the server's clock for the agent's own reader. @param nonce new */
+  async measure(nonce: Uint8Array): Promise<ReaderOutcome> {
+    this.reader.asksTime(nonce)
+    return this.reader.accept(await this.time([nonce]))
+  }
+
   #file(outcome: ReaderOutcome, frame: DecodedFrame, logged: LoggedFrame): void {
     switch (frame.kind) {
       case 'snapshot':
@@ -134,6 +150,8 @@ export class RevocationRelay {
         this.#heartbeat = logged
         if (this.#log.snapshotKeyId !== logged.keyId) this.#deps.wantSnapshot()
         return
+      case 'time':
+        return // not for everyone
       default:
         frame satisfies never
     }

@@ -24,6 +24,7 @@ import type { EntryCache } from './entry-cache.ts'
 import { channelToServer } from './server-channel.ts'
 import { signedBy } from './svid-call.ts'
 import type { Trust } from './trust.ts'
+import type { StreamFrame } from '../../src/verify/reader.ts'
 import { bufferOf, entryFromWire, frameFromWire, nowhere, positionToWire } from './wire.ts'
 
 export interface ServerConnectionConfig {
@@ -136,6 +137,12 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
     if (channel === undefined || this.#fetchingSnapshot) return
     this.#fetchingSnapshot = true
     void this.#snapshotOver(channel).finally(() => (this.#fetchingSnapshot = false))
+  }
+
+  /** The server's clock, signed for these nonces. @throws {MayflyError} UNAVAILABLE */
+  async signerTime(nonces: readonly Uint8Array[]): Promise<StreamFrame> {
+    const channel = await this.#connectedChannel()
+    return frameFromWire(await channel.unary('mayfly.v1.RevocationStream', 'Time', { nonces: nonces.map(bufferOf) }, { signal: this.#stop.signal, timeoutMs: 5_000 }))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,5 @@
 import { MayflyError } from '../../src/core/errors.ts'
+import { checkNonces } from '../../src/core/revocation/nonces.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Call, Handlers } from '../../src/rpc/handlers.ts'
 import { abortable } from '../abortable.ts'
@@ -41,6 +42,10 @@ export function workloadApi(deps: WorkloadApiDeps): Handlers<'SpiffeWorkloadAPI'
 export function relayService(relay: RevocationRelay, admission: Admission): Handlers<'mayfly.v1.RevocationStream', WorkloadConnection> {
   return {
     Watch: ({ position }, call) => watch(relay, admission, positionFromWire(position), call),
+    Time: async ({ nonces }, { peer }) => {
+      using _ = admission.stream(peer.caller.uid, peer.processKey)
+      return frameToWire(await relay.time(checkNonces(nonces)))
+    },
   }
 }
 

@@ -23,6 +23,8 @@ import type { ServerReflectionResponse as grpc_reflection_v1_ServerReflectionRes
 import type { AgentMessage as mayfly_v1_AgentMessage, AgentMessage__Output as mayfly_v1_AgentMessage__Output } from './mayfly/v1/AgentMessage.ts'
 import type { AgentStatus as mayfly_v1_AgentStatus, AgentStatus__Output as mayfly_v1_AgentStatus__Output } from './mayfly/v1/AgentStatus.ts'
 import type { AgentStatusRequest as mayfly_v1_AgentStatusRequest, AgentStatusRequest__Output as mayfly_v1_AgentStatusRequest__Output } from './mayfly/v1/AgentStatusRequest.ts'
+import type { AwaitReceiptsRequest as mayfly_v1_AwaitReceiptsRequest, AwaitReceiptsRequest__Output as mayfly_v1_AwaitReceiptsRequest__Output } from './mayfly/v1/AwaitReceiptsRequest.ts'
+import type { AwaitReceiptsResponse as mayfly_v1_AwaitReceiptsResponse, AwaitReceiptsResponse__Output as mayfly_v1_AwaitReceiptsResponse__Output } from './mayfly/v1/AwaitReceiptsResponse.ts'
 import type { CountEntriesRequest as mayfly_v1_CountEntriesRequest, CountEntriesRequest__Output as mayfly_v1_CountEntriesRequest__Output } from './mayfly/v1/CountEntriesRequest.ts'
 import type { CountEntriesResponse as mayfly_v1_CountEntriesResponse, CountEntriesResponse__Output as mayfly_v1_CountEntriesResponse__Output } from './mayfly/v1/CountEntriesResponse.ts'
 import type { CreateEntriesRequest as mayfly_v1_CreateEntriesRequest, CreateEntriesRequest__Output as mayfly_v1_CreateEntriesRequest__Output } from './mayfly/v1/CreateEntriesRequest.ts'
@@ -41,13 +43,20 @@ import type { ListDisabledRequest as mayfly_v1_ListDisabledRequest, ListDisabled
 import type { ListDisabledResponse as mayfly_v1_ListDisabledResponse, ListDisabledResponse__Output as mayfly_v1_ListDisabledResponse__Output } from './mayfly/v1/ListDisabledResponse.ts'
 import type { ListEntriesRequest as mayfly_v1_ListEntriesRequest, ListEntriesRequest__Output as mayfly_v1_ListEntriesRequest__Output } from './mayfly/v1/ListEntriesRequest.ts'
 import type { ListEntriesResponse as mayfly_v1_ListEntriesResponse, ListEntriesResponse__Output as mayfly_v1_ListEntriesResponse__Output } from './mayfly/v1/ListEntriesResponse.ts'
+import type { ListVerifiersRequest as mayfly_v1_ListVerifiersRequest, ListVerifiersRequest__Output as mayfly_v1_ListVerifiersRequest__Output } from './mayfly/v1/ListVerifiersRequest.ts'
+import type { ListVerifiersResponse as mayfly_v1_ListVerifiersResponse, ListVerifiersResponse__Output as mayfly_v1_ListVerifiersResponse__Output } from './mayfly/v1/ListVerifiersResponse.ts'
+import type { ReportAnswer as mayfly_v1_ReportAnswer, ReportAnswer__Output as mayfly_v1_ReportAnswer__Output } from './mayfly/v1/ReportAnswer.ts'
+import type { RevocationStatusRequest as mayfly_v1_RevocationStatusRequest, RevocationStatusRequest__Output as mayfly_v1_RevocationStatusRequest__Output } from './mayfly/v1/RevocationStatusRequest.ts'
+import type { RevocationStatusResponse as mayfly_v1_RevocationStatusResponse, RevocationStatusResponse__Output as mayfly_v1_RevocationStatusResponse__Output } from './mayfly/v1/RevocationStatusResponse.ts'
 import type { RevokeRequest as mayfly_v1_RevokeRequest, RevokeRequest__Output as mayfly_v1_RevokeRequest__Output } from './mayfly/v1/RevokeRequest.ts'
 import type { RevokeResponse as mayfly_v1_RevokeResponse, RevokeResponse__Output as mayfly_v1_RevokeResponse__Output } from './mayfly/v1/RevokeResponse.ts'
 import type { ServerMessage as mayfly_v1_ServerMessage, ServerMessage__Output as mayfly_v1_ServerMessage__Output } from './mayfly/v1/ServerMessage.ts'
 import type { ServerStatus as mayfly_v1_ServerStatus, ServerStatus__Output as mayfly_v1_ServerStatus__Output } from './mayfly/v1/ServerStatus.ts'
+import type { SignedTimeRequest as mayfly_v1_SignedTimeRequest, SignedTimeRequest__Output as mayfly_v1_SignedTimeRequest__Output } from './mayfly/v1/SignedTimeRequest.ts'
 import type { StatusRequest as mayfly_v1_StatusRequest, StatusRequest__Output as mayfly_v1_StatusRequest__Output } from './mayfly/v1/StatusRequest.ts'
 import type { StreamMessage as mayfly_v1_StreamMessage, StreamMessage__Output as mayfly_v1_StreamMessage__Output } from './mayfly/v1/StreamMessage.ts'
 import type { UpdateEntriesRequest as mayfly_v1_UpdateEntriesRequest, UpdateEntriesRequest__Output as mayfly_v1_UpdateEntriesRequest__Output } from './mayfly/v1/UpdateEntriesRequest.ts'
+import type { VerifierReport as mayfly_v1_VerifierReport, VerifierReport__Output as mayfly_v1_VerifierReport__Output } from './mayfly/v1/VerifierReport.ts'
 import type { WatchAgentRequest as mayfly_v1_WatchAgentRequest, WatchAgentRequest__Output as mayfly_v1_WatchAgentRequest__Output } from './mayfly/v1/WatchAgentRequest.ts'
 import type { WatchEventsRequest as mayfly_v1_WatchEventsRequest, WatchEventsRequest__Output as mayfly_v1_WatchEventsRequest__Output } from './mayfly/v1/WatchEventsRequest.ts'
 import type { WatchRevocationsRequest as mayfly_v1_WatchRevocationsRequest, WatchRevocationsRequest__Output as mayfly_v1_WatchRevocationsRequest__Output } from './mayfly/v1/WatchRevocationsRequest.ts'
@@ -151,6 +160,7 @@ export interface Services {
   }
   readonly 'mayfly.v1.RevocationStream': {
     readonly Watch: { readonly kind: 'serverStream'; readonly request: mayfly_v1_WatchRevocationsRequest; readonly requestOutput: mayfly_v1_WatchRevocationsRequest__Output; readonly response: mayfly_v1_StreamMessage; readonly responseOutput: mayfly_v1_StreamMessage__Output }
+    readonly Time: { readonly kind: 'unary'; readonly request: mayfly_v1_SignedTimeRequest; readonly requestOutput: mayfly_v1_SignedTimeRequest__Output; readonly response: mayfly_v1_StreamMessage; readonly responseOutput: mayfly_v1_StreamMessage__Output }
   }
   readonly 'mayfly.v1.Revocations': {
     readonly Revoke: { readonly kind: 'unary'; readonly request: mayfly_v1_RevokeRequest; readonly requestOutput: mayfly_v1_RevokeRequest__Output; readonly response: mayfly_v1_RevokeResponse; readonly responseOutput: mayfly_v1_RevokeResponse__Output }
@@ -165,6 +175,14 @@ export interface Services {
   }
   readonly 'mayfly.v1.Sync': {
     readonly Connect: { readonly kind: 'bidi'; readonly request: mayfly_v1_AgentMessage; readonly requestOutput: mayfly_v1_AgentMessage__Output; readonly response: mayfly_v1_ServerMessage; readonly responseOutput: mayfly_v1_ServerMessage__Output }
+  }
+  readonly 'mayfly.v1.VerifierReports': {
+    readonly Report: { readonly kind: 'bidi'; readonly request: mayfly_v1_VerifierReport; readonly requestOutput: mayfly_v1_VerifierReport__Output; readonly response: mayfly_v1_ReportAnswer; readonly responseOutput: mayfly_v1_ReportAnswer__Output }
+  }
+  readonly 'mayfly.v1.Verifiers': {
+    readonly List: { readonly kind: 'unary'; readonly request: mayfly_v1_ListVerifiersRequest; readonly requestOutput: mayfly_v1_ListVerifiersRequest__Output; readonly response: mayfly_v1_ListVerifiersResponse; readonly responseOutput: mayfly_v1_ListVerifiersResponse__Output }
+    readonly RevocationStatus: { readonly kind: 'unary'; readonly request: mayfly_v1_RevocationStatusRequest; readonly requestOutput: mayfly_v1_RevocationStatusRequest__Output; readonly response: mayfly_v1_RevocationStatusResponse; readonly responseOutput: mayfly_v1_RevocationStatusResponse__Output }
+    readonly AwaitReceipts: { readonly kind: 'serverStream'; readonly request: mayfly_v1_AwaitReceiptsRequest; readonly requestOutput: mayfly_v1_AwaitReceiptsRequest__Output; readonly response: mayfly_v1_AwaitReceiptsResponse; readonly responseOutput: mayfly_v1_AwaitReceiptsResponse__Output }
   }
   readonly 'spire.api.server.agent.v1.Agent': {
     readonly CountAgents: { readonly kind: 'unary'; readonly request: spire_api_server_agent_v1_CountAgentsRequest; readonly requestOutput: spire_api_server_agent_v1_CountAgentsRequest__Output; readonly response: spire_api_server_agent_v1_CountAgentsResponse; readonly responseOutput: spire_api_server_agent_v1_CountAgentsResponse__Output }

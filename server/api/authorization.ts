@@ -7,7 +7,7 @@ import type { Caller, SvidCaller } from './caller.ts'
 /** Who may call: `anyone`, even without a certificate; `agent`: one that is attested, neither banned nor disabled; `admin`: on the admin socket, or with an SVID of an admin entry. */
 export type Right = 'anyone' | 'agent' | 'admin'
 
-type ServedService = Exclude<keyof Services, 'SpiffeWorkloadAPI' | 'mayfly.v1.AgentAdmin' | 'grpc.reflection.v1.ServerReflection'>
+type ServedService = Exclude<keyof Services, 'SpiffeWorkloadAPI' | 'mayfly.v1.AgentAdmin' | 'mayfly.v1.VerifierReports' | 'mayfly.v1.Verifiers' | 'grpc.reflection.v1.ServerReflection'>
 type Table = { readonly [S in ServedService]: { readonly [M in keyof Services[S]]: readonly Right[] } }
 
 const admins = ['admin'] as const
@@ -40,6 +40,25 @@ export const rights: Table = {
     BatchSetFederatedBundle: admins,
     BatchDeleteFederatedBundle: admins,
   },
+  'spire.api.server.localauthority.v1.LocalAuthority': {
+    GetX509AuthorityState: admins,
+    PrepareX509Authority: admins,
+    ActivateX509Authority: admins,
+    TaintX509Authority: admins,
+    RevokeX509Authority: admins,
+    TaintX509UpstreamAuthority: admins,
+    RevokeX509UpstreamAuthority: admins,
+    GetJWTAuthorityState: admins,
+    PrepareJWTAuthority: admins,
+    ActivateJWTAuthority: admins,
+    TaintJWTAuthority: admins,
+    RevokeJWTAuthority: admins,
+    GetWITAuthorityState: admins,
+    PrepareWITAuthority: admins,
+    ActivateWITAuthority: admins,
+    TaintWITAuthority: admins,
+    RevokeWITAuthority: admins,
+  },
   'spire.api.server.entry.v1.Entry': {
     CountEntries: admins,
     ListEntries: admins,
@@ -60,7 +79,8 @@ export const rights: Table = {
     NewDownstreamX509CA: admins,
   },
   'mayfly.v1.Sync': { Connect: agents },
-  'mayfly.v1.RevocationStream': { Watch: ['agent', 'admin'] },
+  'mayfly.v1.RevocationStream': { Watch: ['agent', 'admin'], Time: ['agent', 'admin'] },
+  'mayfly.v1.Authorities': { List: admins, Prepare: admins, Activate: admins, Taint: admins, Revoke: admins },
   'mayfly.v1.Registry': { CreateEntries: admins, UpdateEntries: admins, ListEntries: admins, CountEntries: admins, GetEntry: admins },
   'mayfly.v1.Revocations': { Revoke: admins, Disable: admins, Enable: admins, ListDisabled: admins },
   'mayfly.v1.Status': { Get: admins, WatchEvents: admins, FindCredentials: admins },

@@ -104,6 +104,7 @@ export class Connections implements AsyncDisposable {
         return { code: 'PERMISSION_DENIED', message: `${verdict.id} is not in trust domain ${this.#deps.trustDomain}` }
       case 'unindexed':
         return { code: 'PERMISSION_DENIED', message: `the authority of the SVID of ${verdict.id} is not one of this server` }
+      case 'clock_skew':
       case 'stale':
         return { code: 'UNAVAILABLE', message: 'the revocations are not known' }
       default:

@@ -9,15 +9,15 @@ import type { SpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
-import type { StreamFrame } from '../../src/verify/reader.ts'
 import type { Acknowledgements } from '../registry/acknowledgements.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Subscription } from '../registry/subscribers.ts'
 import type { Store } from '../store/port.ts'
-import { agentOf } from './agent-caller.ts'
+import { agentOf, authoritiesOf } from './agent-caller.ts'
 import { bundleToWire } from './bundle-service.ts'
 import type { BundleSource } from './bundle-service.ts'
 import type { Caller } from './caller.ts'
+import type { ServedStream } from './revocation-stream-service.ts'
 import { merge } from './merge.ts'
 import { frameToWire, positionFromWire } from './wire-stream.ts'
 import { Wakeup } from './wakeup.ts'
@@ -30,7 +30,7 @@ export interface SyncServiceDeps {
   /** Told after each new acknowledgement. */
   readonly onAcknowledged: () => void
   readonly bundles: BundleSource
-  readonly revocations: { watch(position: StreamHead, signal: AbortSignal): AsyncIterable<StreamFrame> }
+  readonly revocations: ServedStream
   readonly clock: Clock
   readonly log: Logger
 }
@@ -43,10 +43,10 @@ const maxVersionLength = 255
 
 /** `mayfly.v1.Sync`: one stream for each agent. All that it is authorized for, then every change as soon as it is committed, with the bundle and the revocations. */
 export function syncService(deps: SyncServiceDeps): Handlers<'mayfly.v1.Sync', Caller> {
-  return { Connect: (requests, { peer, signal }) => connect(requests, agentOf(peer), signal, deps) }
+  return { Connect: (requests, { peer, signal }) => connect(requests, agentOf(peer), authoritiesOf(peer), signal, deps) }
 }
 
-async function* connect(requests: AsyncIterable<AgentMessage__Output>, agentId: SpiffeId, signal: AbortSignal, deps: SyncServiceDeps): AsyncGenerator<ServerMessage> {
+async function* connect(requests: AsyncIterable<AgentMessage__Output>, agentId: SpiffeId, signedBy: readonly string[], signal: AbortSignal, deps: SyncServiceDeps): AsyncGenerator<ServerMessage> {
   const { registry, log } = deps
   const messages = requests[Symbol.asyncIterator]()
   const hello = await helloOf(messages, signal, deps.clock)
@@ -59,6 +59,7 @@ async function* connect(requests: AsyncIterable<AgentMessage__Output>, agentId: 
     await recordVersion(agentId, hello.agentVersion, deps)
     yield* merge([
       bundles(deps.bundles, over),
+      renewals(signedBy, deps.bundles, over),
       entries(subscription, wakeup, over, registry),
       revocations(positionFromWire(hello.position), over, deps),
       answers({ [Symbol.asyncIterator]: () => messages }, agentId, deps),
@@ -141,6 +142,24 @@ async function* bundles(source: BundleSource, signal: AbortSignal): AsyncGenerat
   }
 }
 
+/** Asks the agent to renew its own SVID, once another authority can sign, when one above it is tainted. */
+async function* renewals(signedBy: readonly string[], source: BundleSource, signal: AbortSignal): AsyncGenerator<ServerMessage> {
+  const wakeup = new Wakeup()
+  const following = source.onChange(() => wakeup.wake())
+  try {
+    while (!signal.aborted) {
+      const isTainted = source.all().some(({ id, state }) => state === 'tainted' && signedBy.includes(id))
+      if (isTainted && source.all().some(({ state }) => state === 'active')) {
+        yield { renew: { reason: 'the authority that signed the SVID of this agent is tainted' } }
+        return
+      }
+      await wakeup.wait(signal)
+    }
+  } finally {
+    following[Symbol.dispose]()
+  }
+}
+
 async function* revocations(position: StreamHead, signal: AbortSignal, deps: SyncServiceDeps): AsyncGenerator<ServerMessage> {
   for await (const frame of deps.revocations.watch(position, signal)) yield { revocations: frameToWire(frame) }
 }
@@ -162,6 +181,7 @@ async function* answers(messages: AsyncIterable<AgentMessage__Output>, agentId: 
         yield { endedAccepted: { reportId: ended?.reportId ?? 0 } }
         break
       }
+      case 'verifiers':
       case 'hello':
       case undefined:
         throw new MayflyError('INVALID_ARGUMENT', 'a message is neither an ack nor a report')

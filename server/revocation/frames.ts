@@ -45,6 +45,11 @@ export function introductionFrame(state: StreamState, signedAtMs: number, next: 
   return seal({ ...headOf(state, signedAtMs, false), kind: 'introduction', chain: next.chain }, key)
 }
 
+/** The signer's clock, for those who sent these nonces. @param signedAtMs taken after they came */
+export function timeFrame(state: StreamState, signedAtMs: number, nonces: readonly Uint8Array[], key: StreamSigningKey): SharedFrame {
+  return seal({ ...headOf(state, signedAtMs, false), kind: 'time', nonces }, key)
+}
+
 function headOf({ head, set }: StreamState, signedAtMs: number, complete: boolean): FrameHead {
   return { ...head, signedAtMs, floorMinute: set.floorMinute, complete }
 }

@@ -1,3 +1,4 @@
+import { MayflyError } from '../../src/core/errors.ts'
 import type { ChainFacts, CheckOutcome } from '../../src/core/revocation/check.ts'
 import { emptyChainHash, type RevocationEvent } from '../../src/core/revocation/codec.ts'
 import type { StreamHead } from '../../src/core/revocation/follower.ts'
@@ -8,7 +9,7 @@ import type { Logger } from '../../src/ports/logger.ts'
 import type { RevokedChange, StreamFrame } from '../../src/verify/reader.ts'
 import type { RevocationSource } from '../../src/verify/live-connections.ts'
 import type { Commit, Store, StreamEvent } from '../store/port.ts'
-import { batchFrames, heartbeatFrame, introductionFrame, snapshotFrames, type StreamState } from './frames.ts'
+import { batchFrames, heartbeatFrame, introductionFrame, snapshotFrames, timeFrame, type StreamState } from './frames.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { StreamHistory } from './history.ts'
 import { nextKey, type StreamSigner, type StreamSigningKey } from './stream-signer.ts'
@@ -81,7 +82,7 @@ export class RevocationStream implements RevocationSource, AsyncDisposable {
   }
 
   freshness(): Freshness {
-    return { ageMs: 0, aheadMs: 0 }
+    return { ageMs: 0, aheadMs: 0, behindMs: 0 }
   }
 
   /** Called as soon as a revocation is durable, before the call that asked for it returns. It must not throw. */
@@ -115,6 +116,13 @@ export class RevocationStream implements RevocationSource, AsyncDisposable {
     } finally {
       this.#subscribers.delete(subscriber)
     }
+  }
+
+  /** This server's clock, signed for those who sent these nonces, with the certificate of the key. @throws {MayflyError} UNAVAILABLE while there is no certified key */
+  time(nonces: readonly Uint8Array[]): StreamFrame {
+    const key = this.#deps.signer.current
+    if (key === undefined) throw new MayflyError('UNAVAILABLE', 'the revocation stream has no certified key yet')
+    return { frame: timeFrame(this.#state, this.#deps.clock.nowMs(), nonces, key).bytes, signerChain: key.chain }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -16,6 +16,6 @@ export async function startRevocationFeed(source: X509Source, options: Revocatio
   const { clock, random, log } = source.deps
   return RevocationFeed.start(
     { trustDomain: trustDomainOf(source.current().id) },
-    { clock, random, logger: log, bundles: () => source.bundles, open: (position, signal) => source.api.revocationFrames(position, signal), ...options },
+    { clock, random, logger: log, bundles: () => source.bundles, open: (position, signal) => source.api.revocationFrames(position, signal), time: (nonce, signal) => source.api.signerTime(nonce, signal), ...options },
   )
 }

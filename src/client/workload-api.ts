@@ -72,6 +72,11 @@ export class WorkloadApi {
     yield* this.#channel.serverStream('mayfly.v1.RevocationStream', 'Watch', { position: { epoch, seq, chainHash } }, { signal })
   }
 
+  /** The clock of the revocation stream's signer, told to a nonce of 16 bytes. @throws {MayflyError} UNIMPLEMENTED, UNAVAILABLE */
+  async signerTime(nonce: Uint8Array, signal: AbortSignal): Promise<StreamFrame> {
+    return await this.#channel.unary('mayfly.v1.RevocationStream', 'Time', { nonces: [Buffer.from(nonce)] }, { signal, timeoutMs: 5_000 })
+  }
+
   close(): void {
     this.#channel.close()
   }

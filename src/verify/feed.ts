@@ -1,7 +1,8 @@
 import type { ChainFacts, CheckOutcome } from '../core/revocation/check.ts'
 import { emptyChainHash } from '../core/revocation/codec.ts'
 import type { StreamHead } from '../core/revocation/follower.ts'
-import type { Freshness } from '../core/revocation/freshness.ts'
+import { nonceBytes } from '../core/revocation/frame.ts'
+import { skewOf, type Freshness } from '../core/revocation/freshness.ts'
 import type { TrustDomain } from '../core/spiffe-id.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Logger } from '../ports/logger.ts'
@@ -23,6 +24,8 @@ export interface RevocationFeedDeps {
   readonly bundles: () => BundleSet
   /** Opens the stream from a position (all zero: from a snapshot); ends or throws when the connection does, and when the signal aborts. */
   readonly open: (position: StreamHead, signal: AbortSignal) => AsyncIterable<StreamFrame>
+  /** Has the signer's clock told to this nonce, through whatever relays; UNIMPLEMENTED when they are older. Without it the reader trusts its own clock. */
+  readonly time?: (nonce: Uint8Array, signal: AbortSignal) => Promise<StreamFrame>
   /** Keeps the highest head over restarts, so that a stream behind it is refused. */
   readonly heads?: HeadStore
 }
@@ -31,6 +34,8 @@ const firstRetryMs = 100
 const longestRetryMs = 5_000
 /** Heartbeats come each second: a connection that brings nothing of use for this long is left. */
 const silenceLimitMs = 5_000
+const measureEveryMs = 60_000
+const measureSoonMs = 5_000
 const nothing: StreamHead = { epoch: 0, seq: 0, chainHash: emptyChainHash }
 
 /** A reader of the revocation stream that keeps itself connected. Serves what it last knew while the stream is away; {@link freshness} says how old that is. */
@@ -42,6 +47,7 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
   readonly synced: Promise<void>
   #resolveSynced: () => void = () => undefined
   #running: Promise<void> = Promise.resolve()
+  #measuring: Promise<void> = Promise.resolve()
   readonly #keeper: HeadKeeper | undefined
 
   private constructor(config: RevocationFeedConfig, deps: RevocationFeedDeps, highest: StreamHead | undefined) {
@@ -55,6 +61,7 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
   static async start(config: RevocationFeedConfig, deps: RevocationFeedDeps): Promise<RevocationFeed> {
     const feed = new RevocationFeed(config, deps, await deps.heads?.load(config.trustDomain))
     feed.#running = feed.#run(feed.#stop.signal)
+    feed.#measuring = feed.#measure(feed.#stop.signal)
     return feed
   }
 
@@ -77,7 +84,7 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()
-    await this.#running
+    await Promise.all([this.#running, this.#measuring])
     await this.#keeper?.[Symbol.asyncDispose]()
   }
 
@@ -118,6 +125,32 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
     return { received, needsSnapshot: false }
   }
 
+  /** Asks for the signer's time once there is a first state, then each minute; soon again when it failed or the clocks seem to differ. */
+  async #measure(signal: AbortSignal): Promise<void> {
+    const { time, clock, random, logger } = this.#deps
+    if (time === undefined) return
+    const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+    await Promise.race([this.synced, stopped])
+    let wasSkewed = false
+    while (!signal.aborted) {
+      let soon = false
+      try {
+        const nonce = random.bytes(nonceBytes)
+        this.#reader.asksTime(nonce)
+        soon = this.#reader.accept(await time(nonce, signal)).kind !== 'timed'
+      } catch (error) {
+        if (signal.aborted) return
+        soon = true
+        logger.debug({ event: 'revocation.unmeasured', error: String(error) }, 'the clock of the signer could not be measured')
+      }
+      const freshness = this.freshness()
+      const skewMs = freshness === undefined ? undefined : skewOf(freshness)
+      if (skewMs !== undefined && !wasSkewed) logger.error({ event: 'revocation.clock_skew', skewMs }, 'this clock differs from that of the revocation stream by over a second: nothing but class available is accepted')
+      wasSkewed = skewMs !== undefined
+      await clock.sleep(soon || wasSkewed ? measureSoonMs : measureEveryMs, signal).catch(() => undefined) // only aborts
+    }
+  }
+
   async #watch(heardBootMs: () => number, connection: AbortController, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#deps.clock.sleep(silenceLimitMs / 5, signal).catch(() => undefined) // only aborts
@@ -143,6 +176,7 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
       case 'confirmed':
       case 'partial':
       case 'introduced':
+      case 'timed':
       case 'duplicate':
         return
       default:

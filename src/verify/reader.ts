@@ -73,6 +73,11 @@ export class RevocationReader implements RevocationChecker {
     return outcome
   }
 
+  /** A time request with this nonce is sent now; its answer goes to {@link accept}. */
+  asksTime(nonce: Uint8Array): void {
+    this.#follower.asksTime(nonce, this.#time())
+  }
+
   check(facts: ChainFacts): CheckOutcome {
     return this.#follower.set.check(facts)
   }

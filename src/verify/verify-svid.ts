@@ -1,7 +1,7 @@
 import { toHex } from '../core/bytes.ts'
 import { MayflyError } from '../core/errors.ts'
 import type { ChainFacts, CheckOutcome } from '../core/revocation/check.ts'
-import { isWithin, type Freshness, type StalenessClass } from '../core/revocation/freshness.ts'
+import { isWithin, skewOf, type Freshness, type StalenessClass } from '../core/revocation/freshness.ts'
 import { hasGrantSegment, trustDomainOf, type SpiffeId } from '../core/spiffe-id.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import type { Authorizer } from './authorize.ts'
@@ -46,6 +46,8 @@ export type Verdict =
   | { readonly kind: 'unindexed'; readonly id: SpiffeId; readonly authorityId: string }
   /** Revocations are not known freshly enough for the class; `ageMs` unset: not at all. */
   | { readonly kind: 'stale'; readonly id: SpiffeId; readonly class: StalenessClass; readonly ageMs: number | undefined }
+  /** This machine's clock and that of the stream's signer surely differ by more than a second (negative: the signer's is behind): how old the state is cannot be told, and validity neither. */
+  | { readonly kind: 'clock_skew'; readonly id: SpiffeId; readonly class: StalenessClass; readonly skewMs: number }
   | { readonly kind: 'not_authorized'; readonly id: SpiffeId }
 
 export interface AcceptedSvid {
@@ -56,7 +58,7 @@ export interface AcceptedSvid {
   readonly notAfterMs: number
   /** For checking an open connection again. */
   readonly facts: ChainFacts
-  /** Only under `available`: accepted on a state older than `standard` allows. Worth an alarm. */
+  /** Only under `available`: accepted on a state older than `standard` allows, or by a clock that differs from the signer's. Worth an alarm. */
   readonly stale: boolean
   /** Unset when revocation was not checked. */
   readonly ageMs: number | undefined
@@ -98,6 +100,8 @@ function checkRevocation(id: SpiffeId, leaf: Certificate, facts: ChainFacts, che
   const outcome = checker.check(facts)
   if (outcome.kind !== 'good') return refusalOf(outcome, id, leaf)
   const isFresh = isWithin(freshness, limit)
+  const skewMs = skewOf(freshness)
+  if (skewMs !== undefined && limit !== 'available') return { kind: 'clock_skew', id, class: limit, skewMs }
   if (!isFresh && limit !== 'available') return { kind: 'stale', id, class: limit, ageMs }
   return { ...acceptedOf(id, leaf, facts), stale: !isFresh, ageMs }
 }

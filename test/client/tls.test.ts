@@ -47,7 +47,7 @@ class TestRevocations implements RevocationSource {
   }
 
   freshness(): Freshness {
-    return { ageMs: 0, aheadMs: 0 }
+    return { ageMs: 0, aheadMs: 0, behindMs: 0 }
   }
 
   onRevoked(listener: (change: RevokedChange) => void): Disposable {

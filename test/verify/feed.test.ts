@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { skewOf } from '../../src/core/revocation/freshness.ts'
 import type { StreamHead } from '../../src/core/revocation/follower.ts'
 import { BundleSet, RevocationFeed, type HeadStore, type StreamFrame } from '../../src/verify/index.ts'
 import { PrivateKey } from '../../src/x509/private-key.ts'
@@ -41,6 +42,7 @@ describe('a feed', () => {
     opened = []
     saved = []
     kept = undefined
+    time = undefined
   })
 
   afterEach(async () => {
@@ -48,9 +50,11 @@ describe('a feed', () => {
     expect(clock.sleeping).toBe(0)
   })
 
+  let time: ((nonce: Uint8Array) => Promise<StreamFrame>) | undefined
+
   async function start(): Promise<void> {
     present = BundleSet.of({ trustDomain, x509Authorities: [root.der] })
-    feed = await RevocationFeed.start({ trustDomain }, { clock, random: new SeededRandom(), logger: log, bundles: () => present, open, heads })
+    feed = await RevocationFeed.start({ trustDomain }, { clock, random: new SeededRandom(), logger: log, bundles: () => present, open, heads, ...(time === undefined ? {} : { time }) })
     await settle()
   }
 
@@ -84,7 +88,7 @@ describe('a feed', () => {
     stream.snapshots().forEach((frame) => push(frame))
     await settle()
     expect(synced).toBe(true)
-    expect(feed.freshness()).toEqual({ ageMs: 0, aheadMs: 0 })
+    expect(feed.freshness()).toEqual({ ageMs: 0, aheadMs: 0, behindMs: 0 })
     stream.append({ kind: 'revoked', shard: 1, minute: Math.floor(notAfterMs / 60_000), index: 4 })
     push(stream.batchOf(2))
     await settle()
@@ -112,6 +116,35 @@ describe('a feed', () => {
     await clock.advance(10_000)
     expect(opened.at(-1)?.epoch).toBe(0)
     expect(log.facts.some(({ event, ...fact }) => event === 'revocation.refused_frame' && fact['outcome'] === 'gap')).toBe(true)
+  })
+
+  test('measures the signer\'s clock, says once that it differs, and refuses for that until it is set right', async () => {
+    const asked: Uint8Array[] = []
+    time = async (nonce) => {
+      asked.push(nonce)
+      return Promise.resolve({ frame: stream.time([nonce], clock.nowMs() - 30_000), signerChain: [] })
+    }
+    clock.jump(30_000)
+    await start()
+    stream.snapshots().forEach((frame) => push(frame))
+    await settle()
+    const facts = { serial: serialFor(notAfterMs, 4), notAfterMs, authorityId: root.id, aboveIds: [] }
+    expect(feed.check(facts).kind).toBe('good')
+    expect(skewOf(feed.freshness() ?? { ageMs: 0, aheadMs: 0, behindMs: 0 })).toBe(-30_000)
+    await clock.advance(11_000)
+    expect(log.facts.filter(({ event }) => event === 'revocation.clock_skew')).toEqual([{ event: 'revocation.clock_skew', skewMs: -30_000 }])
+    expect(new Set(asked.map((nonce) => Buffer.from(nonce).toString('hex'))).size).toBe(3)
+    clock.jump(-30_000)
+    time = undefined
+  })
+
+  test('without anybody who can tell the signer\'s time it goes by its own clock', async () => {
+    time = async () => Promise.reject(new Error('UNIMPLEMENTED'))
+    await start()
+    stream.snapshots().forEach((frame) => push(frame))
+    await clock.advance(7_000)
+    expect(feed.freshness()).toMatchObject({ aheadMs: 0, behindMs: 0 })
+    expect(log.facts.filter(({ event }) => event === 'revocation.unmeasured')).toHaveLength(2)
   })
 
   test('leaves a connection that has been silent for over five seconds', async () => {

@@ -219,3 +219,22 @@ describe('authorities of a path', () => {
     expect(verify([leaf(first), first, second, first, second, first, second]).kind).toBe('untrusted')
   })
 })
+
+describe('clocks that differ', () => {
+  const checker = (aheadMs: number, behindMs: number, ageMs = 0): VerifyOptions['revocation'] => ({ check: () => ({ kind: 'good' }), freshness: () => ({ ageMs, aheadMs, behindMs }) })
+
+  test.each([
+    ['strict', 1_001, 0, { kind: 'clock_skew', skewMs: 1_001 }],
+    ['standard', 0, 1_001, { kind: 'clock_skew', skewMs: -1_001 }],
+    ['standard', 1_000, 0, { kind: 'accepted', stale: false }],
+    ['available', 0, 1_001, { kind: 'accepted', stale: true }],
+  ] as const)('class %s, signer ahead by %i ms, behind by %i ms', (wanted, aheadMs, behindMs, expected) => {
+    expect(verify([leaf(root)], { revocation: checker(aheadMs, behindMs), class: wanted })).toMatchObject(expected)
+  })
+
+  test('are said before an age that they make worthless, and after a revocation', () => {
+    expect(verify([leaf(root)], { revocation: checker(5_000, 0, 60_000), class: 'strict' }).kind).toBe('clock_skew')
+    const revoked: VerifyOptions['revocation'] = { check: () => ({ kind: 'revoked' }), freshness: () => ({ ageMs: 0, aheadMs: 5_000, behindMs: 0 }) }
+    expect(verify([leaf(root)], { revocation: revoked, class: 'strict' }).kind).toBe('revoked')
+  })
+})

@@ -3,6 +3,7 @@ import { chainHash, emptyChainHash, type RevocationEvent, type Sha256, type Unkn
 import { decodeFrameBody, openFrame, signedBytes, type BatchFrame, type DecodedFrame, type FrameHead, type HeartbeatFrame, type SnapshotFrame } from './frame.ts'
 import { clockSkewLimitMs, type Freshness, type ReaderTime } from './freshness.ts'
 import { RevocationSet } from './set.ts'
+import { SignerClock } from './signer-clock.ts'
 import { joinParts } from './snapshot.ts'
 
 /** The highest point of the stream that a reader has accepted: what it keeps over restarts. */
@@ -25,7 +26,9 @@ export type FrameOutcome =
   | { readonly kind: 'partial' }
   /** The signer names its next key. The chain is not verified here. */
   | { readonly kind: 'introduced'; readonly chain: readonly Uint8Array[] }
-  /** Known already, or older than what is known. */
+  /** The signer's clock was measured; see `freshness`. */
+  | { readonly kind: 'timed' }
+  /** Known already, or older than what is known, or an answer to another's nonce. */
   | { readonly kind: 'duplicate' }
   /** The reader needs a snapshot: it missed events, or its state is not the signer's. Until then it serves what it has and ages. */
   | { readonly kind: 'gap'; readonly why: 'no_state' | 'epoch' | 'seq' | 'hash' | 'root' }
@@ -57,6 +60,7 @@ export class StreamFollower {
   /** From before a restart, or the position. */
   #highest: StreamHead | undefined
   #pending: PendingSnapshot | undefined
+  readonly #clock = new SignerClock()
   /** Of all frames that were accepted, complete or not. */
   #newestSignedMs = 0
   #fresh: { readonly signedAtMs: number; readonly receivedBootMs: number } | undefined
@@ -91,11 +95,22 @@ export class StreamFollower {
     return this.#accept(decoded, time)
   }
 
-  /** Age of the state: the worse of the signer's wall clock and of this machine's time since boot. Unset before the first complete frame. */
+  /** A time request with this nonce is sent now; its answer goes to {@link receive}. */
+  asksTime(nonce: Uint8Array, time: ReaderTime): void {
+    this.#clock.asks(nonce, time.bootMs)
+  }
+
+  /**
+   * Age of the state: the worse of the signer's wall clock, as it was measured (else this machine's), and of this machine's time since boot. Unset before the first
+   * complete frame.
+   */
   freshness(time: ReaderTime): Freshness | undefined {
     if (this.#fresh === undefined) return undefined
-    const wallMs = time.nowMs - this.#fresh.signedAtMs
-    return { ageMs: Math.max(0, wallMs, time.bootMs - this.#fresh.receivedBootMs), aheadMs: Math.max(0, -wallMs) }
+    const { signedAtMs, receivedBootMs } = this.#fresh
+    const measured = this.#clock.at(time)
+    const signerMs = measured?.mostMs ?? time.nowMs
+    const skewMs = measured === undefined ? 0 : measured.leastMs > time.nowMs ? measured.leastMs - time.nowMs : Math.min(0, measured.mostMs - time.nowMs)
+    return { ageMs: Math.max(0, signerMs - signedAtMs, time.bootMs - receivedBootMs), aheadMs: Math.max(0, signedAtMs - signerMs, skewMs), behindMs: Math.max(0, -skewMs) }
   }
 
   #accept(frame: DecodedFrame, time: ReaderTime): FrameOutcome {
@@ -108,6 +123,8 @@ export class StreamFollower {
         return this.#snapshot(frame, time)
       case 'introduction':
         return { kind: 'introduced', chain: frame.chain }
+      case 'time':
+        return this.#clock.answered(frame.nonces, frame.signedAtMs, time.bootMs) ? { kind: 'timed' } : { kind: 'duplicate' }
       default:
         return frame satisfies never
     }
@@ -201,11 +218,12 @@ export class StreamFollower {
   }
 
   /** Only a frame signed later counts as newer, unless what we have claims to be from the future: its signer's clock was set right since. */
-  #refresh(frame: FrameHead, { nowMs, bootMs }: ReaderTime): void {
+  #refresh(frame: FrameHead, time: ReaderTime): void {
+    const signerMs = this.#clock.at(time)?.mostMs ?? time.nowMs
     this.#newestSignedMs = Math.max(this.#newestSignedMs, frame.signedAtMs)
     if (!frame.complete || this.#isBehind) return
-    if (this.#fresh !== undefined && frame.signedAtMs <= this.#fresh.signedAtMs && this.#fresh.signedAtMs <= nowMs + clockSkewLimitMs) return
-    this.#fresh = { signedAtMs: frame.signedAtMs, receivedBootMs: bootMs }
+    if (this.#fresh !== undefined && frame.signedAtMs <= this.#fresh.signedAtMs && this.#fresh.signedAtMs <= signerMs + clockSkewLimitMs) return
+    this.#fresh = { signedAtMs: frame.signedAtMs, receivedBootMs: time.bootMs }
   }
 }
 

@@ -47,9 +47,16 @@ export interface IntroductionFrame extends FrameHead {
   readonly chain: readonly Uint8Array[]
 }
 
-export type Frame = BatchFrame | HeartbeatFrame | SnapshotFrame | IntroductionFrame
+/** The signer's wall clock, for those who sent these nonces. It says nothing of the set. */
+export interface TimeFrame extends FrameHead {
+  readonly kind: 'time'
+  /** {@link nonceBytes} each, 1 to {@link maxNonces}. */
+  readonly nonces: readonly Uint8Array[]
+}
+
+export type Frame = BatchFrame | HeartbeatFrame | SnapshotFrame | IntroductionFrame | TimeFrame
 /** A batch whose events were read. */
-export type DecodedFrame = (BatchFrame & { readonly decoded: readonly (RevocationEvent | UnknownEvent)[] }) | HeartbeatFrame | SnapshotFrame | IntroductionFrame
+export type DecodedFrame = (BatchFrame & { readonly decoded: readonly (RevocationEvent | UnknownEvent)[] }) | HeartbeatFrame | SnapshotFrame | IntroductionFrame | TimeFrame
 
 /** A frame split into what was signed and by whom. Nothing is verified. */
 export interface OpenedFrame {
@@ -59,10 +66,12 @@ export interface OpenedFrame {
   readonly signature: Uint8Array
 }
 
-export const frameKinds = { batch: 1, heartbeat: 2, snapshot: 3, introduction: 4 } as const
+export const frameKinds = { batch: 1, heartbeat: 2, snapshot: 3, introduction: 4, time: 5 } as const
 export const frameVersion = 1
 export const maxFrameBytes = 2_097_152
 export const maxSnapshotParts = 256
+export const nonceBytes = 16
+export const maxNonces = 64
 const maxBatchEvents = 65_535
 const maxIntroducedCertificates = 8
 const signatureBytes = 64
@@ -120,6 +129,10 @@ export function encodeFrameBody(frame: Frame): Uint8Array {
         writer.bytes(certificate)
       }
       break
+    case 'time':
+      writer.u8(frame.nonces.length)
+      for (const nonce of frame.nonces) writer.bytes(nonce)
+      break
     default:
       return frame satisfies never
   }
@@ -164,6 +177,11 @@ function readRest(kind: number, head: FrameHead, reader: ByteReader): DecodedFra
       if (count === 0 || count > maxIntroducedCertificates) return undefined
       const chain = Array.from({ length: count }, () => reader.bytes(reader.u16()))
       return chain.some((certificate) => certificate.length === 0) ? undefined : { ...head, kind: 'introduction', chain }
+    }
+    case frameKinds.time: {
+      const count = reader.u8()
+      if (count === 0 || count > maxNonces) return undefined
+      return { ...head, kind: 'time', nonces: Array.from({ length: count }, () => reader.bytes(nonceBytes)) }
     }
     default:
       return undefined

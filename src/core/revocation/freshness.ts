@@ -9,8 +9,10 @@ export interface ReaderTime {
 export interface Freshness {
   /** How old the state may be. */
   readonly ageMs: number
-  /** How far the signer's clock is ahead of this one at least; 0 when it is not. */
+  /** How far the signer's clock is ahead of this one at least; 0 when it is not, as far as is known. */
   readonly aheadMs: number
+  /** How far the signer's clock is behind this one at least; 0 when it is not, or was not measured. */
+  readonly behindMs: number
 }
 
 /** How old a verifier's state may be (design 6). `available`: any age, and the verdict says that it is stale. */
@@ -21,7 +23,13 @@ export const stalenessLimitMs: Readonly<Record<StalenessClass, number>> = { stri
 /** Clocks of signer and reader may differ by this much; more is not fresh. */
 export const clockSkewLimitMs = 1_000
 
-/** Whether a state of this freshness is within the limit; nothing received is not. */
+/** Whether a state of this freshness is within the limit; nothing received is not, and neither is one that is measured by clocks which differ. */
 export function isWithin(freshness: Freshness | undefined, limit: StalenessClass): boolean {
-  return freshness !== undefined && freshness.ageMs <= stalenessLimitMs[limit] && freshness.aheadMs <= clockSkewLimitMs
+  return freshness !== undefined && freshness.ageMs <= stalenessLimitMs[limit] && skewOf(freshness) === undefined
+}
+
+/** By how much the signer's clock is surely ahead (or behind, when negative), if that is more than {@link clockSkewLimitMs}. */
+export function skewOf({ aheadMs, behindMs }: Freshness): number | undefined {
+  if (aheadMs > clockSkewLimitMs) return aheadMs
+  return behindMs > clockSkewLimitMs ? -behindMs : undefined
 }

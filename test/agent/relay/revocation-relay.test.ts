@@ -22,7 +22,7 @@ beforeEach(() => {
   clock = new FakeClock(nowMs)
   stream = new SignedSimStream(ca)
   snapshotsWanted = 0
-  relay = new RevocationRelay({ maxReaders: 10, maxFrames: 4 }, { clock, log: new KeptLog(), anchors: () => anchors, wantSnapshot: () => void snapshotsWanted++ })
+  relay = new RevocationRelay({ maxReaders: 10, maxFrames: 4 }, { clock, log: new KeptLog(), anchors: () => anchors, askTime: async () => Promise.reject(new Error('nobody to ask')), wantSnapshot: () => void snapshotsWanted++ })
 })
 
 describe('a reader behind the relay', () => {

@@ -36,7 +36,7 @@ beforeEach(async () => {
   }
   signer = StreamSigner.start({ clock, logger: log, certify })
   stream = await RevocationStream.start({ store, signer, clock, logger: log })
-  relay = new RevocationRelay({ maxReaders: 10, maxFrames: 50 }, { clock, log, anchors: () => anchors, wantSnapshot: () => void pump(true) })
+  relay = new RevocationRelay({ maxReaders: 10, maxFrames: 50 }, { clock, log, anchors: () => anchors, askTime: async (nonces) => Promise.resolve(stream.time(nonces)), wantSnapshot: () => void pump(true) })
   void pump(false)
   await settle()
 })
@@ -111,4 +111,44 @@ test('many batches lead to a newer snapshot, and nobody notices but by being rig
     expect(reader.position).toEqual(stream.head)
   }
   expect(late.kinds.length).toBeLessThan(120)
+})
+
+test('a verifier measures the server\'s clock through the relay, many in one signed answer, and says by how much its own differs', async () => {
+  let asked = 0
+  const slow = new RevocationRelay(
+    { maxReaders: 10, maxFrames: 50 },
+    {
+      clock,
+      log,
+      anchors: () => anchors,
+      wantSnapshot: () => undefined,
+      askTime: async (nonces) => {
+        asked++
+        await clock.sleep(20, ends.signal)
+        return stream.time(nonces)
+      },
+    },
+  )
+  /** A machine whose wall clock is ten seconds ahead. */
+  const skewed = { nowMs: () => clock.nowMs() + 10_000, bootMs: () => clock.bootMs() }
+  const readers = Array.from({ length: 100 }, (_, at) => ({ nonce: new Uint8Array(16).fill(at), reader: new RevocationReader({ clock: { ...skewed, sleep: async (ms, signal) => clock.sleep(ms, signal) }, anchors: () => anchors }) }))
+  const measured = readers.map(async ({ nonce, reader }) => {
+    for await (const message of relay.watch(nowhere, ends.signal)) if (reader.accept(message).kind === 'confirmed') break
+    reader.asksTime(nonce)
+    return reader.accept(await slow.time([nonce])).kind
+  })
+  await clock.advance(1_000)
+  expect(new Set(await Promise.all(measured))).toEqual(new Set(['timed']))
+  expect(asked).toBeLessThanOrEqual(3)
+  for (const { reader } of readers) {
+    expect(reader.freshness()?.aheadMs).toBe(0)
+    expect(reader.freshness()?.behindMs).toBeGreaterThan(9_900)
+    expect(reader.freshness()?.behindMs).toBeLessThanOrEqual(10_000)
+  }
+})
+
+test('when the server cannot be asked for the time, whoever asks is told, and the next one may ask again', async () => {
+  const failing = new RevocationRelay({ maxReaders: 10, maxFrames: 50 }, { clock, log, anchors: () => anchors, wantSnapshot: () => undefined, askTime: async () => Promise.reject(new Error('away')) })
+  await expect(failing.time([new Uint8Array(16)])).rejects.toThrow('away')
+  await expect(failing.time([new Uint8Array(16)])).rejects.toThrow('away')
 })

@@ -2,12 +2,13 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { RevocationEvent } from '../../../src/core/revocation/codec.ts'
 import type { StreamFollower } from '../../../src/core/revocation/follower.ts'
-import { isWithin, stalenessLimitMs } from '../../../src/core/revocation/freshness.ts'
+import { isWithin, skewOf, stalenessLimitMs } from '../../../src/core/revocation/freshness.ts'
 import { sealFrame } from '../../../src/core/revocation/frame.ts'
 import { sha256, SimStream, toyFollower, toySign } from '../../support/revocation/sim-stream.ts'
 import { anyEvent } from './arbitraries.ts'
 
 const t0 = 1_000_000
+const unknown = { ageMs: 0, aheadMs: 0, behindMs: 0 }
 const at = (ms: number): { nowMs: number; bootMs: number } => ({ nowMs: ms, bootMs: ms - t0 + 500 })
 
 function revoke(index: number): RevocationEvent {
@@ -189,7 +190,7 @@ describe('freshness', () => {
     const stream = streamOf(1)
     const follower = followerAt(stream, 1)
     expect(follower.freshness({ nowMs: t0 + 200, bootMs: 500 })?.ageMs).toBe(200)
-    expect(follower.freshness({ nowMs: t0 - 60_000, bootMs: 500 + 5_000 })).toEqual({ ageMs: 5_000, aheadMs: 60_000 })
+    expect(follower.freshness({ nowMs: t0 - 60_000, bootMs: 500 + 5_000 })).toEqual({ ageMs: 5_000, aheadMs: 60_000, behindMs: 0 })
   })
 
   test('receiving the same frame again does not refresh', () => {
@@ -217,11 +218,67 @@ describe('freshness', () => {
     expect(isWithin(follower.freshness(at(t0 + 2_000)), 'strict')).toBe(true)
   })
 
+  test('is told by the signer\'s clock once that was measured, whatever this machine\'s says', () => {
+    const stream = streamOf(1)
+    const follower = followerAt(stream, 1)
+    const nonce = new Uint8Array(16).fill(9)
+    const away = 3_600_000
+    // this machine is an hour behind: the same moments, by its clock
+    const local = (ms: number) => ({ nowMs: t0 + ms - away, bootMs: 500 + ms })
+    follower.receive(stream.heartbeat(1, t0 + 1_000), local(1_000))
+    expect(skewOf(follower.freshness(local(1_000)) ?? unknown)).toBe(away)
+    follower.asksTime(nonce, local(2_000))
+    expect(follower.receive(stream.time([new Uint8Array(16), nonce], t0 + 2_010), local(2_040))).toEqual({ kind: 'timed' })
+    expect(follower.receive(stream.time([nonce], t0 + 9_000), local(2_050))).toEqual({ kind: 'duplicate' })
+    const measured = follower.freshness(local(2_040))
+    expect(measured).toEqual({ ageMs: 1_050, aheadMs: away - 30, behindMs: 0 })
+    // set right: fresh at once, and the age is still told by the signer's clock
+    expect(follower.freshness({ nowMs: t0 + 2_500, bootMs: 500 + 2_500 })).toEqual({ ageMs: 1_510, aheadMs: 0, behindMs: 0 })
+    // and an hour ahead
+    const ahead = follower.freshness({ nowMs: t0 + 2_500 + away, bootMs: 500 + 2_500 })
+    expect([ahead?.ageMs, skewOf(ahead ?? unknown)]).toEqual([1_510, -(away - 10)])
+    expect(isWithin(ahead, 'standard')).toBe(false)
+  })
+
+  test('a measurement that took over five seconds says nothing, and one of five minutes ago no more', () => {
+    const stream = streamOf(1)
+    const follower = followerAt(stream, 1)
+    const nonce = new Uint8Array(16).fill(9)
+    follower.asksTime(nonce, at(t0))
+    expect(follower.receive(stream.time([nonce], t0 + 60_000), at(t0 + 5_001))).toEqual({ kind: 'duplicate' })
+    follower.asksTime(nonce, at(t0 + 6_000))
+    expect(follower.receive(stream.time([nonce], t0 + 66_000), at(t0 + 6_000))).toEqual({ kind: 'timed' })
+    expect(follower.freshness(at(t0 + 300_000))?.aheadMs).toBe(60_000)
+    expect(follower.freshness(at(t0 + 306_001))?.aheadMs).toBe(0)
+  })
+
+  test('property: whoever delays the nonce, the answer or the frames makes a reader staler and never fresher', () => {
+    const delay = fc.integer({ min: 0, max: 8_000 })
+    fc.assert(
+      fc.property(delay, delay, delay, fc.integer({ min: -100_000, max: 100_000 }), fc.integer({ min: 0, max: 20_000 }), (up, down, late, wallMs, laterMs) => {
+        const stream = streamOf(1)
+        const follower = followerAt(stream, 1)
+        const nonce = new Uint8Array(16).fill(9)
+        // true time is the signer's clock; the reader's wall clock is off by wallMs
+        const local = (trueMs: number) => ({ nowMs: trueMs + wallMs, bootMs: trueMs - t0 })
+        follower.asksTime(nonce, local(t0))
+        const timed = follower.receive(stream.time([nonce], t0 + up), local(t0 + up + down)).kind === 'timed'
+        const signedAtMs = t0 + up + down
+        follower.receive(stream.heartbeat(1, signedAtMs), local(signedAtMs + late))
+        const now = signedAtMs + late + laterMs
+        const freshness = follower.freshness(local(now))
+        const isFresh = isWithin(freshness, 'strict')
+        if (timed && isFresh) expect(now - signedAtMs).toBeLessThanOrEqual(3_000)
+        if (timed && freshness !== undefined && skewOf(freshness) !== undefined) expect(Math.abs(wallMs)).toBeGreaterThan(1_000)
+      }),
+    )
+  })
+
   test('classes: strict 3 s, standard 15 s, nothing received is never within', () => {
-    expect(isWithin({ ageMs: 3_000, aheadMs: 0 }, 'strict')).toBe(true)
-    expect(isWithin({ ageMs: 3_001, aheadMs: 0 }, 'strict')).toBe(false)
-    expect(isWithin({ ageMs: 15_000, aheadMs: 0 }, 'standard')).toBe(true)
-    expect(isWithin({ ageMs: 15_001, aheadMs: 0 }, 'standard')).toBe(false)
+    expect(isWithin({ ageMs: 3_000, aheadMs: 0, behindMs: 0 }, 'strict')).toBe(true)
+    expect(isWithin({ ageMs: 3_001, aheadMs: 0, behindMs: 0 }, 'strict')).toBe(false)
+    expect(isWithin({ ageMs: 15_000, aheadMs: 0, behindMs: 0 }, 'standard')).toBe(true)
+    expect(isWithin({ ageMs: 15_001, aheadMs: 0, behindMs: 0 }, 'standard')).toBe(false)
     expect(isWithin(undefined, 'standard')).toBe(false)
   })
 })

@@ -51,7 +51,7 @@ describe('test/vectors/revocation', () => {
       const frame = decodeFrameBody(body)
       expect(frame && toHex(encodeFrameBody(frame))).toBe(toHex(body))
     }
-    expect(lines('frames').length).toBe(6)
+    expect(lines('frames').length).toBe(7)
   })
 
   test.each(lines('refused').map(([hex, ...why]) => [why.join(' '), hex] as const))('refused.txt: %s', (_why, hex) => {

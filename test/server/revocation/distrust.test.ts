@@ -56,7 +56,7 @@ function issuerOf(): string | undefined {
 test('when its authority is tainted, the key of the stream is replaced by one under the next, without a moment of silence', async () => {
   const before = signer.current
   const first = authorities.active().id
-  const tainted = authorities.taint(first, by)
+  const tainted = authorities.taint(first, by, { replaceActive: true })
   while (distrust.length === 0) {
     expect(signer.current).toBeDefined()
     await settle()
@@ -72,7 +72,7 @@ test('when its authority is tainted, the key of the stream is replaced by one un
 
 test('when its authority is revoked, the key of the stream is dropped at once and the next is under another', async () => {
   const first = authorities.active().id
-  const revoked = authorities.revoke(first, by)
+  const revoked = authorities.revoke(first, by, { replaceActive: true })
   while (distrust.length === 0) await settle()
   expect(distrust[0]).toBe(false)
   await revoked

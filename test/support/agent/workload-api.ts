@@ -58,7 +58,7 @@ export class TestApi implements AsyncDisposable {
     this.#isSynced = options.synced ?? true
     this.signer = new TestSigner(systemClock, options.ttlMs ?? 900_000)
     this.trust = new Trust({ trustDomain: parseTrustDomain('test.example'), x509Authorities: [this.signer.issuer.certificate], sequence: 1n, refreshHintSeconds: undefined })
-    this.relay = new RevocationRelay({ maxReaders: 100, maxFrames: 100 }, { clock: systemClock, log: this.log, anchors: () => this.trust.bundles.authoritiesOf(this.trust.trustDomain), wantSnapshot: () => undefined })
+    this.relay = new RevocationRelay({ maxReaders: 100, maxFrames: 100 }, { clock: systemClock, log: this.log, anchors: () => this.trust.bundles.authoritiesOf(this.trust.trustDomain), askTime: async () => Promise.reject(new Error('nobody to ask')), wantSnapshot: () => undefined })
     const standing = new SvidStanding(this.trust, this.relay.reader, systemClock, this.log)
     this.svids = SvidCache.start(
       { maxSvids: 1_000, maxBatch: 100, retry: { leastMs: 50, mostMs: 1_000 }, maxSleepMs: 1_000 },

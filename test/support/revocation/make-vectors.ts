@@ -52,6 +52,7 @@ const frames: readonly (readonly [string, Frame])[] = [
   ['snapshot at 3 in one part', { ...head, kind: 'snapshot', seq: 3, chainHash: hashAt(3), complete: true, part: 0, parts: 1, content: splitSnapshot(small.snapshot(), 1_000_000)[0] ?? { authorities: [], buckets: [] } }],
   ['snapshot at 0, empty', { ...head, kind: 'snapshot', seq: 0, chainHash: hashAt(0), complete: true, part: 0, parts: 1, content: { authorities: [], buckets: [] } }],
   ['introduction of a certificate (here three bytes)', { ...head, kind: 'introduction', seq, chainHash: hashAt(seq), complete: false, chain: [Uint8Array.of(0x30, 0x01, 0x00)] }],
+  ['time, for two nonces', { ...head, kind: 'time', seq, chainHash: hashAt(seq), complete: false, nonces: [new Uint8Array(16).fill(0x11), new Uint8Array(16).fill(0x22)] }],
 ]
 const sealed = frames.map(([name, frame]) => ({ name, bytes: sealFrame(frame, keyId, (bytes) => key.sign(bytes)) }))
 
@@ -70,7 +71,7 @@ writeFileSync(
   new URL('refused.txt', folder),
   [
     '# bodies of frames (without key id and signature) that must be refused, and why',
-    `${changed(2, 0, 5)} a kind that does not exist`,
+    `${changed(2, 0, 6)} a kind that does not exist`,
     `${changed(2, 1, 2)} another version`,
     `${changed(2, 2, 2)} a flag that does not exist`,
     `${changed(2, 3, 0x20)} an epoch over 2^53 - 1`,
@@ -83,6 +84,9 @@ writeFileSync(
     `${changed(3, 66, 0)} no parts at all`,
     `${changed(3, 64, 1)} a part beyond the last`,
     `${changed(3, 67, 3)} an unknown section below 128`,
+    `${changed(6, 63, 0)} a time for no nonce`,
+    `${changed(6, 63, 65)} a time for more nonces than 64`,
+    `${changed(6, 63, 3)} a time that lacks a nonce`,
     '',
   ].join('\n'),
 )

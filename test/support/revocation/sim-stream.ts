@@ -82,6 +82,10 @@ export class SimStream {
     return parts.map((content, part) => this.seal({ ...this.#head(seq, signedAtMs, true), kind: 'snapshot', part, parts: parts.length, content }))
   }
 
+  time(nonces: readonly Uint8Array[], signedAtMs: number): Uint8Array {
+    return this.seal({ ...this.#head(this.events.length, signedAtMs, false), kind: 'time', nonces })
+  }
+
   seal(frame: Frame): Uint8Array {
     return sealFrame(frame, toyKeyId, toySign)
   }

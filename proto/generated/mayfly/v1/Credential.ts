@@ -1,5 +1,6 @@
 // Original file: proto/mayfly/v1/admin.proto
 
+import type { Use as _mayfly_v1_Use, Use__Output as _mayfly_v1_Use__Output } from '../../mayfly/v1/Use.ts';
 import type { Long } from '@grpc/proto-loader';
 
 export interface Credential {
@@ -16,6 +17,7 @@ export interface Credential {
   'issuedAtMs'?: (number | string | Long);
   'notAfterMs'?: (number | string | Long);
   'endedAtMs'?: (number | string | Long);
+  'uses'?: (_mayfly_v1_Use)[];
 }
 
 export interface Credential__Output {
@@ -32,4 +34,5 @@ export interface Credential__Output {
   'issuedAtMs': (number);
   'notAfterMs': (number);
   'endedAtMs': (number);
+  'uses': (_mayfly_v1_Use__Output)[];
 }
