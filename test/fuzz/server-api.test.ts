@@ -68,4 +68,5 @@ fuzzCalls(
     expect(answer.status).not.toBe(0)
   },
   stillServes,
+  0.5,
 )

@@ -51,27 +51,33 @@ describe.skipIf(!isRoot)('ten thousand idle connections', { timeout: 240_000 }, 
     return Object.assign(stack, { programs })
   }
 
-  test('on the workload socket: another workload is served within a second, and the memory comes back', async () => {
+  test('on the workload socket: another workload is served within a second, and a second crowd takes no more than the first', async () => {
     await newWorkload()
     const [before, filesBefore] = [residentBytes(agentPid), openFiles(agentPid)]
-    const held = await crowd(10_000, { path: agent.workloadSocket, send: preface }, [20_001, 20_002, 20_003, 20_004])
-    await using watch = new Watch(agentPid, newWorkload)
-    await expect.poll(() => watch.calls, { timeout: 60_000 }).toBeGreaterThan(50)
-    const { slowestMs, mostBytes } = await watch.end()
-    const files = openFiles(agentPid)
-    await held[Symbol.asyncDispose]()
-    await expect.poll(() => openFiles(agentPid), { timeout: 30_000 }).toBeLessThan(filesBefore + 20)
-    await Promise.all(Array.from({ length: 20 }, newWorkload))
-    await expect.poll(() => residentBytes(agentPid), { timeout: 90_000, interval: 1_000 }).toBeLessThan(before + (mostBytes - before) / 2 + 40 * megabyte)
-    console.error(`workload socket: ${files} files, slowest ${slowestMs.toFixed(0)} ms, memory ${mb(before)} → ${mb(mostBytes)} → ${mb(residentBytes(agentPid))} MB`)
-    expect(slowestMs).toBeLessThan(1_000)
-    expect(mostBytes - before).toBeLessThan(600 * megabyte)
+    const peaks: number[] = []
+    for (let round = 0; round < 2; round++) {
+      const held = await crowd(10_000, { path: agent.workloadSocket, send: preface }, [20_001, 20_002, 20_003, 20_004])
+      await expect.poll(() => openFiles(agentPid), { timeout: 60_000 }).toBeGreaterThan(10_000) // all of them, out of the kernel's queue
+      await newWorkload()
+      await using watch = new Watch(agentPid, newWorkload)
+      await expect.poll(() => watch.calls, { timeout: 60_000 }).toBeGreaterThan(50)
+      const { slowestMs, mostBytes } = await watch.end()
+      peaks.push(mostBytes)
+      await held[Symbol.asyncDispose]()
+      await expect.poll(() => openFiles(agentPid), { timeout: 60_000 }).toBeLessThan(filesBefore + 20)
+      console.error(`workload socket: slowest ${slowestMs.toFixed(0)} ms, memory ${mb(before)} → ${mb(mostBytes)} → ${mb(residentBytes(agentPid))} MB`)
+      expect(slowestMs).toBeLessThan(1_000)
+    }
+    const [first = 0, second = 0] = peaks
+    expect(first - before).toBeLessThan(700 * megabyte)
+    expect(second).toBeLessThan(first * 1.3)
   })
 
-  test('of one user on the workload socket: it is stopped at its share, and others are served', async () => {
+  test('of one process on the workload socket: it is stopped at its share, and others are served', async () => {
+    const filesBefore = openFiles(agentPid)
     await using greedy = new Program(node24, [crowdProgram, JSON.stringify({ path: agent.workloadSocket, count: 5_000 })], { uid: 20_009, gid: 20_009 })
-    const { refused } = await greedy.event('open')
-    expect(Number(refused)).toBeGreaterThan(3_000)
+    await greedy.event('open')
+    await expect.poll(() => openFiles(agentPid), { timeout: 30_000 }).toBeLessThan(filesBefore + 1_100)
     await newWorkload()
   })
 

@@ -29,22 +29,23 @@ const fewRuns = 60
  * A target: first each input kept in `test/fuzz/corpus/<target>`, then new ones for MAYFLY_FUZZ_SECONDS, or a few when that is unset.
  * A failure names the smallest input found, as the file to keep.
  * @param check throws for what must not be
+ * @param share of that time, for what needs less
  */
-export function fuzz<T>(target: string, claim: string, form: Form<T>, inputs: fc.Arbitrary<T>, check: (input: T) => void): void {
+export function fuzz<T>(target: string, claim: string, form: Form<T>, inputs: fc.Arbitrary<T>, check: (input: T) => void, share = 1): void {
   describe(target, () => {
     keptInputs(target, form, check)
     test(claim, () => {
-      report(target, form, fc.check(fc.property(inputs, check), bounds()))
+      report(target, form, fc.check(fc.property(inputs, check), bounds(share)))
     }, timeoutMs)
   })
 }
 
-/** As {@link fuzz}, for what answers later. `prepare` runs once before, `conclude` once after all inputs. */
-export function fuzzCalls<T>(target: string, claim: string, form: Form<T>, inputs: fc.Arbitrary<T>, check: (input: T) => Promise<void>, conclude: () => Promise<void>): void {
+/** As {@link fuzz}, for what answers later. `conclude` runs once, after all inputs. */
+export function fuzzCalls<T>(target: string, claim: string, form: Form<T>, inputs: fc.Arbitrary<T>, check: (input: T) => Promise<void>, conclude: () => Promise<void>, share = 1): void {
   describe(target, () => {
     keptInputs(target, form, check)
     test(claim, async () => {
-      report(target, form, await fc.check(fc.asyncProperty(inputs, check), bounds()))
+      report(target, form, await fc.check(fc.asyncProperty(inputs, check), bounds(share)))
       await conclude()
     }, timeoutMs)
   })
@@ -60,8 +61,8 @@ function keptInputs<T>(target: string, form: Form<T>, check: (input: T) => void 
   })
 }
 
-function bounds<T>(): fc.Parameters<[T]> {
-  return seconds === undefined ? { numRuns: fewRuns } : { numRuns: Number.MAX_SAFE_INTEGER, interruptAfterTimeLimit: seconds * 1_000, markInterruptAsFailure: false, maxSkipsPerRun: 1_000 }
+function bounds<T>(share: number): fc.Parameters<[T]> {
+  return seconds === undefined ? { numRuns: fewRuns } : { numRuns: Number.MAX_SAFE_INTEGER, interruptAfterTimeLimit: seconds * share * 1_000, markInterruptAsFailure: false, maxSkipsPerRun: 1_000 }
 }
 
 function report<T>(target: string, form: Form<T>, details: fc.RunDetails<[T]>): void {
