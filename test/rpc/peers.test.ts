@@ -8,7 +8,9 @@ import { expect, onTestFinished, test } from 'vitest'
 import { listenUnix } from '../../src/rpc/listen-unix.ts'
 import { RpcServer } from '../../src/rpc/server.ts'
 import { systemClock } from '../../src/system/clock.ts'
+import { worldReadable } from '../support/product/world-readable.ts'
 import { peerCredentials } from '../../src/system/linux/peer-credentials.ts'
+import { worldReadable } from '../support/product/world-readable.ts'
 import { KeptLog } from '../support/agent/quiet.ts'
 import { isRoot, skipAloud } from '../support/processes/processes.ts'
 
@@ -47,7 +49,7 @@ test('each call finds the process, the user and the connection it came from, wit
   })
 
   const users = isRoot ? [0, 4001, 4002, 4003, 0, 4001] : [undefined, undefined, undefined]
-  const reports = await Promise.all(users.map(async (uid) => run(process.execPath, [script, listener.address, '8', '40'], uid === undefined ? {} : { uid, gid: uid, cwd: '/' })))
+  const reports = await Promise.all(users.map(async (uid) => run(uid === undefined ? process.execPath : worldReadable(process.execPath), [script, listener.address, '8', '40'], uid === undefined ? {} : { uid, gid: uid, cwd: '/' })))
   for (const { stdout } of reports) expect(JSON.parse(stdout)).toEqual({ right: 320, wrong: [] })
   await expect.poll(() => server.connections).toBe(0)
 })

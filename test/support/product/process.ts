@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
+import { worldReadable } from './world-readable.ts'
+
 export const root: string = join(import.meta.dirname, '../../..')
 export const node24: string = process.execPath
 
@@ -20,10 +22,11 @@ export class Program implements AsyncDisposable {
   #ended = false
 
   constructor(command: string, args: readonly string[], options: { readonly env?: Readonly<Record<string, string>>; readonly uid?: number; readonly gid?: number; readonly cwd?: string } = {}) {
-    this.child = spawn(command, args, {
+    const shown = options.uid === undefined ? (text: string): string => text : worldReadable
+    this.child = spawn(shown(command), args.map(shown), {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...options.env },
-      cwd: options.cwd ?? root,
+      cwd: options.cwd ?? (options.uid === undefined ? root : '/'),
       ...(options.uid === undefined ? {} : { uid: options.uid }),
       ...(options.gid === undefined ? {} : { gid: options.gid }),
     })
