@@ -59,6 +59,12 @@ function fieldsOf(record: JournalRecord): Readonly<Record<string, unknown>> {
       return { count: record.serials.length, serials: record.serials.slice(0, maxNamed), bit: record.bit, cause: record.cause, reason: record.reason, by: record.by }
     case 'credentials.pruned':
       return { beforeMs: record.beforeMs }
+    case 'verifiers.registered':
+      return { count: record.verifiers.length, verifiers: record.verifiers.slice(0, maxNamed).map(({ instance, spiffeId, class: wanted, software, agentId }) => ({ instance, spiffeId, class: wanted, software, agentId })) }
+    case 'verifiers.removed':
+      return { count: record.instances.length, instances: record.instances.slice(0, maxNamed) }
+    case 'uses.reported':
+      return { count: record.uses.length, uses: record.uses.slice(0, maxNamed) }
     case 'stream.pruned':
       return { throughSeq: record.throughSeq }
     case 'target.disabled':

@@ -1,6 +1,6 @@
 import type { Entry } from '../../src/core/entry.ts'
 import type { SpiffeId } from '../../src/core/spiffe-id.ts'
-import type { Authority, CredentialRequest, EndCause, Target } from '../store/port.ts'
+import type { Authority, CredentialRequest, CredentialUse, EndCause, RegisteredVerifier, Target } from '../store/port.ts'
 
 /** Every kind of change of state, as the journal holds it (design 5). JSON: byte strings are hexadecimal or base64 text. */
 export type JournalRecord =
@@ -20,10 +20,14 @@ export type JournalRecord =
   | { readonly kind: 'credentials.pruned'; readonly beforeMs: number; readonly by: string; readonly atMs: number }
   /** Events up to this number are no longer kept; what they did is in the set. */
   | { readonly kind: 'stream.pruned'; readonly throughSeq: number; readonly by: string; readonly atMs: number }
+  /** Verifiers that register for the first time, or say something else of themselves than before. */
+  | { readonly kind: 'verifiers.registered'; readonly verifiers: readonly RegisteredVerifier[]; readonly atMs: number }
+  | { readonly kind: 'verifiers.removed'; readonly instances: readonly string[]; readonly atMs: number }
+  | { readonly kind: 'uses.reported'; readonly uses: readonly CredentialUse[]; readonly atMs: number }
   | { readonly kind: 'target.disabled'; readonly target: Target; readonly reason: string; readonly by: string; readonly atMs: number }
   | { readonly kind: 'target.enabled'; readonly target: Target; readonly reason: string; readonly by: string; readonly atMs: number }
   | { readonly kind: 'authority.prepared'; readonly authority: JournaledAuthority; readonly by: string; readonly atMs: number }
-  | { readonly kind: 'authority.activated' | 'authority.tainted' | 'authority.revoked' | 'authority.removed'; readonly id: string; readonly by: string; readonly atMs: number }
+  | { readonly kind: 'authority.activated' | 'authority.tainted' | 'authority.revoked' | 'authority.removed'; readonly id: string; readonly reason?: string; readonly by: string; readonly atMs: number }
 
 export interface ReservedCredential extends Omit<CredentialRequest, 'random'> {
   readonly serial: string

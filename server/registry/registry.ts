@@ -180,6 +180,9 @@ export class Registry implements AsyncDisposable {
       case 'credentials.ended':
       case 'credentials.pruned':
       case 'stream.pruned':
+      case 'verifiers.registered':
+      case 'verifiers.removed':
+      case 'uses.reported':
       case 'authority.prepared':
       case 'authority.activated':
       case 'authority.tainted':

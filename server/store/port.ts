@@ -1,5 +1,6 @@
 import type { AuthorityState } from '../../src/core/authority.ts'
 import type { Entry, EntrySpec } from '../../src/core/entry.ts'
+import type { StalenessClass } from '../../src/core/revocation/freshness.ts'
 import type { Selector } from '../../src/core/selector.ts'
 import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
 import type { JournalRecord } from '../journal/records.ts'
@@ -19,6 +20,7 @@ export interface Store extends AsyncDisposable {
   readonly authorities: AuthorityStore
   readonly targets: TargetStore
   readonly stream: StreamStore
+  readonly verifiers: VerifierStore
   readonly journal: JournalStore
   /** Trust domain, shard and epoch of this store; made at its first opening. */
   readonly domain: Domain
@@ -171,6 +173,8 @@ export interface CredentialFilter {
   readonly entryId?: string
   readonly agentId?: SpiffeId
   readonly owner?: string
+  /** Hexadecimal: what this authority signed. */
+  readonly authorityId?: string
   /** Only those neither ended nor past their notAfter at this time. */
   readonly liveAtMs?: number
 }
@@ -194,8 +198,42 @@ export interface CredentialStore {
   endByAgent(agentId: SpiffeId, serials: readonly string[], cause: 'holder_exited', by: Actor): Promise<number>
   /** Drops ledger rows whose notAfter lies before; recorded, so that a replay drops the same. */
   prune(beforeMs: number, by: Actor): Promise<number>
+  /** Adds to what is known of where credentials were accepted; those that the ledger does not hold are passed over. Returns how many were of the ledger. */
+  recordUses(uses: readonly CredentialUse[], atMs: number): Promise<number>
+  /** The latest first. */
+  uses(serial: string, limit: number): Promise<readonly CredentialUse[]>
   /** The latest `beforeMs` that dropped anything; 0 when nothing was dropped yet. */
   prunedBefore(): Promise<number>
+}
+
+/** Checks of one verifier that accepted one credential. */
+export interface CredentialUse {
+  /** 34 hexadecimal digits. */
+  readonly serial: string
+  readonly verifier: SpiffeId
+  /** By the verifier's clock. */
+  readonly firstMs: number
+  readonly lastMs: number
+  readonly count: number
+}
+
+/** A process that follows the revocation stream, checks peers by it and says how far it has come. */
+export interface RegisteredVerifier {
+  /** 32 hexadecimal digits. */
+  readonly instance: string
+  readonly spiffeId: SpiffeId
+  readonly class: StalenessClass
+  readonly software: string
+  /** The agent that relays for it. */
+  readonly agentId: SpiffeId
+  readonly registeredAtMs: number
+}
+
+export interface VerifierStore {
+  /** Those of the same instance are replaced. */
+  register(verifiers: readonly RegisteredVerifier[], atMs: number): Promise<void>
+  remove(instances: readonly string[], atMs: number): Promise<void>
+  all(): Promise<readonly RegisteredVerifier[]>
 }
 
 /** What a revocation or a disablement is aimed at. */
@@ -265,6 +303,13 @@ export interface Authority {
   readonly activatedAtMs?: number
 }
 
+export interface AuthorityRevokeOptions {
+  readonly dryRun?: boolean
+  /** The number of credentials that must be hit, else EXPECTATION_FAILED and nothing happens. */
+  readonly expect?: number
+  readonly reason?: string
+}
+
 export interface AuthorityStore {
   all(): Promise<readonly Authority[]>
   /** Rises with every change of the published authorities (TDB-04). */
@@ -273,9 +318,10 @@ export interface AuthorityStore {
   prepare(authority: Omit<Authority, 'state' | 'activatedAtMs'>, by: Actor): Promise<void>
   /** The active one becomes old. @throws NOT_FOUND, EXPECTATION_FAILED when it is tainted or revoked */
   activate(id: string, by: Actor): Promise<void>
-  taint(id: string, by: Actor): Promise<void>
-  /** Removes it from the bundle and ends it in the revocation stream. */
-  revoke(id: string, by: Actor): Promise<EndResult>
+  /** It stays in the bundle, marked. @throws NOT_FOUND, EXPECTATION_FAILED when it is revoked */
+  taint(id: string, by: Actor, reason?: string): Promise<void>
+  /** Removes it from the bundle and ends it in the revocation stream, and with it all that it signed. @throws NOT_FOUND, EXPECTATION_FAILED with details {hits} */
+  revoke(id: string, by: Actor, options?: AuthorityRevokeOptions): Promise<EndResult>
   /** Drops one whose notAfter has passed from the bundle. @throws NOT_FOUND, EXPECTATION_FAILED when it has not */
   remove(id: string, by: Actor): Promise<void>
 }

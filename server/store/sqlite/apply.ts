@@ -59,9 +59,19 @@ export function apply(tables: Tables, record: JournalRecord): StreamEvent[] {
       return ended(tables, record)
     case 'credentials.pruned':
       tables.ledger.dropBefore(record.beforeMs)
+      tables.uses.dropWithoutLedger()
       tables.entries.dropPastIds()
       tables.stream.dropBitsBefore(minuteOf(record.beforeMs) - bucketGraceMinutes)
       tables.domain.notePruned(record.beforeMs)
+      return []
+    case 'verifiers.registered':
+      for (const verifier of record.verifiers) tables.verifiers.put(verifier)
+      return []
+    case 'verifiers.removed':
+      for (const instance of record.instances) tables.verifiers.remove(instance)
+      return []
+    case 'uses.reported':
+      for (const use of record.uses) tables.uses.add(use)
       return []
     case 'stream.pruned':
       tables.stream.dropThrough(record.throughSeq)
@@ -85,7 +95,7 @@ export function apply(tables: Tables, record: JournalRecord): StreamEvent[] {
     case 'authority.revoked':
       tables.authorities.setState(record.id, 'revoked')
       tables.domain.raiseBundleSequence()
-      tables.ledger.endByAuthority(record.id, record.atMs)
+      tables.ledger.endByAuthority(record.id, record.reason ?? '', record.atMs)
       return [tables.stream.append({ kind: 'authority_revoked', authorityId: record.id }, record.atMs)]
     case 'authority.removed':
       tables.authorities.remove(record.id)

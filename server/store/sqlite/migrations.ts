@@ -79,4 +79,13 @@ export const migrations: readonly string[] = [
   CREATE TABLE stream_authorities (id BLOB PRIMARY KEY, revoked INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE stream (seq INTEGER PRIMARY KEY, event BLOB NOT NULL, chain_hash BLOB NOT NULL, at_ms INTEGER NOT NULL) STRICT;
   `,
+  `
+  CREATE TABLE verifiers (
+    instance TEXT PRIMARY KEY, spiffe_id TEXT NOT NULL, class TEXT NOT NULL, software TEXT NOT NULL, agent_id TEXT NOT NULL, registered_at_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  -- where credentials of the ledger were accepted, by the SPIFFE ID of the verifier
+  CREATE TABLE uses (
+    serial BLOB NOT NULL, verifier TEXT NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (serial, verifier)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]

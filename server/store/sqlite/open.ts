@@ -70,6 +70,8 @@ function storeOver(link: WorkerLink, held: AsyncDisposableStack): Store {
       supersede: (...args) => link.call('credentials.supersede', args),
       endByAgent: (...args) => link.call('credentials.endByAgent', args),
       prune: (...args) => link.call('credentials.prune', args),
+      recordUses: (...args) => link.call('credentials.recordUses', args),
+      uses: (...args) => link.call('credentials.uses', args),
       prunedBefore: () => link.call('credentials.prunedBefore', []),
     },
     authorities: {
@@ -86,6 +88,11 @@ function storeOver(link: WorkerLink, held: AsyncDisposableStack): Store {
       disable: (...args) => link.call('targets.disable', args),
       enable: (...args) => link.call('targets.enable', args),
       disabled: () => link.call('targets.disabled', []),
+    },
+    verifiers: {
+      register: (...args) => link.call('verifiers.register', args),
+      remove: (...args) => link.call('verifiers.remove', args),
+      all: () => link.call('verifiers.all', []),
     },
     stream: {
       head: () => link.call('stream.head', []),

@@ -18,9 +18,10 @@ export type ResultOf<N extends OperationName> = N extends 'credentials.reserve' 
 export type ReadName =
   | `entries.${'byId' | 'list' | 'count'}`
   | `agents.${'byId' | 'list' | 'count'}`
-  | `credentials.${'bySerial' | 'list' | 'count' | 'prunedBefore'}`
+  | `credentials.${'bySerial' | 'list' | 'count' | 'prunedBefore' | 'uses'}`
   | `authorities.${'all' | 'bundleSequence'}`
   | 'targets.disabled'
+  | 'verifiers.all'
   | `stream.${'head' | 'eventsAfter' | 'load'}`
   | `journal.${'head' | 'from'}`
 /** Calls that ask the engine itself. */

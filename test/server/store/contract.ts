@@ -6,6 +6,7 @@ import { credentialContract } from './contract/credentials.ts'
 import { entryContract } from './contract/entries.ts'
 import { journalContract } from './contract/journal.ts'
 import { targetContract } from './contract/targets.ts'
+import { verifierContract } from './contract/verifiers.ts'
 
 /** A place for stores. Disposing it takes them away. */
 export interface StorePlace extends AsyncDisposable {
@@ -26,6 +27,7 @@ export function storeContract(engine: string, makePlace: MakePlace): void {
     describe('targets', () => targetContract(makePlace))
     describe('authorities', () => authorityContract(makePlace))
     describe('journal and stream', () => journalContract(makePlace))
+    describe('verifiers', () => verifierContract(makePlace))
   })
 }
 

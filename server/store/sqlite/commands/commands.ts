@@ -4,6 +4,7 @@ import { activateAuthority, prepareAuthority, removeAuthority, revokeAuthority, 
 import { abandonUnreleased, endByAgent, prune, release, reserve, supersede } from './credentials.ts'
 import { createEntries, deleteEntries, updateEntries } from './entries.ts'
 import { pruneStream } from './stream.ts'
+import { recordUses, registerVerifiers, removeVerifiers } from './verifiers.ts'
 import { disableTarget, enableTarget, revokeTarget } from './targets.ts'
 
 /** Every call of the port that changes something. */
@@ -24,6 +25,9 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   'credentials.endByAgent': endByAgent,
   'credentials.prune': prune,
   'stream.prune': pruneStream,
+  'credentials.recordUses': recordUses,
+  'verifiers.register': registerVerifiers,
+  'verifiers.remove': removeVerifiers,
   'targets.revoke': revokeTarget,
   'targets.disable': disableTarget,
   'targets.enable': enableTarget,

@@ -1,4 +1,5 @@
 import { MayflyError } from '../../../../src/core/errors.ts'
+import { formatSerial, parseSerial } from '../../../../src/core/serial.ts'
 import type { Read, ReadName } from '../operations.ts'
 import { recordOf } from '../tables/journal.ts'
 import { agentById, countAgents, listAgents } from './agents.ts'
@@ -19,6 +20,8 @@ export const reads: { readonly [N in ReadName]: Read<N> } = {
   'credentials.bySerial': credentialBySerial,
   'credentials.list': listCredentials,
   'credentials.count': countCredentials,
+  'credentials.uses': (tables, serial, limit) => tables.uses.of(Buffer.from(formatSerial(parseSerial(serial)), 'hex'), bounded(limit)),
+  'verifiers.all': (tables) => tables.verifiers.all(),
   'credentials.prunedBefore': (tables) => tables.domain.prunedBeforeMs(),
   'authorities.all': (tables) => tables.authorities.all(),
   'authorities.bundleSequence': (tables) => tables.domain.bundleSequence(),

@@ -78,10 +78,10 @@ export class LedgerTable {
   }
 
   /** All that an authority signed and that still lives ends with it, without bits of its own. */
-  endByAuthority(authorityId: string, atMs: number): void {
+  endByAuthority(authorityId: string, reason: string, atMs: number): void {
     this.#statements
-      .query("UPDATE ledger SET state = 'revoked', ended_at_ms = ?1, cause = 'authority_revoked', reason = '' WHERE authority_id = ?2 AND state <> 'revoked' AND not_after_ms > ?1")
-      .run(atMs, Buffer.from(authorityId, 'hex'))
+      .query("UPDATE ledger SET state = 'revoked', ended_at_ms = ?1, cause = 'authority_revoked', reason = ?3 WHERE authority_id = ?2 AND state <> 'revoked' AND not_after_ms > ?1")
+      .run(atMs, Buffer.from(authorityId, 'hex'), reason)
   }
 
   dropBefore(ms: number): void {
@@ -91,6 +91,10 @@ export class LedgerTable {
   bySerial(serial: string): Credential | undefined {
     const row = this.#statements.query<LedgerRow>(`SELECT ${columns} FROM ledger WHERE serial = ?`).one(Buffer.from(serial, 'hex'))
     return row === undefined ? undefined : credentialOf(row)
+  }
+
+  has(serial: Uint8Array): boolean {
+    return this.#statements.query<{ n: number }>('SELECT 1 AS n FROM ledger WHERE serial = ?').one(serial) !== undefined
   }
 
   list(condition: LedgerCondition, limit: number): Credential[] {

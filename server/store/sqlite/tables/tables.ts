@@ -8,6 +8,8 @@ import { JournalTable, type JournalHead } from './journal.ts'
 import { LedgerTable } from './ledger.ts'
 import { StreamTable, type StreamHead } from './stream.ts'
 import { TargetTable } from './targets.ts'
+import { UseTable } from './uses.ts'
+import { VerifierTable } from './verifiers.ts'
 
 /** Every table of one open database, with its prepared statements. What they remember beside it is given up by {@link Tables.restore}. */
 export class Tables {
@@ -20,6 +22,8 @@ export class Tables {
   readonly ledger: LedgerTable
   readonly targets: TargetTable
   readonly authorities: AuthorityTable
+  readonly verifiers: VerifierTable
+  readonly uses: UseTable
 
   constructor(database: DatabaseSync) {
     this.statements = new Statements(database)
@@ -31,6 +35,8 @@ export class Tables {
     this.ledger = new LedgerTable(this.statements)
     this.targets = new TargetTable(this.statements)
     this.authorities = new AuthorityTable(this.statements)
+    this.verifiers = new VerifierTable(this.statements)
+    this.uses = new UseTable(this.statements)
   }
 
   /** What is remembered of the tables at this moment. */
