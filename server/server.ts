@@ -153,6 +153,7 @@ export class Server implements AsyncDisposable {
       acknowledgements,
       onAcknowledged: () => authorities.reconsider(),
       bundles: authorities,
+      authorities,
       revocations,
       standing,
       version: deps.version,

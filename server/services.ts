@@ -3,11 +3,14 @@ import type { Standing } from './api/authorization.ts'
 import type { Caller } from './api/caller.ts'
 import { agentService } from './api/agent-service.ts'
 import type { AgentServiceDeps } from './api/agent-service.ts'
+import { authoritiesService } from './api/authorities-service.ts'
+import type { AuthoritiesServiceDeps } from './api/authorities-service.ts'
 import { bundleService } from './api/bundle-service.ts'
 import type { BundleSource } from './api/bundle-service.ts'
 import { entryService } from './api/entry-service.ts'
 import type { EntryServiceDeps } from './api/entry-service.ts'
 import { guarded } from './api/guard.ts'
+import { localAuthorityService } from './api/local-authority-service.ts'
 import { registryService } from './api/registry-service.ts'
 import { revocationStreamService } from './api/revocation-stream-service.ts'
 import { revocationsService } from './api/revocations-service.ts'
@@ -18,7 +21,7 @@ import type { SvidServiceDeps } from './api/svid-service.ts'
 import { syncService } from './api/sync-service.ts'
 import type { SyncServiceDeps } from './api/sync-service.ts'
 
-export type ServicesDeps = AgentServiceDeps & EntryServiceDeps & SvidServiceDeps & SyncServiceDeps & StatusServiceDeps & { readonly bundles: BundleSource; readonly standing: Standing }
+export type ServicesDeps = AgentServiceDeps & EntryServiceDeps & SvidServiceDeps & SyncServiceDeps & StatusServiceDeps & AuthoritiesServiceDeps & { readonly bundles: BundleSource; readonly standing: Standing }
 
 /** Every service of the server, each method behind the authorization table. */
 export function addServices(rpc: RpcServer<Caller>, deps: ServicesDeps): void {
@@ -27,6 +30,8 @@ export function addServices(rpc: RpcServer<Caller>, deps: ServicesDeps): void {
   rpc.add('spire.api.server.bundle.v1.Bundle', guarded<'spire.api.server.bundle.v1.Bundle'>(bundleService(deps.bundles), standing))
   rpc.add('spire.api.server.entry.v1.Entry', guarded<'spire.api.server.entry.v1.Entry'>(entryService(deps), standing))
   rpc.add('spire.api.server.svid.v1.SVID', guarded<'spire.api.server.svid.v1.SVID'>(svidService(deps), standing))
+  rpc.add('spire.api.server.localauthority.v1.LocalAuthority', guarded<'spire.api.server.localauthority.v1.LocalAuthority'>(localAuthorityService(deps), standing))
+  rpc.add('mayfly.v1.Authorities', guarded<'mayfly.v1.Authorities'>(authoritiesService(deps), standing))
   rpc.add('mayfly.v1.Registry', guarded<'mayfly.v1.Registry'>(registryService(deps.operations), standing))
   rpc.add('mayfly.v1.Revocations', guarded<'mayfly.v1.Revocations'>(revocationsService(deps), standing))
   rpc.add('mayfly.v1.RevocationStream', guarded<'mayfly.v1.RevocationStream'>(revocationStreamService(deps.revocations), standing))

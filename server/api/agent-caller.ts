@@ -7,3 +7,8 @@ export function agentOf(caller: Caller): SpiffeId {
   if (caller.kind !== 'svid') throw new MayflyError('PERMISSION_DENIED', 'only an agent may make this call')
   return caller.id
 }
+
+/** Ids of the authorities above its SVID. */
+export function authoritiesOf(caller: Caller): readonly string[] {
+  return caller.kind === 'svid' ? [caller.facts.authorityId, ...caller.facts.aboveIds] : []
+}

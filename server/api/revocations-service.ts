@@ -63,7 +63,7 @@ async function revoke(request: RevokeRequest__Output, by: Actor, { store, log, t
 }
 
 /** Reasons are kept and shown in terminals. @throws {MayflyError} INVALID_ARGUMENT */
-function checkReason(reason: string): string {
+export function checkReason(reason: string): string {
   if (reason.length > maxReasonLength || /\p{Cc}/u.test(reason)) throw new MayflyError('INVALID_ARGUMENT', `a reason is at most ${maxReasonLength} characters without control characters`)
   return reason
 }

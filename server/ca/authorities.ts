@@ -1,4 +1,4 @@
-import { isPublished, nextRotationStep, type AuthorityFacts, type RotationStep } from '../../src/core/authority.ts'
+import { isPublished, moveAuthority, nextRotationStep, type AuthorityFacts, type RotationStep } from '../../src/core/authority.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import { toHex } from '../../src/core/bytes.ts'
 import type { TrustDomain } from '../../src/core/spiffe-id.ts'
@@ -42,6 +42,14 @@ export interface ActiveAuthority {
   readonly id: string
   readonly certificate: Certificate
   readonly key: PrivateKey
+}
+
+export interface AuthorityEndOptions {
+  /** Also when it is the active one: another takes its place at once, before agents know it. */
+  readonly replaceActive?: boolean
+  /** Only says what it would hit. */
+  readonly dryRun?: boolean
+  readonly reason?: string
 }
 
 const system = 'system'
@@ -114,25 +122,39 @@ export class AuthoritySet implements AsyncDisposable {
     return this.#inTurn(async () => this.#prepare(by))
   }
 
-  /** @throws {MayflyError} NOT_FOUND, AUTHORITY_STATE */
-  async activate(id: string, by: Actor): Promise<void> {
-    await this.#inTurn(async () => this.#activate(id, by))
-  }
-
-  /** Taints it; when it was the active one, another takes its place at once. @throws {MayflyError} NOT_FOUND, AUTHORITY_STATE */
-  async taint(id: string, by: Actor): Promise<void> {
+  /** Unless `force`, only once every agent has acknowledged it. @throws {MayflyError} NOT_FOUND, AUTHORITY_STATE */
+  async activate(id: string, by: Actor, { force = true }: { readonly force?: boolean } = {}): Promise<void> {
     await this.#inTurn(async () => {
-      await this.#deps.store.taint(id, by)
-      await this.#reload()
-      await this.#settle()
+      moveAuthority(this.#byId(id).state, 'activate')
+      if (!force && !this.#deps.acknowledged(id)) {
+        throw new MayflyError('AUTHORITY_STATE', 'not every agent has acknowledged this authority yet', { hint: 'what it signs would be refused there: wait a moment, or say --force' })
+      }
+      await this.#activate(id, by)
     })
   }
 
-  /** Out of the bundle, for good, and its key is destroyed; when it was the active one, another takes its place at once. @throws {MayflyError} NOT_FOUND, AUTHORITY_STATE */
-  async revoke(id: string, by: Actor): Promise<EndResult> {
+  /** Taints it: what it signed is replaced. @throws {MayflyError} NOT_FOUND, AUTHORITY_STATE also for the active one, unless told to replace it at once */
+  async taint(id: string, by: Actor, options: AuthorityEndOptions = {}): Promise<EndResult> {
     return this.#inTurn(async () => {
-      const authority = this.#byId(id)
-      const result = await this.#deps.store.revoke(id, by)
+      this.#checkEnd(id, 'taint', options)
+      const result = await this.#deps.store.revoke(id, by, { dryRun: true })
+      if (options.dryRun === true) return result
+      await this.#deps.store.taint(id, by, options.reason)
+      await this.#reload()
+      await this.#settle()
+      this.#deps.log.warn({ event: 'authority.tainted', authority: id, by: by.name, reason: options.reason ?? '', credentials: result.hits.credentials }, 'authority tainted')
+      return result
+    })
+  }
+
+  /** Out of the bundle, for good, and its key is destroyed. @throws {MayflyError} NOT_FOUND, AUTHORITY_STATE as {@link taint}, EXPECTATION_FAILED */
+  async revoke(id: string, by: Actor, options: AuthorityEndOptions & { readonly expect?: number } = {}): Promise<EndResult> {
+    return this.#inTurn(async () => {
+      const authority = this.#checkEnd(id, 'revoke', options)
+      const { dryRun = false, expect, reason = '' } = options
+      const result = await this.#deps.store.revoke(id, by, { dryRun, reason, ...(expect === undefined ? {} : { expect }) })
+      if (dryRun) return result
+      this.#deps.log.warn({ event: 'authority.revoked', authority: id, by: by.name, reason, credentials: result.hits.credentials, streamSeq: result.streamSeq }, 'authority revoked')
       await this.#deps.keys.remove(authority.keyName)
       await this.#reload()
       await this.#settle()
@@ -227,6 +249,16 @@ export class AuthoritySet implements AsyncDisposable {
     await this.#reload()
     log.info({ event: 'authority.prepared', authority: id, notAfterMs: validity.notAfterMs }, 'authority prepared')
     return this.#byId(id)
+  }
+
+  /** That it may end now: whether its state allows it, and that it is not the one that signs. */
+  #checkEnd(id: string, move: 'taint' | 'revoke', { replaceActive = false }: AuthorityEndOptions): Authority {
+    const authority = this.#byId(id)
+    moveAuthority(authority.state, move)
+    if (authority.state !== 'active' || replaceActive) return authority
+    throw new MayflyError('AUTHORITY_STATE', 'this authority is the active one', {
+      hint: 'activate another first: mayfly authority prepare, then mayfly authority activate; or say --replace-active',
+    })
   }
 
   async #activate(id: string, by: Actor): Promise<void> {

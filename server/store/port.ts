@@ -175,6 +175,8 @@ export interface CredentialFilter {
   readonly owner?: string
   /** Hexadecimal: what this authority signed. */
   readonly authorityId?: string
+  /** Only those in whose place nothing was issued under another authority, to the same entry on the same agent, agent or server. */
+  readonly notReplaced?: boolean
   /** Only those neither ended nor past their notAfter at this time. */
   readonly liveAtMs?: number
 }

@@ -53,7 +53,8 @@ export type RotationStep =
 /**
  * What is due at `nowMs`, the most urgent first; carry it out and ask again until it says `wait`.
  * - No authority can sign: one is prepared and activated at once; there is nobody to wait for.
- * - The active one is past half its life: the next is prepared, and activated once it is acknowledged or {@link safeDelayMs} has passed.
+ * - The active one is past half its life: the next is prepared, and activated once it is acknowledged or {@link safeDelayMs} has passed. One that was
+ *   prepared before that, by hand, waits for a hand or for that moment.
  * - One whose notAfter has passed leaves the bundle, but never the active one before another has taken its place.
  */
 export function nextRotationStep(authorities: readonly AuthorityFacts[], nowMs: number, terms: RotationTerms): RotationStep {
@@ -67,11 +68,11 @@ export function nextRotationStep(authorities: readonly AuthorityFacts[], nowMs: 
 
   const prepareAtMs = halfLifeMs(active)
   if (prepared === undefined && nowMs >= prepareAtMs) return { kind: 'prepare' }
-  const activateAtMs = prepared === undefined ? Infinity : prepared.preparedAtMs + safeDelayMs(terms.lifeMs)
-  if (prepared !== undefined && (nowMs >= activateAtMs || terms.acknowledged(prepared.id))) return { kind: 'activate', id: prepared.id }
+  const activateAtMs = prepared === undefined ? Infinity : Math.max(prepareAtMs, prepared.preparedAtMs + safeDelayMs(terms.lifeMs))
+  if (prepared !== undefined && nowMs >= prepareAtMs && (nowMs >= activateAtMs || terms.acknowledged(prepared.id))) return { kind: 'activate', id: prepared.id }
 
   const ends = authorities.filter((authority) => authority.state !== 'revoked').map((authority) => authority.notAfterMs + 1)
-  return { kind: 'wait', untilMs: Math.min(prepared === undefined ? prepareAtMs : activateAtMs, ...ends) }
+  return { kind: 'wait', untilMs: Math.min(prepared === undefined || nowMs < prepareAtMs ? prepareAtMs : activateAtMs, ...ends) }
 }
 
 /** How long a prepared authority waits for acknowledgements: five minutes, or a twelfth of an authority's life when that is less. */

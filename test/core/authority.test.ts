@@ -57,6 +57,14 @@ describe('rotation', () => {
     expect(nextRotationStep(both, 120_001, terms)).toEqual({ kind: 'remove', id: 'a' })
   })
 
+  test('one that was prepared by hand waits for a hand, or until half of the active one’s life is over', () => {
+    const both = [at('active', 'a', 0, 120_000), at('prepared', 'b', 10_000, 130_000)]
+    const known = { lifeMs: 120_000, acknowledged: () => true }
+    expect(nextRotationStep(both, 59_999, known)).toEqual({ kind: 'wait', untilMs: 60_000 })
+    expect(nextRotationStep(both, 60_000, known)).toEqual({ kind: 'activate', id: 'b' })
+    expect(nextRotationStep(both, 60_000, { ...known, acknowledged: () => false })).toEqual({ kind: 'activate', id: 'b' }) // ten seconds have passed since it was prepared
+  })
+
   test('from any state, carrying out what is due soon leads to one active authority and a wait that lies ahead', () => {
     const facts = fc.record({ state: fc.constantFrom<AuthorityState>('prepared', 'old', 'tainted', 'revoked'), from: fc.integer({ min: -300_000, max: 0 }), life: fc.integer({ min: 1_000, max: 400_000 }) })
     const world = fc.tuple(fc.array(facts, { maxLength: 5 }), fc.option(fc.integer({ min: -200_000, max: 0 }), { nil: undefined }), fc.boolean())

@@ -91,7 +91,7 @@ describe('the authorities of a trust domain', () => {
 
   test('a tainted authority stays in the bundle and another signs at once', async () => {
     const first = set.active().id
-    await set.taint(first, operator)
+    await set.taint(first, operator, { replaceActive: true })
     expect(set.active().id).not.toBe(first)
     expect(set.bundle().x509Authorities).toHaveLength(2)
   })
@@ -99,7 +99,7 @@ describe('the authorities of a trust domain', () => {
   test('a revoked authority leaves the bundle, its key is destroyed, another signs at once', async () => {
     const { id } = set.active()
     const keyName = store.rows.get(id)?.keyName ?? ''
-    await set.revoke(id, operator)
+    await set.revoke(id, operator, { replaceActive: true })
     expect(set.active().id).not.toBe(id)
     expect(set.bundle().x509Authorities).toHaveLength(1)
     expect(await keys.load(keyName)).toBeUndefined()

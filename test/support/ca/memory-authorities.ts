@@ -35,10 +35,14 @@ export class MemoryAuthorities implements AuthorityStore {
     this.#move(id, 'taint')
   }
 
-  async revoke(id: string): Promise<EndResult> {
+  async revoke(id: string, _by?: Actor, options: { readonly dryRun?: boolean } = {}): Promise<EndResult> {
+    if (options.dryRun !== true) this.#end(id)
+    return { hits: { credentials: 0, workloads: 0, owners: [], serials: [] }, streamSeq: 0 }
+  }
+
+  #end(id: string): void {
     this.#write(`revoke:${id}`)
     this.#move(id, 'revoke')
-    return { hits: { credentials: 0, workloads: 0, owners: [], serials: [] }, streamSeq: 0 }
   }
 
   async remove(id: string): Promise<void> {

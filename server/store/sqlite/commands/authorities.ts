@@ -19,22 +19,30 @@ export const activateAuthority: Command<'authorities.activate'> = (tables, id, b
   return decision([{ kind: 'authority.activated', id, by: by.name, atMs: by.atMs }], undefined)
 }
 
-export const taintAuthority: Command<'authorities.taint'> = (tables, id, by) => {
+export const taintAuthority: Command<'authorities.taint'> = (tables, id, by, reason = '') => {
   const authority = existing(tables, id)
   if (authority.state === 'revoked') throw new MayflyError('EXPECTATION_FAILED', 'the authority is revoked')
-  return decision(authority.state === 'tainted' ? [] : [{ kind: 'authority.tainted', id, by: by.name, atMs: by.atMs }], undefined)
+  return decision(authority.state === 'tainted' ? [] : [{ kind: 'authority.tainted', id, ...said(reason), by: by.name, atMs: by.atMs }], undefined)
 }
 
-export const revokeAuthority: Command<'authorities.revoke'> = (tables, id, by) => {
+export const revokeAuthority: Command<'authorities.revoke'> = (tables, id, by, { dryRun = false, expect, reason = '' } = {}) => {
   const authority = existing(tables, id)
   const hits = tables.ledger.hits(revocable({ sql: 'authority_id = ?', values: [Buffer.from(id, 'hex')] }, by.atMs))
-  return endDecision(tables, hits, authority.state === 'revoked' ? [] : [{ kind: 'authority.revoked', id, by: by.name, atMs: by.atMs }])
+  if (dryRun) return endDecision(tables, hits, [])
+  if (expect !== undefined && expect !== hits.length) {
+    throw new MayflyError('EXPECTATION_FAILED', `this would end ${hits.length} credentials`, { hint: `say --expect ${hits.length}`, details: { hits: hits.length } })
+  }
+  return endDecision(tables, hits, authority.state === 'revoked' ? [] : [{ kind: 'authority.revoked', id, ...said(reason), by: by.name, atMs: by.atMs }])
 }
 
 export const removeAuthority: Command<'authorities.remove'> = (tables, id, by) => {
   const authority = existing(tables, id)
   if (authority.notAfterMs > by.atMs) throw new MayflyError('EXPECTATION_FAILED', 'the authority is still valid')
   return decision([{ kind: 'authority.removed', id, by: by.name, atMs: by.atMs }], undefined)
+}
+
+function said(reason: string): { readonly reason?: string } {
+  return reason === '' ? {} : { reason }
 }
 
 function existing(tables: Tables, id: string): Authority {

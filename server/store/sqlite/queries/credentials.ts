@@ -22,15 +22,23 @@ export const countCredentials: Read<'credentials.count'> = (tables, filter) => {
   return tables.ledger.count({ sql: conditions.sql, values: conditions.values })
 }
 
+/** Written so that each is found through its index: of entries, of agents, of IDs without an entry. */
+const laterThanIt = `later.kind = ledger.kind AND later.issued_at_ms >= ledger.issued_at_ms AND later.authority_id <> ledger.authority_id AND later.state IN ('reserved', 'released')`
+const notReplaced = `NOT (kind = 'workload' AND EXISTS (SELECT 1 FROM ledger AS later WHERE later.entry_id = ledger.entry_id AND later.agent_id = ledger.agent_id AND ${laterThanIt}))
+  AND NOT (kind = 'agent' AND EXISTS (SELECT 1 FROM ledger AS later WHERE later.agent_id = ledger.agent_id AND ${laterThanIt}))
+  AND NOT (kind = 'server' AND EXISTS (SELECT 1 FROM ledger AS later WHERE later.entry_id IS NULL AND later.spiffe_id = ledger.spiffe_id AND ${laterThanIt}))`
+
 function conditionsOf(filter: CredentialFilter): Conditions {
   const conditions = new Conditions()
     .equal('entry_id', filter.entryId)
     .equal('agent_id', filter.agentId)
     .equalText('owner', filter.owner)
+  if (filter.authorityId !== undefined) conditions.add('authority_id = ?', Buffer.from(filter.authorityId, 'hex'))
   if (filter.spiffeId !== undefined) {
     const { sql, values } = ofSpiffeId(filter.spiffeId)
     conditions.add(sql, ...values)
   }
+  if (filter.notReplaced === true) conditions.add(notReplaced)
   if (filter.liveAtMs !== undefined) conditions.add("state IN ('reserved', 'released') AND not_after_ms > ?", filter.liveAtMs)
   return conditions
 }

@@ -1,0 +1,75 @@
+import { once } from 'node:events'
+import { describe, expect, test } from 'vitest'
+import { connectTls, createTlsServer, memberOf, peerOf, startRevocationFeed, verifyX509Svid, X509Source } from '../../src/client/index.ts'
+import { parseTrustDomain } from '../../src/core/spiffe-id.ts'
+import { systemClock } from '../../src/system/clock.ts'
+import { parseCertificate } from '../../src/x509/certificate.ts'
+import { Product } from '../support/product/product.ts'
+
+const service = 'mayfly.v1.Authorities'
+const uid = process.getuid?.() ?? 0
+const trustDomain = parseTrustDomain('example.org')
+
+describe('the end of an authority, with real processes', { timeout: 60_000 }, () => {
+  test('a taint has the agent replace its own SVID and those of its workloads, connections stay; a revocation cuts what is left and is refused everywhere', async () => {
+    await using product = await Product.start()
+    const agent = await product.startAgent()
+    const [agentId = ''] = await product.agentIds()
+    await product.createEntries([{ spiffeId: 'spiffe://example.org/web', parentId: agentId, selectors: [`unix:uid:${uid}`] }])
+    await using source = await X509Source.start({ endpoint: `unix://${agent.workloadSocket}` })
+    await using feed = await startRevocationFeed(source)
+    await feed.synced
+    const terms = { allow: memberOf(trustDomain), revocation: feed }
+    const server = createTlsServer(source, terms, {}, (socket) => void socket.on('error', () => undefined).resume())
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const address = server.address()
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+    const connection = await connectTls(source, terms, { host: '127.0.0.1', port })
+    const before = source.current()
+    const bundlesBefore = source.bundles
+    const agentSerial = await serialOfAgent(product)
+
+    const [first] = (await product.admin.unary(service, 'List', {})).authorities
+    const prepared = await product.admin.unary(service, 'Prepare', {})
+    await until(async () => (await product.admin.unary(service, 'List', {})).authorities.some(({ id, acknowledged }) => id === prepared.id && acknowledged))
+    await product.admin.unary(service, 'Activate', { id: prepared.id })
+    expect(source.current().serial).toBe(before.serial) // an old authority alone replaces nothing
+    const updated = new Promise<void>((resolve) => void source.onUpdate((change) => void (change.kind === 'updated' && change.svid.serial !== before.serial ? resolve() : undefined)))
+    const taintedAtMs = systemClock.nowMs()
+    await product.admin.unary(service, 'Taint', { id: first?.id ?? '', reason: 'test' })
+    await updated
+    const replacedMs = systemClock.nowMs() - taintedAtMs
+    expect(replacedMs).toBeLessThan(5_000)
+    expect(parseCertificate(source.current().certificateChain[0] ?? new Uint8Array(0)).issuer).not.toEqual(parseCertificate(before.certificateChain[0] ?? new Uint8Array(0)).issuer)
+    await until(async () => (await serialOfAgent(product)) !== agentSerial)
+    await until(async () => (await product.admin.unary(service, 'List', {})).authorities.every(({ state, notReplaced, liveCredentials }) => state !== 'tainted' || (notReplaced === 0 && liveCredentials > 0)))
+    expect(connection.destroyed).toBe(false)
+    expect(verifyX509Svid(before.certificateChain, { bundles: bundlesBefore, allow: memberOf(trustDomain), revocation: feed, nowMs: systemClock.nowMs() }).kind).toBe('accepted')
+
+    const closed = new Promise((resolve) => connection.once('close', resolve))
+    await product.admin.unary(service, 'Revoke', { id: first?.id ?? '', reason: 'test' })
+    await closed
+    await until(async () => source.bundles.authoritiesOf(trustDomain).length === 1)
+    const verdict = verifyX509Svid(before.certificateChain, { bundles: bundlesBefore, allow: memberOf(trustDomain), revocation: feed, nowMs: systemClock.nowMs() })
+    expect(verdict).toMatchObject({ kind: 'authority_revoked', authorityId: first?.id })
+    expect(verifyX509Svid(before.certificateChain, { bundles: source.bundles, allow: memberOf(trustDomain), revocation: feed, nowMs: systemClock.nowMs() }).kind).toBe('untrusted')
+
+    // The agent and its workloads live on under the next one.
+    const again = await connectTls(source, terms, { host: '127.0.0.1', port })
+    expect(peerOf(again)?.id).toBe('spiffe://example.org/web')
+    again.destroy()
+    await product.createEntries([{ spiffeId: 'spiffe://example.org/late', parentId: agentId, selectors: ['unix:uid:4001'] }])
+    expect((await product.admin.unary('mayfly.v1.Status', 'Get', {})).agentsConnected).toBe(1)
+    server.close()
+  })
+})
+
+async function serialOfAgent(product: Product): Promise<string> {
+  const { agents } = await product.admin.unary('spire.api.server.agent.v1.Agent', 'ListAgents', { pageSize: 10 })
+  return agents[0]?.x509svidSerialNumber ?? ''
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  while (!(await holds())) await systemClock.sleep(20, AbortSignal.timeout(20_000))
+}
