@@ -35,7 +35,9 @@ describe('the end of an authority, with real processes', { timeout: 60_000 }, ()
     await until(async () => (await product.admin.unary(service, 'List', {})).authorities.some(({ id, acknowledged }) => id === prepared.id && acknowledged))
     await product.admin.unary(service, 'Activate', { id: prepared.id })
     expect(source.current().serial).toBe(before.serial) // an old authority alone replaces nothing
-    const updated = new Promise<void>((resolve) => void source.onUpdate((change) => void (change.kind === 'updated' && change.svid.serial !== before.serial ? resolve() : undefined)))
+    const updated = new Promise<void>((resolve) => void source.onUpdate((change) => {
+      if (change.kind === 'updated' && change.svid.serial !== before.serial) resolve()
+    }))
     const taintedAtMs = systemClock.nowMs()
     await product.admin.unary(service, 'Taint', { id: first?.id ?? '', reason: 'test' })
     await updated
