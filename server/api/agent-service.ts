@@ -89,7 +89,7 @@ export function agentService(deps: AgentServiceDeps): Handlers<'spire.api.server
       log.info({ event: 'agent.banned', agentId, by: nameOf(peer), credentials: hits.credentials }, 'agent banned')
       return {}
     },
-    CreateJoinToken: async (request, { peer }) => await createJoinToken(request, peer, actor(peer), deps),
+    CreateJoinToken: async (request, { peer }) => await createJoinToken(request, actor(peer), deps),
   }
 }
 
@@ -145,7 +145,7 @@ async function recordVersion(agentId: SpiffeId, version: string, { store, clock 
   if (agent?.version !== version) await store.agents.recordVersion(agentId, version, { name: agentId, atMs: clock.nowMs() })
 }
 
-async function createJoinToken(request: CreateJoinTokenRequest__Output, caller: Caller, by: Actor, { joinTokens, entries, trustDomain, log }: AgentServiceDeps): Promise<JoinToken> {
+async function createJoinToken(request: CreateJoinTokenRequest__Output, by: Actor, { joinTokens, trustDomain, log }: AgentServiceDeps): Promise<JoinToken> {
   const aliasId = request.agentId === null ? undefined : memberId(request.agentId, trustDomain)
   if (aliasId !== undefined && (pathOf(aliasId) === '' || isReserved(aliasId) || hasGrantSegment(aliasId))) {
     throw new MayflyError('INVALID_ARGUMENT', 'the extra ID of an agent has a path, outside /spire and without `task` or `sub`')
@@ -156,35 +156,6 @@ async function createJoinToken(request: CreateJoinTokenRequest__Output, caller: 
     by,
     ...(aliasId === undefined ? {} : { aliasId }),
   })
-  if (aliasId !== undefined) await createAlias(issued.agentId, aliasId, caller, entries)
   log.info({ event: 'token.created', agentId: issued.agentId, expiresAtMs: issued.expiresAtMs, by: by.name }, 'join token created')
   return { value: issued.secret.reveal(), expiresAt: Math.floor(issued.expiresAtMs / 1_000) }
-}
-
-/** As SPIRE: an entry below the agent, with the agent's own ID as its selector; entries for the alias then reach this agent. */
-async function createAlias(agentId: SpiffeId, aliasId: SpiffeId, caller: Caller, entries: EntryOperations): Promise<void> {
-  const raw = {
-    spiffeId: aliasId,
-    parentId: agentId,
-    selectors: [{ type: 'spiffe_id', value: agentId }],
-    x509SvidTtlSeconds: 0,
-    jwtSvidTtlSeconds: 0,
-    federatesWith: [],
-    admin: false,
-    downstream: false,
-    expiresAtSeconds: 0,
-    dnsNames: [],
-    storeSvid: false,
-    hint: '',
-    disableX509SvidPrefetch: false,
-    jwtSvidIncludeJti: false,
-    owner: '',
-    prefetch: false,
-    keepOnExit: false,
-  }
-  const [outcome] = await entries.create([() => ({ id: '', raw })], caller)
-  const alreadyExists = 6
-  if (outcome === undefined || (outcome.status.code !== 0 && outcome.status.code !== alreadyExists)) {
-    throw new MayflyError('ENTRY_INVALID', `the entry for ${aliasId} could not be made: ${outcome?.status.message ?? 'no outcome'}`)
-  }
 }

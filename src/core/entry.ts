@@ -39,3 +39,21 @@ export interface Entry extends EntrySpec {
   /** Whether the entry itself is disabled (a disabled ID, agent or owner does not show here). */
   readonly disabled: boolean
 }
+
+/** What an entry says when its author says nothing of it. */
+export const plainEntry: Omit<EntrySpec, 'spiffeId' | 'parentId' | 'selectors'> = Object.freeze({
+  x509SvidTtlSeconds: 0,
+  jwtSvidTtlSeconds: 0,
+  federatesWith: [],
+  admin: false,
+  downstream: false,
+  expiresAtSeconds: 0,
+  dnsNames: [],
+  storeSvid: false,
+  hint: '',
+  disableX509SvidPrefetch: false,
+  jwtSvidIncludeJti: false,
+  owner: '',
+  prefetch: false,
+  keepOnExit: false,
+})

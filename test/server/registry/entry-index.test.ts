@@ -1,3 +1,4 @@
+import { plainEntry } from '../../../src/core/entry.ts'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { EntryIndex } from '../../../server/registry/entry-index.ts'
@@ -18,20 +19,7 @@ const agents: readonly AgentFacts[] = ['a', 'b'].map((name) => ({ id: id(`/spire
 function entry(fields: Partial<Entry> & Pick<Entry, 'id' | 'spiffeId' | 'parentId'>): Entry {
   return {
     selectors: [parseSelector('unix:uid:1')],
-    x509SvidTtlSeconds: 0,
-    jwtSvidTtlSeconds: 0,
-    federatesWith: [],
-    admin: false,
-    downstream: false,
-    expiresAtSeconds: 0,
-    dnsNames: [],
-    storeSvid: false,
-    hint: '',
-    disableX509SvidPrefetch: false,
-    jwtSvidIncludeJti: false,
-    owner: '',
-    prefetch: false,
-    keepOnExit: false,
+    ...plainEntry,
     createdAtSeconds: 0,
     revision: 0,
     disabled: false,

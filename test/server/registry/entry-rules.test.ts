@@ -1,3 +1,4 @@
+import { plainEntry } from '../../../src/core/entry.ts'
 import { expect, test } from 'vitest'
 import { checkEntry, checkEntryId, checkPatch } from '../../../server/registry/entry-rules.ts'
 import type { RawEntry } from '../../../server/registry/entry-rules.ts'
@@ -8,20 +9,7 @@ const valid: RawEntry = {
   spiffeId: 'spiffe://example.org/web',
   parentId: 'spiffe://example.org/spire/agent/join_token/x',
   selectors: [{ type: 'unix', value: 'uid:1001' }],
-  x509SvidTtlSeconds: 0,
-  jwtSvidTtlSeconds: 0,
-  federatesWith: [],
-  admin: false,
-  downstream: false,
-  expiresAtSeconds: 0,
-  dnsNames: [],
-  storeSvid: false,
-  hint: '',
-  disableX509SvidPrefetch: false,
-  jwtSvidIncludeJti: false,
-  owner: '',
-  prefetch: false,
-  keepOnExit: false,
+  ...plainEntry,
 }
 
 test('a valid entry is taken as it is, without repeated selectors', () => {

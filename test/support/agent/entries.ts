@@ -1,3 +1,4 @@
+import { plainEntry } from '../../../src/core/entry.ts'
 import type { Entry } from '../../../src/core/entry.ts'
 import { parseSelector } from '../../../src/core/selector.ts'
 import { parseSpiffeId } from '../../../src/core/spiffe-id.ts'
@@ -10,20 +11,7 @@ export function anEntry(id: string, overrides: Partial<Omit<Entry, 'selectors' |
     spiffeId: parseSpiffeId(spiffeId),
     parentId: parseSpiffeId('spiffe://test.example/spire/agent/join_token/a'),
     selectors: selectors.map(parseSelector),
-    x509SvidTtlSeconds: 0,
-    jwtSvidTtlSeconds: 0,
-    federatesWith: [],
-    admin: false,
-    downstream: false,
-    expiresAtSeconds: 0,
-    dnsNames: [],
-    storeSvid: false,
-    hint: '',
-    disableX509SvidPrefetch: false,
-    jwtSvidIncludeJti: false,
-    owner: '',
-    prefetch: false,
-    keepOnExit: false,
+    ...plainEntry,
     createdAtSeconds: 1_700_000_000,
     revision: 0,
     disabled: false,

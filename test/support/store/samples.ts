@@ -1,3 +1,4 @@
+import { plainEntry } from '../../../src/core/entry.ts'
 import { createHash } from 'node:crypto'
 import type { EntrySpec } from '../../../src/core/entry.ts'
 import { parseSpiffeId, parseTrustDomain, type SpiffeId, type TrustDomain } from '../../../src/core/spiffe-id.ts'
@@ -29,20 +30,7 @@ export function spec(n: number, overrides: Partial<EntrySpec & { readonly id: st
     spiffeId: id(`/workload/${n}`),
     parentId: agentId,
     selectors: [{ type: 'unix', value: `uid:${n}` }],
-    x509SvidTtlSeconds: 0,
-    jwtSvidTtlSeconds: 0,
-    federatesWith: [],
-    admin: false,
-    downstream: false,
-    expiresAtSeconds: 0,
-    dnsNames: [],
-    storeSvid: false,
-    hint: '',
-    disableX509SvidPrefetch: false,
-    jwtSvidIncludeJti: false,
-    owner: '',
-    prefetch: false,
-    keepOnExit: false,
+    ...plainEntry,
     ...overrides,
   }
 }

@@ -1,3 +1,4 @@
+import { plainEntry } from '../../../../src/core/entry.ts'
 import { MayflyError } from '../../../../src/core/errors.ts'
 import type { Entry } from '../../../../src/core/entry.ts'
 import type { SpiffeId } from '../../../../src/core/spiffe-id.ts'
@@ -63,20 +64,7 @@ function aliasRecords(tables: Tables, tokenHash: string, agentId: SpiffeId, alia
     spiffeId: aliasId,
     parentId: agentId,
     selectors: [{ type: 'spiffe_id', value: agentId }],
-    x509SvidTtlSeconds: 0,
-    jwtSvidTtlSeconds: 0,
-    federatesWith: [],
-    admin: false,
-    downstream: false,
-    expiresAtSeconds: 0,
-    dnsNames: [],
-    storeSvid: false,
-    hint: '',
-    disableX509SvidPrefetch: false,
-    jwtSvidIncludeJti: false,
-    owner: '',
-    prefetch: false,
-    keepOnExit: false,
+    ...plainEntry,
     createdAtSeconds: Math.floor(by.atMs / 1000),
     revision: 0,
     disabled: false,

@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import process from 'node:process'
+import { parseArgs } from 'node:util'
+import { MayflyError } from '../core/errors.ts'
+
+/** What the arguments of a main say: `--config FILE`, `--check-config`, and flags that stand for keys of the configuration. */
+export interface MainArguments {
+  /** Text of the configuration file; empty without one. */
+  readonly text: string
+  /** For messages: the file's name, or `flags`. */
+  readonly fileName: string
+  /** Values of the flags that were given, by the key's path. */
+  readonly overrides: Readonly<Record<string, string | boolean | string[] | undefined>>
+  readonly checkOnly: boolean
+}
+
+export interface MainFlags {
+  /** Path of the key that each flag stands for. */
+  readonly paths: Readonly<Record<string, string>>
+  /** Those without a value; `admin-uid` may be repeated. */
+  readonly switches: readonly string[]
+  /** For the hint: `mayfly server run`. */
+  readonly command: string
+}
+
+/** @throws {MayflyError} USAGE; CONFIG_INVALID when the file cannot be read */
+export function readMainArguments(args: readonly string[], flags: MainFlags): MainArguments {
+  const values = parsed(args, flags)
+  const file = typeof values['config'] === 'string' ? values['config'] : undefined
+  return {
+    text: file === undefined ? '' : readConfigText(file),
+    fileName: file ?? 'flags',
+    overrides: Object.fromEntries(Object.entries(flags.paths).map(([flag, path]) => [path, values[flag]])),
+    checkOnly: values['check-config'] === true,
+  }
+}
+
+/** @throws {MayflyError} CONFIG_INVALID */
+export function readConfigText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new MayflyError('CONFIG_INVALID', `${file} cannot be read`, { cause: error, hint: error instanceof Error ? error.message : 'is it there, and yours to read?' })
+  }
+}
+
+/** The version in the `package.json` one folder above a main's. */
+export function versionBeside(mainFile: string): string {
+  const json: unknown = JSON.parse(readFileSync(join(dirname(mainFile), '..', 'package.json'), 'utf8'))
+  return typeof json === 'object' && json !== null && 'version' in json && typeof json.version === 'string' ? json.version : 'unknown'
+}
+
+/** Runs a main and sets its exit code. A failure is told in two lines on standard error, `mayfly: what` and `hint: …`; of an error that is not ours, all that there is. */
+export async function runMain(main: (args: readonly string[]) => Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await main(process.argv.slice(2))
+  } catch (error) {
+    process.stderr.write(`${twoLines(error)}\n`)
+    process.exitCode = 1
+  }
+}
+
+function parsed(args: readonly string[], { paths, switches, command }: MainFlags): Readonly<Record<string, string | boolean | string[] | undefined>> {
+  const flags = Object.keys(paths).map((flag) => [flag, switches.includes(flag) ? { type: 'boolean' as const } : { type: 'string' as const, multiple: flag === 'admin-uid' }]) // literals of the option's type
+  try {
+    const { values } = parseArgs({ args: [...args], strict: true, options: { config: { type: 'string' }, 'check-config': { type: 'boolean' }, ...Object.fromEntries(flags) } })
+    return values as Record<string, string | boolean | string[] | undefined> // each is of the type its option was given
+  } catch (error) {
+    throw new MayflyError('USAGE', error instanceof Error ? (error.message.split('\n')[0] ?? '') : 'the arguments are not understood', { hint: `see ${command} --help` })
+  }
+}
+
+function twoLines(error: unknown): string {
+  if (!(error instanceof MayflyError)) return `mayfly: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\nhint: this is a defect of mayfly: please report it`
+  return `mayfly: ${error.message}\nhint: ${error.hint ?? `docs/errors.md says more of ${error.code}`}`
+}
