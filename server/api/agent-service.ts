@@ -15,7 +15,6 @@ import type { Actor, Store } from '../store/port.ts'
 import { agentOf } from './agent-caller.ts'
 import { nameOf } from './caller.ts'
 import type { Caller } from './caller.ts'
-import type { EntryOperations } from './entry-operations.ts'
 import { issueOne, svidToWire } from './issuance.ts'
 import type { Issued, Issuer } from './issuance.ts'
 import { toHex } from '../../src/core/bytes.ts'
@@ -28,7 +27,6 @@ export interface AgentServiceDeps {
   readonly issuer: Issuer
   readonly joinTokens: JoinTokens
   readonly attestors: readonly NodeAttestor[]
-  readonly entries: EntryOperations
   readonly clock: Clock
   readonly log: Logger
   readonly trustDomain: TrustDomain

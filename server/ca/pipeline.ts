@@ -115,16 +115,22 @@ export class IssuancePipeline implements AsyncDisposable {
     }
   }
 
+  /** That a workload's was handed out is noted late: its agent replaces it when a crash loses the note. Nobody would replace an agent's own, or a minted one: noted first (decision 5). */
   async #issueChunk(chunk: readonly Accepted[], authority: ActiveAuthority, issuedAtMs: number, signal: AbortSignal): Promise<readonly IssueOutcome[]> {
     const batch = await this.#prepare(chunk, authority, issuedAtMs)
     const journaled = await this.#journal(chunk, batch, authority, issuedAtMs, signal)
     const certificates = await batch.sign(journaled.map((entry) => ('serial' in entry ? entry.serial : undefined)))
+    const lasting = chunk.flatMap(({ request }, index) => {
+      const entry = journaled[index]
+      return request.kind === 'workload' || entry === undefined || 'kind' in entry ? [] : [entry.serial]
+    })
+    if (lasting.length > 0) await this.#deps.credentials.release(lasting, this.#deps.clock.nowMs())
     return chunk.map(({ request, validity }, index): IssueOutcome => {
       const entry = journaled[index]
       const certificate = certificates[index]
       if (entry === undefined || 'kind' in entry) return entry ?? { kind: 'refused', code: 'INTERNAL', message: 'no serial' }
       if (certificate === undefined) return { kind: 'refused', code: 'INTERNAL', message: 'not signed' }
-      this.#releases.add(entry.serial)
+      if (request.kind === 'workload') this.#releases.add(entry.serial)
       return { kind: 'issued', chain: [certificate], serial: entry.serial, spiffeId: request.spiffeId, ...validity, authorityId: authority.id }
     })
   }

@@ -132,6 +132,12 @@ describe('issuance', () => {
     expect(credentials.released).toHaveLength(3)
   })
 
+  test("an agent's own SVID and a minted one are noted as released before they are handed out: nobody would replace them", async () => {
+    await pipeline.issue([request({ kind: 'agent' })], signal)
+    await pipeline.issue([request({ kind: 'mint' })], signal)
+    expect(credentials.released).toEqual(credentials.rows.map(({ serial }) => serial))
+  })
+
   test('a release that could not be written is written with the next', async () => {
     await pipeline.issue([request({ entryId: 'a' })], signal)
     credentials.failing = true
