@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { formatAddress } from '../src/config/fields.ts'
+import { toHex } from '../src/core/bytes.ts'
 import { serverIdOf } from '../src/core/spiffe-id.ts'
 import type { Clock } from '../src/ports/clock.ts'
 import type { Logger } from '../src/ports/logger.ts'
@@ -32,6 +33,7 @@ import { RevocationStream } from './revocation/stream.ts'
 import { ServerSvid } from './server-svid.ts'
 import { addServices } from './services.ts'
 import type { Store } from './store/port.ts'
+import { VerifierRegistry } from './verifiers/registry.ts'
 import { openSqliteStore } from './store/sqlite/open.ts'
 
 /** The outside world: the mains give the real one. */
@@ -114,9 +116,11 @@ export class Server implements AsyncDisposable {
     starting.use(revocations)
     starting.use(svid)
     starting.use(new Maintenance({ store, clock, log }))
+    const bundleSet = bundleSets(authorities)
+    const verifiers = starting.use(await VerifierRegistry.start({ store, clock, log, trustDomain, bundles: bundleSet, revocation: revocations, nowMs: () => clock.nowMs(), stream: revocations }))
 
     const standing = standingOf({ registry, revocation: revocations, clock })
-    const connections = starting.use(new Connections({ trustDomain, bundles: bundleSets(authorities), revocation: revocations, standing, clock, log }))
+    const connections = starting.use(new Connections({ trustDomain, bundles: bundleSet, revocation: revocations, standing, clock, log }))
     const tlsRpc = drained(starting, new RpcServer<Caller>({ log, clock }, { maxConnections: config.maxConnections }), config.drainMs)
     const adminRpc = drained(starting, new RpcServer<Caller>({ log, clock }, { maxConnections: 256 }), config.drainMs)
 
@@ -154,7 +158,9 @@ export class Server implements AsyncDisposable {
       onAcknowledged: () => authorities.reconsider(),
       bundles: authorities,
       authorities,
+      isServerKey: (hash: string) => streamSigner.current !== undefined && toHex(streamSigner.current.keyId) === hash,
       revocations,
+      verifiers,
       standing,
       version: deps.version,
       agentAddress: config.advertise === undefined ? tls.address : formatAddress(config.advertise),

@@ -41,6 +41,8 @@ import type { ExplainProcessResponse as mayfly_v1_ExplainProcessResponse, Explai
 import type { FindCredentialsRequest as mayfly_v1_FindCredentialsRequest, FindCredentialsRequest__Output as mayfly_v1_FindCredentialsRequest__Output } from './mayfly/v1/FindCredentialsRequest.ts'
 import type { FindCredentialsResponse as mayfly_v1_FindCredentialsResponse, FindCredentialsResponse__Output as mayfly_v1_FindCredentialsResponse__Output } from './mayfly/v1/FindCredentialsResponse.ts'
 import type { GetEntryRequest as mayfly_v1_GetEntryRequest, GetEntryRequest__Output as mayfly_v1_GetEntryRequest__Output } from './mayfly/v1/GetEntryRequest.ts'
+import type { LeakAnswer as mayfly_v1_LeakAnswer, LeakAnswer__Output as mayfly_v1_LeakAnswer__Output } from './mayfly/v1/LeakAnswer.ts'
+import type { LeakReport as mayfly_v1_LeakReport, LeakReport__Output as mayfly_v1_LeakReport__Output } from './mayfly/v1/LeakReport.ts'
 import type { ListAuthoritiesRequest as mayfly_v1_ListAuthoritiesRequest, ListAuthoritiesRequest__Output as mayfly_v1_ListAuthoritiesRequest__Output } from './mayfly/v1/ListAuthoritiesRequest.ts'
 import type { ListAuthoritiesResponse as mayfly_v1_ListAuthoritiesResponse, ListAuthoritiesResponse__Output as mayfly_v1_ListAuthoritiesResponse__Output } from './mayfly/v1/ListAuthoritiesResponse.ts'
 import type { ListDisabledRequest as mayfly_v1_ListDisabledRequest, ListDisabledRequest__Output as mayfly_v1_ListDisabledRequest__Output } from './mayfly/v1/ListDisabledRequest.ts'
@@ -199,6 +201,9 @@ export interface Services {
     readonly Activate: { readonly kind: 'unary'; readonly request: mayfly_v1_ActivateAuthorityRequest; readonly requestOutput: mayfly_v1_ActivateAuthorityRequest__Output; readonly response: mayfly_v1_SigningAuthority; readonly responseOutput: mayfly_v1_SigningAuthority__Output }
     readonly Taint: { readonly kind: 'unary'; readonly request: mayfly_v1_TaintAuthorityRequest; readonly requestOutput: mayfly_v1_TaintAuthorityRequest__Output; readonly response: mayfly_v1_AuthorityEnd; readonly responseOutput: mayfly_v1_AuthorityEnd__Output }
     readonly Revoke: { readonly kind: 'unary'; readonly request: mayfly_v1_RevokeAuthorityRequest; readonly requestOutput: mayfly_v1_RevokeAuthorityRequest__Output; readonly response: mayfly_v1_AuthorityEnd; readonly responseOutput: mayfly_v1_AuthorityEnd__Output }
+  }
+  readonly 'mayfly.v1.Leaks': {
+    readonly Report: { readonly kind: 'unary'; readonly request: mayfly_v1_LeakReport; readonly requestOutput: mayfly_v1_LeakReport__Output; readonly response: mayfly_v1_LeakAnswer; readonly responseOutput: mayfly_v1_LeakAnswer__Output }
   }
   readonly 'mayfly.v1.Registry': {
     readonly CreateEntries: { readonly kind: 'unary'; readonly request: mayfly_v1_CreateEntriesRequest; readonly requestOutput: mayfly_v1_CreateEntriesRequest__Output; readonly response: mayfly_v1_EntryResults; readonly responseOutput: mayfly_v1_EntryResults__Output }

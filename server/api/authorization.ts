@@ -7,7 +7,7 @@ import type { Caller, SvidCaller } from './caller.ts'
 /** Who may call: `anyone`, even without a certificate; `agent`: one that is attested, neither banned nor disabled; `admin`: on the admin socket, or with an SVID of an admin entry. */
 export type Right = 'anyone' | 'agent' | 'admin'
 
-type ServedService = Exclude<keyof Services, 'SpiffeWorkloadAPI' | 'mayfly.v1.AgentAdmin' | 'mayfly.v1.VerifierReports' | 'mayfly.v1.Verifiers' | 'grpc.reflection.v1.ServerReflection'>
+type ServedService = Exclude<keyof Services, 'SpiffeWorkloadAPI' | 'mayfly.v1.AgentAdmin' | 'mayfly.v1.VerifierReports' | 'grpc.reflection.v1.ServerReflection'>
 type Table = { readonly [S in ServedService]: { readonly [M in keyof Services[S]]: readonly Right[] } }
 
 const admins = ['admin'] as const
@@ -80,9 +80,11 @@ export const rights: Table = {
   },
   'mayfly.v1.Sync': { Connect: agents },
   'mayfly.v1.RevocationStream': { Watch: ['agent', 'admin'], Time: ['agent', 'admin'] },
+  'mayfly.v1.Leaks': { Report: ['anyone'] },
   'mayfly.v1.Authorities': { List: admins, Prepare: admins, Activate: admins, Taint: admins, Revoke: admins },
   'mayfly.v1.Registry': { CreateEntries: admins, UpdateEntries: admins, ListEntries: admins, CountEntries: admins, GetEntry: admins },
   'mayfly.v1.Revocations': { Revoke: admins, Disable: admins, Enable: admins, ListDisabled: admins },
+  'mayfly.v1.Verifiers': { List: admins, RevocationStatus: admins, AwaitReceipts: admins },
   'mayfly.v1.Status': { Get: admins, WatchEvents: admins, FindCredentials: admins },
 }
 

@@ -17,6 +17,8 @@ export type JournalRecord =
   | { readonly kind: 'credentials.reserved'; readonly credentials: readonly ReservedCredential[]; readonly atMs: number }
   | { readonly kind: 'credentials.released'; readonly serials: readonly string[]; readonly atMs: number }
   | { readonly kind: 'credentials.ended'; readonly serials: readonly string[]; readonly bit: 'superseded' | 'revoked'; readonly cause: EndCause; readonly reason: string; readonly by: string; readonly atMs: number }
+  /** SHA-256 of its SubjectPublicKeyInfo: nothing is issued to it any more. */
+  | { readonly kind: 'key.denied'; readonly publicKeyHash: string; readonly cause: EndCause; readonly reason: string; readonly by: string; readonly atMs: number }
   | { readonly kind: 'credentials.pruned'; readonly beforeMs: number; readonly by: string; readonly atMs: number }
   /** Events up to this number are no longer kept; what they did is in the set. */
   | { readonly kind: 'stream.pruned'; readonly throughSeq: number; readonly by: string; readonly atMs: number }

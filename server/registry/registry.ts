@@ -179,6 +179,7 @@ export class Registry implements AsyncDisposable {
       case 'credentials.released':
       case 'credentials.ended':
       case 'credentials.pruned':
+      case 'key.denied':
       case 'stream.pruned':
       case 'verifiers.registered':
       case 'verifiers.removed':

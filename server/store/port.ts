@@ -270,6 +270,13 @@ export interface RevokeOptions {
   readonly reason: string
 }
 
+export interface KeyEndResult extends EndResult {
+  /** Whether the ledger or the list of denied keys has it. */
+  readonly known: boolean
+  /** Whether it is refused from now on. */
+  readonly denied: boolean
+}
+
 export interface DisabledTarget {
   readonly target: Target
   readonly reason: string
@@ -285,6 +292,11 @@ export interface TargetStore {
    * @throws NOT_FOUND, EXPECTATION_FAILED with details {hits}
    */
   revoke(target: Target, options: RevokeOptions, by: Actor): Promise<EndResult>
+  /**
+   * Ends all that was issued to a key and denies it (cause `leak`). A key that nothing was issued to is denied only when that is asked for: else reports
+   * could fill the store. @param publicKeyHash 64 hexadecimal digits
+   */
+  endKey(publicKeyHash: string, options: { readonly denyUnknown: boolean; readonly reason: string }, by: Actor): Promise<KeyEndResult>
   /** Disables without a revocation: no new credentials. Idempotent. @throws NOT_FOUND */
   disable(target: Target, reason: string, by: Actor): Promise<void>
   /** @throws NOT_FOUND when it is not disabled */

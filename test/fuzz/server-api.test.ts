@@ -9,7 +9,7 @@ import { Product } from '../support/product/product.ts'
 
 const words = ['', 'example.org', '/web', '/spire/server', '/spire/agent/join_token/x', '/a/task/b', '/../x', 'spiffe://example.org/web', 'spiffe://other.example/x', 'unix', 'uid:0', 'unix:uid:0', 'uid', '1', 'join_token', 'x'.repeat(300), 'y'.repeat(3_000), '\0', '11b8f1e2-5b0a-4c53-9c0d-1a2b3c4d5e6f', '0'.repeat(34), 'example.org/web', 'eyJ4IjoxfQ', '__proto__', 'web.internal']
 const blobs = [new Uint8Array(0), buildCsr(fixedKeys[0]), buildCsr(fixedKeys[1], { uris: ['spiffe://example.org/web'] }), buildCsr(fixedKeys[2]).subarray(0, 80), fixedKeys[3].spki, new TextEncoder().encode('11b8f1e2-5b0a-4c53-9c0d-1a2b3c4d5e6f')]
-const services = ['spire.api.server.agent.v1.Agent', 'spire.api.server.bundle.v1.Bundle', 'spire.api.server.entry.v1.Entry', 'spire.api.server.svid.v1.SVID', 'mayfly.v1.Registry', 'mayfly.v1.Revocations', 'mayfly.v1.RevocationStream', 'mayfly.v1.Status', 'mayfly.v1.Sync', 'grpc.health.v1.Health', 'grpc.reflection.v1.ServerReflection'] as const
+const services = ['spire.api.server.agent.v1.Agent', 'spire.api.server.bundle.v1.Bundle', 'spire.api.server.entry.v1.Entry', 'spire.api.server.svid.v1.SVID', 'mayfly.v1.Authorities', 'mayfly.v1.Leaks', 'spire.api.server.localauthority.v1.LocalAuthority', 'mayfly.v1.Registry', 'mayfly.v1.Revocations', 'mayfly.v1.RevocationStream', 'mayfly.v1.Status', 'mayfly.v1.Sync', 'grpc.health.v1.Health', 'grpc.reflection.v1.ServerReflection'] as const
 /** Streams without an end: that they began is the answer. */
 const endless = new Set(['/mayfly.v1.RevocationStream/Watch', '/mayfly.v1.Status/WatchEvents', '/grpc.health.v1.Health/Watch'])
 

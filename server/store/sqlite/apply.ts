@@ -57,6 +57,9 @@ export function apply(tables: Tables, record: JournalRecord): StreamEvent[] {
       return []
     case 'credentials.ended':
       return ended(tables, record)
+    case 'key.denied':
+      tables.ledger.denyKey(Buffer.from(record.publicKeyHash, 'hex'), record.cause, record.atMs)
+      return []
     case 'credentials.pruned':
       tables.ledger.dropBefore(record.beforeMs)
       tables.uses.dropWithoutLedger()

@@ -85,6 +85,7 @@ function storeOver(link: WorkerLink, held: AsyncDisposableStack): Store {
     },
     targets: {
       revoke: (...args) => link.call('targets.revoke', args),
+      endKey: (...args) => link.call('targets.endKey', args),
       disable: (...args) => link.call('targets.disable', args),
       enable: (...args) => link.call('targets.enable', args),
       disabled: () => link.call('targets.disabled', []),

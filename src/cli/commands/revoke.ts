@@ -12,7 +12,8 @@ export const command: Command = define({
   about: [
     'Ends what is live: peers refuse it within a second and open connections are cut. A serial ends one credential, and its',
     'workload gets a new one. An ID, entry, agent or owner is disabled as well, until mayfly enable; --rotate replaces instead.',
-    'It says first what it hits; over ten credentials it wants --expect with their number.',
+    'It says first what it hits; over ten credentials it wants --expect with their number. With --leaked, what was issued to a key is',
+    'ended by a signature made here with that key, which does not leave this machine; --server needs no right at all for it.',
   ].join('\n'),
   options: {
     ...targetOptions,
@@ -20,6 +21,10 @@ export const command: Command = define({
     rotate: { type: 'boolean', help: 'replace instead of disabling' },
     expect: { type: 'string', value: 'N', help: 'do nothing unless exactly so many credentials are hit' },
     reason: { type: 'string', value: 'TEXT', help: 'goes into the record' },
+    leaked: { type: 'string', value: 'KEY.PEM', help: 'end this private key and all that was issued to it, by a signature made here' },
+    'deny-unknown': { type: 'boolean', help: 'with --leaked: deny the key although nothing was issued to it' },
+    server: { type: 'string', value: 'HOST:PORT', help: "with --leaked: report over the server's TLS port, as anyone may" },
+    'trust-bundle': { type: 'string', value: 'FILE', help: 'with --server: authorities (PEM) to know the server by; without, what it answers is not proven' },
     ...serverSocket,
     ...dataFolder,
   },
@@ -28,11 +33,19 @@ export const command: Command = define({
     'mayfly revoke --dry-run --owner data-team',
     'mayfly revoke --entry payments --rotate',
     'mayfly revoke --owner data-team --expect 120 --reason "team dissolved"',
+    'mayfly revoke --leaked key.pem',
+    'mayfly revoke --leaked key.pem --server mayfly.internal:8081 --trust-bundle bundle.pem',
   ],
   async run({ options, positionals: [argument] }, context) {
     const { output, signal } = context
     const expect = options.expect === undefined ? undefined : Number(options.expect)
     if (expect !== undefined && (!Number.isInteger(expect) || expect < 0)) throw usage('revoke', '--expect is not a number of credentials')
+    if (options.leaked !== undefined) {
+      if (argument !== undefined) throw usage('revoke', '--leaked names all there is to end')
+      const { revokeLeaked } = await import('../leaked.ts')
+      await revokeLeaked(options.leaked, options, context)
+      return
+    }
     using server = await connectServer(options, context)
     const target = await resolveTarget(argument, options, server, signal)
     const request = { target, rotate: options.rotate, reason: options.reason ?? '', ...(expect === undefined ? {} : { expect: { value: expect } }) }

@@ -5,7 +5,7 @@ import { abandonUnreleased, endByAgent, prune, release, reserve, supersede } fro
 import { createEntries, deleteEntries, updateEntries } from './entries.ts'
 import { pruneStream } from './stream.ts'
 import { recordUses, registerVerifiers, removeVerifiers } from './verifiers.ts'
-import { disableTarget, enableTarget, revokeTarget } from './targets.ts'
+import { disableTarget, enableTarget, endKey, revokeTarget } from './targets.ts'
 
 /** Every call of the port that changes something. */
 export const commands: { readonly [N in CommandName]: Command<N> } = {
@@ -29,6 +29,7 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   'verifiers.register': registerVerifiers,
   'verifiers.remove': removeVerifiers,
   'targets.revoke': revokeTarget,
+  'targets.endKey': endKey,
   'targets.disable': disableTarget,
   'targets.enable': enableTarget,
   'authorities.prepare': prepareAuthority,

@@ -26,6 +26,20 @@ export const revokeTarget: Command<'targets.revoke'> = (tables, given, options, 
   return endDecision(tables, hits, options.rotate || target.kind === 'serial' ? records : [...records, ...disableRecords(tables, target, options.reason, by)])
 }
 
+export const endKey: Command<'targets.endKey'> = (tables, publicKeyHash, { denyUnknown, reason }, by) => {
+  if (!/^[0-9a-f]{64}$/.test(publicKeyHash)) throw new MayflyError('INVALID_ARGUMENT', 'a public key hash is 64 hexadecimal digits')
+  const key = Buffer.from(publicKeyHash, 'hex')
+  const condition = { sql: 'public_key_hash = ?', values: [key] }
+  const hits = tables.ledger.hits(revocable(condition, by.atMs))
+  const isDenied = tables.ledger.isDenied(key)
+  const known = isDenied || tables.ledger.list(condition, 1).length > 0
+  const denied = known || denyUnknown
+  const records = endRecords(hits, 'revoked', 'leak', reason, by)
+  if (denied && !isDenied && hits.length === 0) records.push({ kind: 'key.denied', publicKeyHash, cause: 'leak', reason, by: by.name, atMs: by.atMs })
+  const { result } = endDecision(tables, hits, records)
+  return { records, result: () => ({ ...result(), known, denied }) }
+}
+
 export const disableTarget: Command<'targets.disable'> = (tables, given, reason, by) => {
   const target = lasting(given)
   mustExist(tables, target)

@@ -62,6 +62,10 @@ export class LedgerTable {
     return row.denied === 1 ? deniedHolder : keyHolder(row.kind, row.spiffe_id, row.entry_id ?? undefined, row.agent_id ?? undefined)
   }
 
+  isDenied(publicKeyHash: Uint8Array): boolean {
+    return this.#statements.query('SELECT 1 FROM denied_keys WHERE hash = ?').one(publicKeyHash) !== undefined
+  }
+
   denyKey(publicKeyHash: Uint8Array, cause: EndCause, atMs: number): void {
     this.#statements.query('INSERT INTO denied_keys (hash, cause, at_ms) VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING').run(publicKeyHash, cause, atMs)
   }
