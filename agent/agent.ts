@@ -17,6 +17,7 @@ import type { AgentConfig } from './config.ts'
 import { ProcessHolders } from './liveness/process-holders.ts'
 import { Notifier } from './notifier.ts'
 import { RevocationRelay } from './relay/revocation-relay.ts'
+import { VerifierReports } from './relay/verifier-reports.ts'
 import { SvidStanding } from './rotation/standing.ts'
 import { SvidCache } from './rotation/svid-cache.ts'
 import { AgentState } from './sync/agent-state.ts'
@@ -72,6 +73,7 @@ export class Agent implements AsyncDisposable {
   readonly #attestor: WorkloadAttestor
   readonly #relay: RevocationRelay
   readonly #heads: HeadKeeper
+  readonly #reports = new VerifierReports()
   readonly #admission: Admission
   readonly #changed = new Notifier<void>()
   readonly #synced = Promise.withResolvers<void>()
@@ -105,6 +107,7 @@ export class Agent implements AsyncDisposable {
     const { trustDomain } = entrance.place
     this.#heads = new HeadKeeper({ heads, trustDomain, clock: deps.clock, logger: deps.log, highest: () => this.#relay.reader.highest })
     this.#relay.changed.on(() => this.#heads.moved())
+    this.#relay.readersChanged.on((readers) => (this.#reports.readers = readers))
     this.#admission = new Admission({
       connectionsPerUid: config.maxConnectionsPerUid,
       connectionsPerProcess: Math.min(config.maxConnectionsPerUid, 1_000),
@@ -164,6 +167,7 @@ export class Agent implements AsyncDisposable {
         log,
         admission: this.#admission,
         relay: this.#relay,
+        reports: this.#reports,
         connections: { processes, exitWatch, attestor: this.#attestor, tier: config.bindingTier, needs: () => this.#entries.kinds },
         notSynced: () => (this.#isSynced ? undefined : this.#synced.promise),
         syncWaitMs,
@@ -204,7 +208,7 @@ export class Agent implements AsyncDisposable {
     const relay = this.#relay
     const connection = ServerConnection.start(
       { address: this.#entrance.place.address, agentVersion: this.#deps.version, retry, signWaitMs: 1_000 },
-      { clock, random, log, trust, entries, relay, state: this.#state },
+      { clock, random, log, trust, entries, relay, reports: this.#reports, state: this.#state },
       svid,
     )
     const standing = new SvidStanding(trust, relay.reader, clock, log)

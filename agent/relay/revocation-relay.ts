@@ -51,6 +51,8 @@ export class RevocationRelay {
 
   /** What the agent itself knows. */
   readonly reader: RevocationReader
+  /** How many readers there are now. */
+  readonly readersChanged: Notifier<number> = new Notifier()
   /** The set is another. */
   readonly changed: Notifier<void> = new Notifier()
 
@@ -95,6 +97,7 @@ export class RevocationRelay {
     const wake = new Wake()
     const known = new Set<string>()
     this.#readers.add(wake)
+    this.readersChanged.emit(this.#readers.size)
     try {
       let at = this.#placeOf(position)
       let beat: LoggedFrame | undefined
@@ -113,6 +116,7 @@ export class RevocationRelay {
       }
     } finally {
       this.#readers.delete(wake)
+      this.readersChanged.emit(this.#readers.size)
     }
   }
 

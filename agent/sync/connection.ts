@@ -11,6 +11,7 @@ import { revocationUnchecked, verifyX509Svid } from '../../src/verify/verify-svi
 import { abortable } from '../abortable.ts'
 import { Notifier } from '../notifier.ts'
 import type { RevocationRelay } from '../relay/revocation-relay.ts'
+import type { VerifierReports } from '../relay/verifier-reports.ts'
 import { backoffMs, halfLife, isDue } from '../rotation/schedule.ts'
 import type { DueTime } from '../rotation/schedule.ts'
 import type { SigningOutcome, SigningRequest, SvidSigner } from '../rotation/signer.ts'
@@ -43,12 +44,15 @@ export interface ServerConnectionDeps {
   readonly trust: Trust
   readonly entries: EntryCache
   readonly relay: RevocationRelay
+  readonly reports: VerifierReports
   readonly state: AgentState
 }
 
 const maxEndedSerials = 50_000
 const maxReportSerials = 5_000
 const renewLookMs = 10_000
+/** Between two messages with reports of verifiers: what comes together is sent together. */
+const reportGapMs = 20
 /** A server that refuses this agent for so long, and does not call it disabled, will not have it back. */
 const refusalPatienceMs = 60_000
 
@@ -179,6 +183,7 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
     const channel = channelToServer(this.#config.address, clock, trust, this.#svid, relay.reader)
     this.#channel = channel
     this.#ended.reconnected()
+    this.#deps.reports.reconnected()
     const renewal = this.#renew(channel, session).catch((error: unknown) => session.abort(asMayflyError(error)))
     const parts: Entry[] = []
     try {
@@ -257,7 +262,8 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
   }
 
   async *#messages(signal: AbortSignal): AsyncGenerator<AgentMessage, void, undefined> {
-    const { relay, trust } = this.#deps
+    const { relay, trust, reports, clock } = this.#deps
+    using _ = reports.changed.on(() => this.#outgoing.ring())
     yield { hello: { agentVersion: this.#config.agentVersion, position: positionToWire(relay.reader.position) } }
     while (!signal.aborted) {
       if (this.#ackDue) {
@@ -269,6 +275,12 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
       const report = this.#ended.next(maxReportSerials)
       if (report !== undefined) {
         yield { ended: { reportId: report.reportId, serials: report.serials.map(bufferOf) } }
+        continue
+      }
+      const verifiers = reports.next()
+      if (verifiers !== undefined) {
+        yield { verifiers }
+        await clock.sleep(reportGapMs, signal).catch(() => undefined) // only aborts
         continue
       }
       await this.#outgoing.heard(signal).catch(() => undefined) // only aborts

@@ -5,7 +5,8 @@ import { listenUnix } from '../../src/rpc/listen-unix.ts'
 import type { Listener } from '../../src/rpc/listen-unix.ts'
 import { RpcServer } from '../../src/rpc/server.ts'
 import type { RevocationRelay } from '../relay/revocation-relay.ts'
-import { relayService, workloadApi } from './service.ts'
+import type { VerifierReports } from '../relay/verifier-reports.ts'
+import { relayService, reportService, workloadApi } from './service.ts'
 import type { WorkloadApiDeps } from './service.ts'
 import { WorkloadConnection } from './workload-connection.ts'
 import type { WorkloadConnectionDeps } from './workload-connection.ts'
@@ -22,6 +23,7 @@ export interface WorkloadListenerDeps extends WorkloadApiDeps {
   readonly log: Logger
   readonly connections: WorkloadConnectionDeps
   readonly relay: RevocationRelay
+  readonly reports: VerifierReports
 }
 
 /** How long the streams of a connection that is over have to say so before it is cut. */
@@ -49,6 +51,7 @@ export class WorkloadListener implements AsyncDisposable {
     })
     this.#server.add('SpiffeWorkloadAPI', workloadApi(deps))
     this.#server.add('mayfly.v1.RevocationStream', relayService(deps.relay, deps.admission))
+    this.#server.add('mayfly.v1.VerifierReports', reportService(deps.reports, deps.admission))
   }
 
   /** @throws {MayflyError} SOCKET_IN_USE, INVALID_ARGUMENT */

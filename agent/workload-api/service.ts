@@ -1,8 +1,11 @@
 import { MayflyError } from '../../src/core/errors.ts'
+import type { ReportAnswer } from '../../proto/generated/mayfly/v1/ReportAnswer.ts'
+import type { VerifierReport__Output } from '../../proto/generated/mayfly/v1/VerifierReport.ts'
 import { checkNonces } from '../../src/core/revocation/nonces.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Call, Handlers } from '../../src/rpc/handlers.ts'
 import { abortable } from '../abortable.ts'
+import type { VerifierReports } from '../relay/verifier-reports.ts'
 import type { RevocationRelay } from '../relay/revocation-relay.ts'
 import { frameToWire, positionFromWire } from '../sync/wire.ts'
 import type { Admission } from './admission.ts'
@@ -47,6 +50,19 @@ export function relayService(relay: RevocationRelay, admission: Admission): Hand
       return frameToWire(await relay.time(checkNonces(nonces)))
     },
   }
+}
+
+/** `mayfly.v1.VerifierReports` on the same socket: what the verifiers of this node tell the server. */
+export function reportService(reports: VerifierReports, admission: Admission): Handlers<'mayfly.v1.VerifierReports', WorkloadConnection> {
+  return {
+    Report: (requests, { peer }) => takeReports(reports, admission, requests, peer),
+  }
+}
+
+async function* takeReports(reports: VerifierReports, admission: Admission, requests: AsyncIterable<VerifierReport__Output>, peer: WorkloadConnection): AsyncGenerator<ReportAnswer, void, undefined> {
+  using _ = admission.stream(peer.caller.uid, peer.processKey)
+  await reports.take(requests)
+  yield* []
 }
 
 async function* watch(relay: RevocationRelay, admission: Admission, position: ReturnType<typeof positionFromWire>, { peer, signal }: Call<WorkloadConnection>): AsyncGenerator<ReturnType<typeof frameToWire>, void, undefined> {

@@ -29,6 +29,7 @@ export interface StatusServiceDeps {
 
 const defaultPageSize = 100
 const maxPageSize = 1_000
+const maxUses = 10
 
 /** `mayfly.v1.Status`: what the server is doing, what it issued, and what happens. */
 export function statusService(deps: StatusServiceDeps): Handlers<'mayfly.v1.Status', Caller> {
@@ -74,7 +75,8 @@ async function findCredentials(request: FindCredentialsRequest__Output, { store,
   if (target.kind === 'serial') {
     const found = await store.credentials.bySerial(target.serial)
     const shown = found !== undefined && (liveAtMs === undefined || isLive(found, liveAtMs))
-    return { credentials: shown ? [credentialToWire(found)] : [], nextPageToken: '' }
+    const uses = shown ? await store.credentials.uses(found.serial, maxUses) : []
+    return { credentials: shown ? [{ ...credentialToWire(found), uses: uses.map(({ verifier, firstMs, lastMs, count }) => ({ verifier, firstMs, lastMs, count })) }] : [], nextPageToken: '' }
   }
   const size = request.pageSize <= 0 ? defaultPageSize : Math.min(request.pageSize, maxPageSize)
   const filter = { ...credentialFilter(target), ...(liveAtMs === undefined ? {} : { liveAtMs }) }

@@ -13,6 +13,7 @@ import type { Acknowledgements } from '../registry/acknowledgements.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Subscription } from '../registry/subscribers.ts'
 import type { Store } from '../store/port.ts'
+import type { VerifierRegistry } from '../verifiers/registry.ts'
 import { agentOf, authoritiesOf } from './agent-caller.ts'
 import { bundleToWire } from './bundle-service.ts'
 import type { BundleSource } from './bundle-service.ts'
@@ -31,6 +32,7 @@ export interface SyncServiceDeps {
   readonly onAcknowledged: () => void
   readonly bundles: BundleSource
   readonly revocations: ServedStream
+  readonly verifiers: Pick<VerifierRegistry, 'receive' | 'agentLeft'>
   readonly clock: Clock
   readonly log: Logger
 }
@@ -66,6 +68,7 @@ async function* connect(requests: AsyncIterable<AgentMessage__Output>, agentId: 
     ])
   } finally {
     leaving.abort()
+    deps.verifiers.agentLeft(agentId)
     subscription[Symbol.dispose]()
     log.info({ event: 'agent.disconnected', agentId, connected: registry.subscribers.connected }, 'agent disconnected')
   }
@@ -167,7 +170,7 @@ async function* revocations(position: StreamHead, signal: AbortSignal, deps: Syn
 /** What the agent tells: acknowledgements, and credentials whose last holder has exited. */
 async function* answers(messages: AsyncIterable<AgentMessage__Output>, agentId: SpiffeId, deps: SyncServiceDeps): AsyncGenerator<ServerMessage> {
   const { store, clock, log, acknowledgements } = deps
-  for await (const { message, ack, ended } of messages) {
+  for await (const { message, ack, ended, verifiers: reports } of messages) {
     switch (message) {
       case 'ack':
         acknowledgements.acknowledge(agentId, ack?.bundleSequence ?? 0)
@@ -182,6 +185,8 @@ async function* answers(messages: AsyncIterable<AgentMessage__Output>, agentId: 
         break
       }
       case 'verifiers':
+        if (reports !== null && reports !== undefined) deps.verifiers.receive(agentId, reports)
+        break
       case 'hello':
       case undefined:
         throw new MayflyError('INVALID_ARGUMENT', 'a message is neither an ack nor a report')

@@ -2,7 +2,6 @@ import type { StreamHead } from '../../src/core/revocation/follower.ts'
 import { sealFrame, type Frame, type FrameHead } from '../../src/core/revocation/frame.ts'
 import type { RevocationSet } from '../../src/core/revocation/set.ts'
 import { splitSnapshot } from '../../src/core/revocation/snapshot.ts'
-import { sha256 } from '../../src/x509/fingerprint.ts'
 import type { StreamEvent } from '../store/port.ts'
 import type { StreamSigningKey } from './stream-signer.ts'
 import type { SharedFrame } from './subscriber.ts'
@@ -29,9 +28,9 @@ export function batchFrames(state: StreamState, before: Uint8Array, events: read
   return frames
 }
 
-/** @param signedAtMs taken before the durable head was read, which the state includes */
-export function heartbeatFrame(state: StreamState, signedAtMs: number, key: StreamSigningKey): SharedFrame {
-  return seal({ ...headOf(state, signedAtMs, true), kind: 'heartbeat', root: state.set.root(sha256) }, key)
+/** @param root of the state's set; @param signedAtMs taken before the durable head was read, which the state includes */
+export function heartbeatFrame(state: StreamState, root: Uint8Array, signedAtMs: number, key: StreamSigningKey): SharedFrame {
+  return seal({ ...headOf(state, signedAtMs, true), kind: 'heartbeat', root }, key)
 }
 
 export function snapshotFrames(state: StreamState, signedAtMs: number, key: StreamSigningKey): SharedFrame[] {

@@ -12,6 +12,7 @@ import type { Commit, Store, StreamEvent } from '../store/port.ts'
 import { batchFrames, heartbeatFrame, introductionFrame, snapshotFrames, timeFrame, type StreamState } from './frames.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { StreamHistory } from './history.ts'
+import { RootHistory } from './roots.ts'
 import { nextKey, type StreamSigner, type StreamSigningKey } from './stream-signer.ts'
 import { Subscriber, type SharedFrame } from './subscriber.ts'
 
@@ -34,6 +35,7 @@ const floorLeadMs = 300_000
 export class RevocationStream implements RevocationSource, AsyncDisposable {
   readonly #deps: RevocationStreamDeps
   readonly #history: StreamHistory
+  readonly #roots = new RootHistory()
   readonly #stop = new AbortController()
   readonly #subscribers = new Set<Subscriber>()
   readonly #listeners = new Set<(change: RevokedChange) => void>()
@@ -93,6 +95,11 @@ export class RevocationStream implements RevocationSource, AsyncDisposable {
 
   get head(): StreamHead {
     return this.#history.head
+  }
+
+  /** The root of the set at a place of the stream and a floor, if it is the present one or was asked for of late. */
+  rootAt(seq: number, floorMinute: number): Uint8Array | undefined {
+    return this.#roots.at(seq, floorMinute, { seq: this.head.seq, set: this.#history.set })
   }
 
   get figures(): { readonly subscribers: number; readonly buckets: number; readonly bitmapBytes: number; readonly authorities: number } {
@@ -198,8 +205,11 @@ export class RevocationStream implements RevocationSource, AsyncDisposable {
     this.#flush()
     const key = this.#deps.signer.current
     if (key === undefined) return
-    const frame = heartbeatFrame(this.#state, signedAtMs, key)
-    this.#beat = { frame, seq: this.head.seq }
+    const { seq } = this.head
+    const root = this.rootAt(seq, this.#history.set.floorMinute)
+    if (root === undefined) return // never: it is the present place
+    const frame = heartbeatFrame(this.#state, root, signedAtMs, key)
+    this.#beat = { frame, seq }
     this.#heartbeat.sent()
     this.#send(frame)
   }

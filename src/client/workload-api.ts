@@ -1,3 +1,4 @@
+import type { VerifierReport } from '../../proto/generated/mayfly/v1/VerifierReport.ts'
 import type { Endpoint } from '../core/endpoint.ts'
 import { parseEndpoint } from '../core/endpoint.ts'
 import { MayflyError } from '../core/errors.ts'
@@ -6,6 +7,7 @@ import { RpcChannel } from '../rpc/channel.ts'
 import type { ChannelConfig } from '../rpc/channel.ts'
 import type { BundleSet } from '../verify/bundle-set.ts'
 import type { StreamFrame } from '../verify/reader.ts'
+import type { SignedReport } from '../verify/reporter.ts'
 import type { ClientDeps } from './deps.ts'
 import { watchStates } from './watch.ts'
 import type { Update } from './watch.ts'
@@ -77,12 +79,24 @@ export class WorkloadApi {
     return await this.#channel.unary('mayfly.v1.RevocationStream', 'Time', { nonces: [Buffer.from(nonce)] }, { signal, timeoutMs: 5_000 })
   }
 
+  /** Reports of a verifier to the server, which mayfly's agent relays; yields why the last registration was refused, if it was. */
+  async *verifierReports(reports: AsyncIterable<SignedReport>, signal: AbortSignal): AsyncGenerator<string, void, undefined> {
+    for await (const { refused } of this.#channel.bidi('mayfly.v1.VerifierReports', 'Report', wireReports(reports), { signal })) yield refused
+  }
+
   close(): void {
     this.#channel.close()
   }
 
   [Symbol.dispose](): void {
     this.close()
+  }
+}
+
+async function* wireReports(reports: AsyncIterable<SignedReport>): AsyncGenerator<VerifierReport, void, undefined> {
+  for await (const { kind, body, signature, svidChain } of reports) {
+    const signed = { body: Buffer.from(body), signature: Buffer.from(signature) }
+    yield kind === 'registration' ? { registration: { ...signed, svidChain: svidChain.map((der) => Buffer.from(der)) } } : kind === 'receipt' ? { receipt: signed } : { uses: signed }
   }
 }
 

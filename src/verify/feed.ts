@@ -9,6 +9,7 @@ import type { Logger } from '../ports/logger.ts'
 import type { Random } from '../ports/random.ts'
 import type { BundleSet } from './bundle-set.ts'
 import { HeadKeeper, type HeadStore } from './heads.ts'
+import { VerifierReporter, type VerifierReporterConfig, type VerifierReporterDeps } from './reporter.ts'
 import { RevocationReader, type ReaderOutcome, type RevokedChange, type StreamFrame } from './reader.ts'
 import type { RevocationChecker } from './verify-svid.ts'
 
@@ -26,6 +27,8 @@ export interface RevocationFeedDeps {
   readonly open: (position: StreamHead, signal: AbortSignal) => AsyncIterable<StreamFrame>
   /** Has the signer's clock told to this nonce, through whatever relays; UNIMPLEMENTED when they are older. Without it the reader trusts its own clock. */
   readonly time?: (nonce: Uint8Array, signal: AbortSignal) => Promise<StreamFrame>
+  /** Who this verifier is and how its reports reach the server. Without it nobody knows of it, and `revoke --wait` does not wait for it. */
+  readonly reports?: VerifierReporterConfig & Pick<VerifierReporterDeps, 'identity' | 'open'>
   /** Keeps the highest head over restarts, so that a stream behind it is refused. */
   readonly heads?: HeadStore
 }
@@ -49,6 +52,7 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
   #running: Promise<void> = Promise.resolve()
   #measuring: Promise<void> = Promise.resolve()
   readonly #keeper: HeadKeeper | undefined
+  #reporter: VerifierReporter | undefined
 
   private constructor(config: RevocationFeedConfig, deps: RevocationFeedDeps, highest: StreamHead | undefined) {
     this.#deps = deps
@@ -61,6 +65,7 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
   static async start(config: RevocationFeedConfig, deps: RevocationFeedDeps): Promise<RevocationFeed> {
     const feed = new RevocationFeed(config, deps, await deps.heads?.load(config.trustDomain))
     feed.#running = feed.#run(feed.#stop.signal)
+    if (deps.reports !== undefined) feed.#reporter = VerifierReporter.start(deps.reports, { ...deps, ...deps.reports, state: () => feed.#reader.state })
     feed.#measuring = feed.#measure(feed.#stop.signal)
     return feed
   }
@@ -78,13 +83,22 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
     return this.#reader.onRevoked(listener)
   }
 
+  noteUse(serial: Uint8Array): void {
+    this.#reporter?.used(serial)
+  }
+
+  /** Another SVID is in force: reports are signed with it from now on. */
+  identityChanged(): void {
+    this.#reporter?.moved()
+  }
+
   get position(): StreamHead {
     return this.#reader.position
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()
-    await Promise.all([this.#running, this.#measuring])
+    await Promise.all([this.#running, this.#measuring, this.#reporter?.[Symbol.asyncDispose]()])
     await this.#keeper?.[Symbol.asyncDispose]()
   }
 
@@ -163,6 +177,7 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
       case 'applied':
       case 'replaced':
         this.#keeper?.moved()
+        this.#reporter?.moved()
         return
       case 'gap':
       case 'forged':

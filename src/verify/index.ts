@@ -5,6 +5,7 @@ export { RevocationFeed, type RevocationFeedConfig, type RevocationFeedDeps } fr
 export { headStoreIn, type HeadFile, type HeadStore } from './heads.ts'
 export { LiveConnections, type CutReason, type RevocationSource } from './live-connections.ts'
 export { RevocationReader, type ReaderDeps, type ReaderOutcome, type RevokedChange, type StreamFrame } from './reader.ts'
+export type { ReportingIdentity, SignedReport, VerifierReporterConfig } from './reporter.ts'
 export { revocationUnchecked, verifyX509Svid, type AcceptedSvid, type RevocationChecker, type Verdict, type VerifyOptions } from './verify-svid.ts'
 export type { ChainFacts, CheckOutcome } from '../core/revocation/check.ts'
 export type { StreamHead } from '../core/revocation/follower.ts'

@@ -102,6 +102,12 @@ export class RevocationReader implements RevocationChecker {
     return this.#follower.highest
   }
 
+  /** What a receipt says: how far it is, and the root of what it has there; `undefined` before the first state. */
+  get state(): { readonly position: StreamHead; readonly floorMinute: number; readonly root: Uint8Array } | undefined {
+    const { position, set } = this.#follower
+    return position.epoch === 0 ? undefined : { position, floorMinute: set.floorMinute, root: set.root(sha256) }
+  }
+
   /** What it knows; not to be changed. */
   get set(): RevocationSet {
     return this.#follower.set

@@ -14,6 +14,8 @@ export interface RevocationChecker {
   check(facts: ChainFacts): CheckOutcome
   /** Unset when nothing was received yet. */
   freshness(): Freshness | undefined
+  /** A check has accepted the credential with this serial; for the record of where it was used. It must not throw. */
+  noteUse?(serial: Uint8Array): void
 }
 
 /** In place of a checker: whoever verifies accepts revoked identities until they expire, and says so in the code. */
@@ -89,7 +91,10 @@ function verifyParsed(chain: PeerChain, options: VerifyOptions): Verdict {
   const [authorityId, ...aboveIds] = path.authorityIds
   const facts: ChainFacts = { serial: leaf.serial.slice(), notAfterMs: leaf.notAfterMs, authorityId, aboveIds }
   const verdict = options.revocation === revocationUnchecked ? acceptedOf(id, leaf, facts) : checkRevocation(id, leaf, facts, options.revocation, options.class ?? 'available')
-  return verdict.kind === 'accepted' && !options.allow(id) ? { kind: 'not_authorized', id } : verdict
+  if (verdict.kind !== 'accepted') return verdict
+  if (!options.allow(id)) return { kind: 'not_authorized', id }
+  if (options.revocation !== revocationUnchecked) options.revocation.noteUse?.(facts.serial)
+  return verdict
 }
 
 function checkRevocation(id: SpiffeId, leaf: Certificate, facts: ChainFacts, checker: RevocationChecker, wanted: StalenessClass): Verdict {

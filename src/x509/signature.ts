@@ -1,4 +1,4 @@
-import { verify, type KeyObject } from 'node:crypto'
+import { sign, verify, type KeyObject } from 'node:crypto'
 import { hasNullParameters, type Algorithm } from './algorithm.ts'
 import type { Certificate } from './certificate.ts'
 import { oid } from './oids.ts'
@@ -40,4 +40,15 @@ export function verifyWith(key: KeyObject | ReturnType<typeof keyInputOf>, kind:
   if (wanted === undefined || !wanted.kinds.includes(kind)) return false
   if (wanted.parameters === 'null' ? !hasNullParameters(algorithm) : algorithm.parameters !== undefined) return false
   return verify(wanted.digest, viewOf(data), key, viewOf(signature))
+}
+
+/** A signature with the one algorithm that goes with the kind of key: ECDSA as DER with SHA-256 (P-384: SHA-384), RSA PKCS#1 v1.5 with SHA-256, Ed25519. */
+export function signPlain(key: KeyObject, data: Uint8Array): Uint8Array {
+  const digest = key.asymmetricKeyType === 'ed25519' ? null : key.asymmetricKeyDetails?.namedCurve === 'secp384r1' ? 'sha384' : 'sha256'
+  return new Uint8Array(sign(digest, viewOf(data), key))
+}
+
+/** Whether {@link signPlain} made it with the key of this public one. False for any bytes that are no signature. */
+export function verifyPlain(key: KeyObject, kind: KeyKind, data: Uint8Array, signature: Uint8Array): boolean {
+  return verify(kind === 'Ed25519' ? null : kind === 'P-384' ? 'sha384' : 'sha256', viewOf(data), key, viewOf(signature))
 }

@@ -12,6 +12,7 @@ import { linuxProcesses } from '../../../src/system/linux/processes.ts'
 import { systemRandom } from '../../../src/system/random.ts'
 import { WorkloadAttestor } from '../../../agent/attest/attestor.ts'
 import { ProcessHolders } from '../../../agent/liveness/process-holders.ts'
+import { VerifierReports } from '../../../agent/relay/verifier-reports.ts'
 import { RevocationRelay } from '../../../agent/relay/revocation-relay.ts'
 import { SvidStanding } from '../../../agent/rotation/standing.ts'
 import { SvidCache } from '../../../agent/rotation/svid-cache.ts'
@@ -83,6 +84,7 @@ export class TestApi implements AsyncDisposable {
         log: api.log,
         admission: new Admission({ connectionsPerUid: 4_000, connectionsPerProcess: 1_000, streamsPerUid: 4_000, streamsPerProcess: 256, ...options.limits }),
         relay: api.relay,
+        reports: new VerifierReports(),
         connections: { processes, exitWatch: api.#exitWatch, attestor, tier: 'auto', needs: () => api.entries.kinds },
         notSynced: () => (api.#isSynced ? undefined : api.#synced.promise),
         syncWaitMs: options.syncWaitMs ?? 200,

@@ -1,0 +1,77 @@
+import type { RevocationSpread } from '../../proto/generated/mayfly/v1/RevocationSpread.ts'
+import type { RevocationStatusResponse } from '../../proto/generated/mayfly/v1/RevocationStatusResponse.ts'
+import type { AwaitReceiptsResponse } from '../../proto/generated/mayfly/v1/AwaitReceiptsResponse.ts'
+import type { Verifier as VerifierMessage } from '../../proto/generated/mayfly/v1/Verifier.ts'
+import { MayflyError } from '../../src/core/errors.ts'
+import type { Clock } from '../../src/ports/clock.ts'
+import type { Handlers } from '../../src/rpc/handlers.ts'
+import type { VerifierRegistry } from '../verifiers/registry.ts'
+import { percentile, type Revocation } from '../verifiers/spread.ts'
+import type { Verifier } from '../verifiers/verifier.ts'
+import { waitFor, type Progress } from '../verifiers/waiting.ts'
+import type { Caller } from './caller.ts'
+
+export interface VerifiersServiceDeps {
+  readonly verifiers: VerifierRegistry
+  readonly clock: Clock
+}
+
+const defaultRevocations = 20
+const maxNamed = 100
+
+/** `mayfly.v1.Verifiers`: who checks peers, and how far revocations have spread. */
+export function verifiersService({ verifiers, clock }: VerifiersServiceDeps): Handlers<'mayfly.v1.Verifiers', Caller> {
+  return {
+    List: async () => ({ verifiers: verifiers.all.map(toWire), unregistered: verifiers.unregistered, epoch: verifiers.head.epoch, seq: verifiers.head.seq }),
+    RevocationStatus: async ({ limit }) => statusOf(verifiers, limit > 0 ? limit : defaultRevocations),
+    AwaitReceipts: ({ epoch, seq }, { signal }) => awaitReceipts(epoch, seq, verifiers, clock, signal),
+  }
+}
+
+function statusOf(verifiers: VerifierRegistry, limit: number): RevocationStatusResponse {
+  const { all, head, unregistered } = verifiers
+  const signed = all.filter((verifier) => !verifier.unsigned)
+  const revocations = verifiers.spread.revocations.slice(-limit).toReversed().map((revocation) => spreadToWire(revocation, signed, head.epoch))
+  return { epoch: head.epoch, seq: head.seq, revocations, unregistered, unsigned: all.length - signed.length }
+}
+
+function spreadToWire({ seq, committedAtMs, events, delaysMs }: Revocation, signed: readonly Verifier[], epoch: number): RevocationSpread {
+  const missing = signed.filter((verifier) => verifier.epoch < epoch || (verifier.epoch === epoch && verifier.seq < seq))
+  return {
+    seq,
+    committedAtMs,
+    events,
+    receipted: signed.length - missing.length,
+    verifiers: signed.length,
+    p50Ms: percentile(delaysMs, 0.5),
+    p99Ms: percentile(delaysMs, 0.99),
+    maxMs: percentile(delaysMs, 1),
+    missing: missing.slice(0, maxNamed).map(toWire),
+  }
+}
+
+async function* awaitReceipts(epoch: number, seq: number, verifiers: VerifierRegistry, clock: Clock, signal: AbortSignal): AsyncGenerator<AwaitReceiptsResponse, void, undefined> {
+  const { head } = verifiers
+  if (epoch !== head.epoch || seq > head.seq) throw new MayflyError('INVALID_ARGUMENT', `the stream is at ${head.epoch}/${head.seq}`)
+  for await (const progress of waitFor(epoch, seq, verifiers, clock, signal)) yield progressToWire(progress, verifiers.unregistered)
+}
+
+function progressToWire({ verifiers, receipted, waiting, pastLimit, uncovered, unsigned }: Progress, unregistered: number): AwaitReceiptsResponse {
+  return { verifiers, receipted, pastLimit: pastLimit.slice(0, maxNamed).map(toWire), uncovered: uncovered.slice(0, maxNamed).map(toWire), unregistered, unsigned, done: waiting === 0 }
+}
+
+function toWire({ registered, epoch, seq, receiptAtMs, stateDiffers, unsigned }: Verifier): VerifierMessage {
+  return {
+    instance: registered.instance,
+    spiffeId: registered.spiffeId ?? '',
+    class: registered.class,
+    software: registered.software,
+    agentId: registered.agentId,
+    registeredAtMs: registered.registeredAtMs,
+    epoch,
+    seq,
+    receiptAtMs,
+    stateDiffers,
+    unsigned,
+  }
+}

@@ -1,0 +1,65 @@
+import { decodeEvent } from '../../src/core/revocation/codec.ts'
+import type { Clock } from '../../src/ports/clock.ts'
+import type { Commit } from '../store/port.ts'
+
+/** What one commit revoked, and how long after it receipts came. */
+export interface Revocation {
+  /** Of its last event. */
+  readonly seq: number
+  readonly committedAtMs: number
+  readonly committedBootMs: number
+  /** Credentials and authorities revoked. */
+  readonly events: number
+  /** From the commit to the arrival of the first receipt that has it, ms, by verifier, in no order. */
+  readonly delaysMs: number[]
+}
+
+const kept = 100
+
+/** The newest revocations, and how they spread. */
+export class Spread {
+  readonly #clock: Clock
+  #revocations: Revocation[] = []
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** The newest last. */
+  get revocations(): readonly Revocation[] {
+    return this.#revocations
+  }
+
+  committed({ streamEvents }: Commit): void {
+    const revoked = streamEvents.filter(({ event }) => isRevocation(event))
+    const last = revoked.at(-1)
+    if (last === undefined) return
+    this.#revocations.push({ seq: last.seq, committedAtMs: this.#clock.nowMs(), committedBootMs: this.#clock.bootMs(), events: revoked.length, delaysMs: [] })
+    if (this.#revocations.length > kept) this.#revocations.shift()
+  }
+
+  /** A verifier that was at `fromSeq` has come to `toSeq`, by a receipt that arrived then. */
+  receipted(fromSeq: number, toSeq: number, arrivedBootMs: number): void {
+    for (let at = this.#revocations.length - 1; at >= 0; at--) {
+      const revocation = this.#revocations[at]
+      if (revocation === undefined || revocation.seq <= fromSeq) return
+      if (revocation.seq <= toSeq) revocation.delaysMs.push(Math.max(0, Math.round(arrivedBootMs - revocation.committedBootMs)))
+    }
+  }
+
+  /** When an event was committed, by the time since boot; unset for one that is not among those kept. */
+  committedBootMs(seq: number): number | undefined {
+    return this.#revocations.find((revocation) => revocation.seq >= seq)?.committedBootMs
+  }
+}
+
+/** The value that this share of them do not exceed; -1 of none. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((left, right) => left - right)
+  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? -1
+}
+
+function isRevocation(bytes: Uint8Array): boolean {
+  const kind = decodeEvent(bytes)?.kind
+  return kind === 'revoked' || kind === 'authority_revoked'
+}

@@ -1,0 +1,177 @@
+import { encodeReport, instanceBytes, maxUses, signedReportBytes, softwareText, type Report } from '../core/revocation/reports.ts'
+import type { StalenessClass } from '../core/revocation/freshness.ts'
+import type { StreamHead } from '../core/revocation/follower.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Logger } from '../ports/logger.ts'
+import type { Random } from '../ports/random.ts'
+import { UseCounter } from './use-counter.ts'
+
+/** With what a verifier signs: its SVID. */
+export interface ReportingIdentity {
+  /** DER, leaf first. */
+  readonly chain: readonly Uint8Array[]
+  sign(bytes: Uint8Array): Uint8Array
+}
+
+/** One report as it travels. */
+export type SignedReport = {
+  readonly kind: Report['kind']
+  readonly body: Uint8Array
+  /** Empty, like the chain, from a verifier without an SVID. */
+  readonly signature: Uint8Array
+  /** With a registration. */
+  readonly svidChain: readonly Uint8Array[]
+}
+
+export interface VerifierReporterConfig {
+  /** How old a state this verifier accepts on at most. */
+  readonly class: StalenessClass
+  /** Name and version of what verifies. */
+  readonly software: string
+}
+
+export interface VerifierReporterDeps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  /** The SVID in force; the same object until it is renewed; `undefined` while there is none. */
+  readonly identity: () => ReportingIdentity | undefined
+  /** How far the verifier is; `undefined` before its first state. */
+  readonly state: () => VerifierState | undefined
+  /** Sends reports for as long as the connection lasts; yields why the last registration was refused, if it was. */
+  readonly open: (reports: AsyncIterable<SignedReport>, signal: AbortSignal) => AsyncIterable<string>
+}
+
+/** What a receipt says. */
+export interface VerifierState {
+  readonly position: StreamHead
+  readonly floorMinute: number
+  readonly root: Uint8Array
+}
+
+/** At most one receipt in so long; the first after a pause goes at once. */
+const receiptGapMs = 250
+/** A receipt though nothing moved, so that the server knows that this verifier is there. */
+const receiptEveryMs = 30_000
+const usesEveryMs = 10_000
+const firstRetryMs = 500
+const longestRetryMs = 30_000
+
+/** Tells the server, through whoever the stream comes from: who this verifier is, up to where it has taken the stream in, and whom it accepted. Never holds up a check. */
+export class VerifierReporter implements AsyncDisposable {
+  readonly #config: VerifierReporterConfig
+  readonly #deps: VerifierReporterDeps
+  readonly #instance: Uint8Array
+  readonly #stop = new AbortController()
+  readonly #uses = new UseCounter()
+  #running: Promise<void> = Promise.resolve()
+  #wake: () => void = () => undefined
+  #number: number
+  #moved = false
+  #receiptBootMs = Number.NEGATIVE_INFINITY
+  #usesBootMs: number
+
+  private constructor(config: VerifierReporterConfig, deps: VerifierReporterDeps) {
+    this.#config = config
+    this.#deps = deps
+    this.#instance = deps.random.bytes(instanceBytes)
+    this.#number = deps.clock.nowMs() * 1_000
+    this.#usesBootMs = deps.clock.bootMs()
+  }
+
+  static start(config: VerifierReporterConfig, deps: VerifierReporterDeps): VerifierReporter {
+    const reporter = new VerifierReporter(config, deps)
+    reporter.#running = reporter.#run(reporter.#stop.signal)
+    return reporter
+  }
+
+  /** The verifier has taken in more of the stream, or has another SVID. */
+  moved(): void {
+    this.#moved = true
+    this.#wake()
+  }
+
+  /** A check has accepted this credential. @param serial 17 bytes */
+  used(serial: Uint8Array): void {
+    this.#uses.add(serial, this.#deps.clock.nowMs())
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    this.#wake()
+    await this.#running
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { open, clock, logger } = this.#deps
+    let retryMs = firstRetryMs
+    while (!signal.aborted) {
+      const startedBootMs = clock.bootMs()
+      try {
+        for await (const refused of open(this.#reports(signal), signal)) {
+          if (refused !== '') logger.warn({ event: 'verifier.refused', why: refused }, 'the server does not take this verifier\'s registration')
+        }
+      } catch (error) {
+        if (!signal.aborted) logger.debug({ event: 'verifier.unreported', error: String(error) }, 'reports of this verifier cannot be sent')
+      }
+      retryMs = clock.bootMs() - startedBootMs > longestRetryMs ? firstRetryMs : Math.min(retryMs * 2, longestRetryMs)
+      const jitter = 0.5 + (this.#deps.random.bytes(1)[0] ?? 0) / 255
+      await clock.sleep(retryMs * jitter, signal).catch(() => undefined) // only aborts
+    }
+  }
+
+  /** Over one connection: a registration first and with each new SVID, then receipts and uses. */
+  async *#reports(signal: AbortSignal): AsyncGenerator<SignedReport, void, undefined> {
+    const { clock, identity, state } = this.#deps
+    let registered: ReportingIdentity | undefined
+    let isFirst = true
+    while (!signal.aborted) {
+      const own = identity()
+      if (isFirst || own !== registered) {
+        isFirst = false
+        registered = own
+        this.#receiptBootMs = Number.NEGATIVE_INFINITY
+        yield this.#sealed({ kind: 'registration', ...this.#head(), class: this.#config.class, software: softwareText(this.#config.software) }, own)
+        continue
+      }
+      const nowBootMs = clock.bootMs()
+      const receiptDueMs = (this.#receiptBootMs === Number.NEGATIVE_INFINITY ? nowBootMs : this.#receiptBootMs + (this.#moved ? receiptGapMs : receiptEveryMs)) - nowBootMs
+      const present = state()
+      if (own !== undefined && present !== undefined && receiptDueMs <= 0) {
+        this.#moved = false
+        this.#receiptBootMs = nowBootMs
+        const { epoch, seq } = present.position
+        yield this.#sealed({ kind: 'receipt', ...this.#head(), epoch, seq, floorMinute: present.floorMinute, root: present.root }, own)
+        continue
+      }
+      const usesDueMs = this.#usesBootMs + usesEveryMs - nowBootMs
+      if (own !== undefined && usesDueMs <= 0) {
+        this.#usesBootMs = nowBootMs
+        const uses = this.#uses.take(maxUses)
+        if (uses.length > 0) yield this.#sealed({ kind: 'uses', ...this.#head(), uses }, own)
+        continue
+      }
+      await this.#pause(Math.max(1, Math.min(present === undefined ? receiptGapMs : receiptDueMs, usesDueMs)), signal)
+    }
+  }
+
+  #head(): { readonly instance: Uint8Array; readonly number: number } {
+    return { instance: this.#instance, number: ++this.#number }
+  }
+
+  #sealed(report: Report, identity: ReportingIdentity | undefined): SignedReport {
+    const body = encodeReport(report)
+    const signature = identity?.sign(signedReportBytes(body)) ?? new Uint8Array(0)
+    return { kind: report.kind, body, signature, svidChain: report.kind === 'registration' ? (identity?.chain ?? []) : [] }
+  }
+
+  /** For so long, or until something moved. */
+  async #pause(ms: number, signal: AbortSignal): Promise<void> {
+    const pause = new AbortController()
+    const over = AbortSignal.any([signal, pause.signal])
+    this.#wake = () => pause.abort()
+    await this.#deps.clock.sleep(ms, over).catch(() => undefined) // only aborts
+    this.#wake = () => undefined
+  }
+}
+

@@ -1,0 +1,79 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { expect, test } from 'vitest'
+import { connectTls, createTlsServer, memberOf, startRevocationFeed, X509Source } from '../../src/client/index.ts'
+import { systemClock } from '../../src/system/clock.ts'
+import { buildCsr } from '../../src/x509/csr-builder.ts'
+import { PrivateKey } from '../../src/x509/private-key.ts'
+import { Product } from '../support/product/product.ts'
+
+const uid = process.geteuid?.() ?? 0
+
+test('a verifier registers, is waited for, receipts what was revoked, and the ledger knows where an identity was accepted', async () => {
+  await using product = await Product.start()
+  const agent = await product.startAgent()
+  const [agentId = ''] = await product.agentIds()
+  const { admin, trustDomain } = product
+  await product.createEntries([{ spiffeId: `spiffe://${trustDomain}/api`, parentId: agentId, selectors: [`unix:uid:${uid}`] }])
+  await using source = await X509Source.start({ endpoint: `unix://${agent.workloadSocket}` })
+  await using feed = await startRevocationFeed(source, { class: 'strict', software: 'receipts test 1' })
+  await feed.synced
+
+  const list = async () => admin.unary('mayfly.v1.Verifiers', 'List', {})
+  let known = await list()
+  while (known.verifiers[0]?.receiptAtMs === 0 || known.verifiers.length === 0) {
+    await systemClock.sleep(20, AbortSignal.timeout(10_000))
+    known = await list()
+  }
+  expect(known.verifiers).toMatchObject([{ spiffeId: `spiffe://${trustDomain}/api`, class: 'strict', software: 'receipts test 1', agentId, seq: known.seq, stateDiffers: false, unsigned: false }])
+  expect(known.unregistered).toBe(0)
+
+  // It accepts itself over mTLS, and reports that.
+  const terms = { allow: memberOf(trustDomain), revocation: feed, class: 'strict' } as const
+  const server = createTlsServer(source, terms, {}, (socket) => void socket.end('hello'))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const socket = await connectTls(source, terms, { host: '127.0.0.1', port: (server.address() as AddressInfo).port })
+  await once(socket.resume(), 'close')
+  server.close()
+  const { serial } = source.current()
+
+  const minted = await admin.unary('spire.api.server.svid.v1.SVID', 'MintX509SVID', { csr: Buffer.from(buildCsr(PrivateKey.generate(), { uris: [`spiffe://${trustDomain}/other`] })) })
+  expect(minted.svid?.certChain).toHaveLength(1)
+  const revoked = await admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { spiffeId: `spiffe://${trustDomain}/other` }, rotate: false, reason: 'test', dryRun: false })
+  expect(revoked.credentials).toBe(1)
+  const steps = []
+  for await (const step of admin.serverStream('mayfly.v1.Verifiers', 'AwaitReceipts', { epoch: revoked.epoch, seq: revoked.streamSeq })) steps.push(step)
+  expect(steps.at(-1)).toMatchObject({ verifiers: 1, receipted: 1, done: true, pastLimit: [], uncovered: [] })
+  const status = await admin.unary('mayfly.v1.Verifiers', 'RevocationStatus', {})
+  expect(status.revocations[0]).toMatchObject({ seq: revoked.streamSeq, events: 1, receipted: 1, verifiers: 1, missing: [] })
+  expect(status.revocations[0]?.maxMs).toBeGreaterThanOrEqual(0)
+  expect(status.revocations[0]?.maxMs).toBeLessThan(1_000)
+
+  const uses = async () => (await admin.unary('mayfly.v1.Status', 'FindCredentials', { target: { serial } })).credentials[0]?.uses ?? []
+  let found = await uses()
+  while (found.length === 0) {
+    await systemClock.sleep(200, AbortSignal.timeout(10_000))
+    found = await uses()
+  }
+  expect(found).toMatchObject([{ verifier: `spiffe://${trustDomain}/api`, count: 2 }])
+
+  // A server that is killed and started again knows who it waits for, and they tell it where they are.
+  await product.killServer()
+  await product.startServer()
+  const again = await product.admin.unary('mayfly.v1.Verifiers', 'List', {})
+  expect(again.verifiers.map(({ instance }) => instance)).toEqual(known.verifiers.map(({ instance }) => instance))
+  for (;;) {
+    const { verifiers } = await product.admin.unary('mayfly.v1.Verifiers', 'List', {})
+    if (verifiers[0]?.receiptAtMs !== 0) break
+    await systemClock.sleep(50, AbortSignal.timeout(10_000))
+  }
+
+  // One that stops is not waited for any more.
+  await feed[Symbol.asyncDispose]()
+  for (;;) {
+    const { verifiers } = await product.admin.unary('mayfly.v1.Verifiers', 'List', {})
+    if (verifiers.length === 0) break
+    await systemClock.sleep(50, AbortSignal.timeout(10_000))
+  }
+}, 60_000)
