@@ -13,6 +13,16 @@ export function halfLife(notAfterMs: number, now: Moment, random: Random): DueTi
   return { atMs: now.nowMs + afterMs, atBootMs: now.bootMs + afterMs }
 }
 
+/** Issuers set notBefore ten seconds back, for clocks that lag (mayfly and SPIRE alike). */
+const backdateMs = 10_000
+
+/** Half of the whole life, ± 10 % of it, of a credential that was kept over a restart: counted from when it was issued, or an agent that restarts often would never renew. */
+export function halfLifeOfKept(validity: { readonly notBeforeMs: number; readonly notAfterMs: number }, now: Moment, random: Random): DueTime {
+  const lifeMs = Math.max(0, validity.notAfterMs - validity.notBeforeMs - backdateMs)
+  const afterMs = Math.max(0, Math.floor(validity.notAfterMs - lifeMs * 0.5 * (0.9 + 0.2 * fraction(random))) - now.nowMs)
+  return { atMs: now.nowMs + afterMs, atBootMs: now.bootMs + afterMs }
+}
+
 export function isDue(due: DueTime, now: Moment): boolean {
   return now.nowMs >= due.atMs || now.bootMs >= due.atBootMs
 }

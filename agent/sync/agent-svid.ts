@@ -13,6 +13,8 @@ export interface AgentSvid {
   readonly chain: readonly Uint8Array[]
   /** Hexadecimal. */
   readonly serial: string
+  /** As the certificate says: before the moment it was issued, by what the issuer backdates. */
+  readonly notBeforeMs: number
   readonly notAfterMs: number
 }
 
@@ -26,5 +28,5 @@ export function agentSvidOf(key: PrivateKey, chain: readonly Uint8Array[]): Agen
   if (uri === undefined || more.length > 0) throw new MayflyError('CERTIFICATE_INVALID', 'the certificate of the agent has not one SPIFFE ID')
   const id = parseSpiffeId(uri)
   if (!isAgentId(id)) throw new MayflyError('CERTIFICATE_INVALID', `${id} is not the ID of an agent`)
-  return { id, key, chain, serial: toHex(leaf.serial), notAfterMs: leaf.notAfterMs }
+  return { id, key, chain, serial: toHex(leaf.serial), notBeforeMs: leaf.notBeforeMs, notAfterMs: leaf.notAfterMs }
 }

@@ -12,7 +12,7 @@ import { abortable } from '../abortable.ts'
 import { Notifier } from '../notifier.ts'
 import type { RevocationRelay } from '../relay/revocation-relay.ts'
 import type { VerifierReports } from '../relay/verifier-reports.ts'
-import { backoffMs, halfLife, isDue } from '../rotation/schedule.ts'
+import { backoffMs, halfLife, halfLifeOfKept, isDue } from '../rotation/schedule.ts'
 import type { DueTime } from '../rotation/schedule.ts'
 import type { SigningOutcome, SigningRequest, SvidSigner } from '../rotation/signer.ts'
 import type { Moment } from '../rotation/workload-svid.ts'
@@ -89,7 +89,7 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
     this.#deps = deps
     this.#svid = svid
     const now = this.#now()
-    this.#renewAt = halfLife(svid.notAfterMs, now, deps.random)
+    this.#renewAt = halfLifeOfKept(svid, now, deps.random)
     this.#endsAtBootMs = now.bootMs + svid.notAfterMs - now.nowMs
   }
 
@@ -205,6 +205,7 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
 
   #connected(): void {
     this.#connectedSinceMs = this.#deps.clock.nowMs()
+    this.#renewal.ring() // it may be due since long
     this.#deps.log.info({ event: 'server.connected', address: this.#config.address, agentId: this.#svid.id }, 'connected to the server')
     this.changed.emit()
   }

@@ -1,13 +1,11 @@
-import { createSecureContext } from 'node:tls'
-import type { SecureContext } from 'node:tls'
 import { MayflyError } from '../../src/core/errors.ts'
 import { serverIdOf } from '../../src/core/spiffe-id.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import { RpcChannel } from '../../src/rpc/channel.ts'
+import { secureContextOf } from '../../src/rpc/tls-context.ts'
 import { exactly } from '../../src/verify/authorize.ts'
 import type { RevocationReader } from '../../src/verify/reader.ts'
 import { revocationUnchecked, verifyX509Svid } from '../../src/verify/verify-svid.ts'
-import { encodeCertificatesPem } from '../../src/x509/pem.ts'
 import type { AgentSvid } from './agent-svid.ts'
 import type { Trust } from './trust.ts'
 
@@ -16,7 +14,7 @@ const maxReceiveBytes = 16 * 1024 * 1024
 
 /** Calls to nobody known: only to ask for the bundle, which is then held against the pin, and never to send a secret. */
 export function channelWithoutTrust(address: string, clock: Clock): RpcChannel {
-  return RpcChannel.connectTls({ address, clock, maxReceiveBytes, context: () => createSecureContext(tlsTerms), verifyPeer: () => undefined })
+  return RpcChannel.connectTls({ address, clock, maxReceiveBytes, context: () => secureContextOf(undefined), verifyPeer: () => undefined })
 }
 
 /**
@@ -28,7 +26,7 @@ export function channelToServer(address: string, clock: Clock, trust: Trust, svi
     address,
     clock,
     maxReceiveBytes,
-    context: () => contextOf(svid),
+    context: () => secureContextOf(svid === undefined ? undefined : { certificateChain: svid.chain, privateKey: svid.key.keyObject }),
     verifyPeer: (chain) => verifyServer(chain, clock, trust, revocations),
   })
 }
@@ -40,10 +38,4 @@ export function verifyServer(chain: readonly Uint8Array[], clock: Clock, trust: 
   if (revocations?.freshness() === undefined) return
   const outcome = revocations.check(verdict.facts)
   if (outcome.kind === 'revoked' || outcome.kind === 'authority_revoked') throw new MayflyError('UNAUTHENTICATED', `the SVID of the server is ${outcome.kind}`)
-}
-
-const tlsTerms = { minVersion: 'TLSv1.2' } as const
-
-function contextOf(svid: AgentSvid | undefined): SecureContext {
-  return createSecureContext(svid === undefined ? tlsTerms : { ...tlsTerms, key: svid.key.toPem(), cert: encodeCertificatesPem(svid.chain) })
 }
