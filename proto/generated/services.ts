@@ -27,6 +27,8 @@ import type { AgentStatusRequest as mayfly_v1_AgentStatusRequest, AgentStatusReq
 import type { AuthorityEnd as mayfly_v1_AuthorityEnd, AuthorityEnd__Output as mayfly_v1_AuthorityEnd__Output } from './mayfly/v1/AuthorityEnd.ts'
 import type { AwaitReceiptsRequest as mayfly_v1_AwaitReceiptsRequest, AwaitReceiptsRequest__Output as mayfly_v1_AwaitReceiptsRequest__Output } from './mayfly/v1/AwaitReceiptsRequest.ts'
 import type { AwaitReceiptsResponse as mayfly_v1_AwaitReceiptsResponse, AwaitReceiptsResponse__Output as mayfly_v1_AwaitReceiptsResponse__Output } from './mayfly/v1/AwaitReceiptsResponse.ts'
+import type { CheckRequest as mayfly_v1_CheckRequest, CheckRequest__Output as mayfly_v1_CheckRequest__Output } from './mayfly/v1/CheckRequest.ts'
+import type { CheckResponse as mayfly_v1_CheckResponse, CheckResponse__Output as mayfly_v1_CheckResponse__Output } from './mayfly/v1/CheckResponse.ts'
 import type { CountEntriesRequest as mayfly_v1_CountEntriesRequest, CountEntriesRequest__Output as mayfly_v1_CountEntriesRequest__Output } from './mayfly/v1/CountEntriesRequest.ts'
 import type { CountEntriesResponse as mayfly_v1_CountEntriesResponse, CountEntriesResponse__Output as mayfly_v1_CountEntriesResponse__Output } from './mayfly/v1/CountEntriesResponse.ts'
 import type { CreateEntriesRequest as mayfly_v1_CreateEntriesRequest, CreateEntriesRequest__Output as mayfly_v1_CreateEntriesRequest__Output } from './mayfly/v1/CreateEntriesRequest.ts'
@@ -229,6 +231,9 @@ export interface Services {
   }
   readonly 'mayfly.v1.Sync': {
     readonly Connect: { readonly kind: 'bidi'; readonly request: mayfly_v1_AgentMessage; readonly requestOutput: mayfly_v1_AgentMessage__Output; readonly response: mayfly_v1_ServerMessage; readonly responseOutput: mayfly_v1_ServerMessage__Output }
+  }
+  readonly 'mayfly.v1.Verifier': {
+    readonly Check: { readonly kind: 'unary'; readonly request: mayfly_v1_CheckRequest; readonly requestOutput: mayfly_v1_CheckRequest__Output; readonly response: mayfly_v1_CheckResponse; readonly responseOutput: mayfly_v1_CheckResponse__Output }
   }
   readonly 'mayfly.v1.VerifierReports': {
     readonly Report: { readonly kind: 'bidi'; readonly request: mayfly_v1_VerifierReport; readonly requestOutput: mayfly_v1_VerifierReport__Output; readonly response: mayfly_v1_ReportAnswer; readonly responseOutput: mayfly_v1_ReportAnswer__Output }

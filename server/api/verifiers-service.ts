@@ -1,7 +1,7 @@
 import type { RevocationSpread } from '../../proto/generated/mayfly/v1/RevocationSpread.ts'
 import type { RevocationStatusResponse } from '../../proto/generated/mayfly/v1/RevocationStatusResponse.ts'
 import type { AwaitReceiptsResponse } from '../../proto/generated/mayfly/v1/AwaitReceiptsResponse.ts'
-import type { Verifier as VerifierMessage } from '../../proto/generated/mayfly/v1/Verifier.ts'
+import type { RegisteredVerifier as VerifierMessage } from '../../proto/generated/mayfly/v1/RegisteredVerifier.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'

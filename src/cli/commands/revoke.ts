@@ -1,4 +1,10 @@
 import type { RevokeResponse__Output as RevokeResponse } from '../../../proto/generated/mayfly/v1/RevokeResponse.ts'
+import type { AwaitReceiptsResponse__Output as AwaitReceiptsResponse } from '../../../proto/generated/mayfly/v1/AwaitReceiptsResponse.ts'
+import { MayflyError } from '../../core/errors.ts'
+import type { RpcChannel } from '../../rpc/channel.ts'
+import type { Context } from '../context.ts'
+import { exitCodes } from '../exit-code.ts'
+import { count, waitJson, waitLines } from '../verifiers.ts'
 import { usage } from '../arguments.ts'
 import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
@@ -20,6 +26,7 @@ export const command: Command = define({
     'dry-run': { type: 'boolean', short: 'n', help: 'only say what it would hit' },
     rotate: { type: 'boolean', help: 'replace instead of disabling' },
     expect: { type: 'string', value: 'N', help: 'do nothing unless exactly so many credentials are hit' },
+    wait: { type: 'boolean', help: 'until every registered verifier has it, or its limit has passed; fails when one may still accept' },
     reason: { type: 'string', value: 'TEXT', help: 'goes into the record' },
     leaked: { type: 'string', value: 'KEY.PEM', help: 'end this private key and all that was issued to it, by a signature made here' },
     'deny-unknown': { type: 'boolean', help: 'with --leaked: deny the key although nothing was issued to it' },
@@ -31,6 +38,7 @@ export const command: Command = define({
   examples: [
     'mayfly revoke spiffe://example.org/web --reason "host was broken into"',
     'mayfly revoke --dry-run --owner data-team',
+    'mayfly revoke /web --wait',
     'mayfly revoke --entry payments --rotate',
     'mayfly revoke --owner data-team --expect 120 --reason "team dissolved"',
     'mayfly revoke --leaked key.pem',
@@ -59,12 +67,34 @@ export const command: Command = define({
     if (hits.credentials > 10 && expect === undefined) throw usage('revoke', `${hits.credentials} credentials are many; nothing was done`, `mayfly revoke ${targetOption(target)} --expect ${hits.credentials}`)
     const done = await server.unary('mayfly.v1.Revocations', 'Revoke', { ...request, dryRun: false }, { signal })
     if (options.json) {
-      output.json({ ...hitsJson(done), disabled: done.disabled, committedAtMs: done.committedAtMs, epoch: done.epoch, streamSeq: done.streamSeq })
-      return
+      const waited = options.wait ? await waitForReceipts(done, server, context) : undefined
+      output.json({ ...hitsJson(done), disabled: done.disabled, committedAtMs: done.committedAtMs, epoch: done.epoch, streamSeq: done.streamSeq, ...(waited === undefined ? {} : { waited: waitJson(waited) }) })
+      return exitCodeAfter(waited)
     }
     output.line(`revoked at ${clockText(done.committedAtMs)}, stream ${done.epoch}/${done.streamSeq}${done.disabled ? `, disabled until: mayfly enable ${targetOption(target)}` : ''}`)
+    if (!options.wait) return
+    const waited = await waitForReceipts(done, server, context)
+    for (const line of waitLines(waited)) output.line(line)
+    return exitCodeAfter(waited)
   },
 })
+
+/** Until nobody is waited for any more; the last word. @throws {MayflyError} UNAVAILABLE when the server went away */
+async function waitForReceipts({ epoch, streamSeq }: RevokeResponse, server: RpcChannel, { signal, output }: Context): Promise<AwaitReceiptsResponse> {
+  for await (const step of server.serverStream('mayfly.v1.Verifiers', 'AwaitReceipts', { epoch, seq: streamSeq }, { signal })) {
+    if (step.done) {
+      output.progress('')
+      return step
+    }
+    output.progress(`${step.receipted} of ${count(step.verifiers, 'verifier')}`)
+  }
+  throw new MayflyError('UNAVAILABLE', 'the server ended before every verifier was heard', { hint: 'the revocation itself is done: mayfly revocation status says how far it is' })
+}
+
+/** Someone who may still accept is a failure; who is not known cannot be waited for, and is only said. */
+function exitCodeAfter(waited: AwaitReceiptsResponse | undefined): number {
+  return waited === undefined || waited.uncovered.length === 0 ? exitCodes.ok : exitCodes.failed
+}
 
 function hitsJson(hits: RevokeResponse): Record<string, unknown> {
   return { credentials: hits.credentials, workloads: hits.workloads, owners: hits.owners, serials: hits.serials }
@@ -72,7 +102,6 @@ function hitsJson(hits: RevokeResponse): Record<string, unknown> {
 
 function hitText(hits: RevokeResponse): string {
   const owners = hits.owners.filter((owner) => owner !== '')
-  const count = (number: number, word: string): string => `${number} ${word}${number === 1 ? '' : 's'}`
   return `${count(hits.credentials, 'credential')} of ${count(hits.workloads, 'workload')}${owners.length === 0 ? '' : `, owned by ${owners.slice(0, 5).join(', ')}${owners.length > 5 ? ', …' : ''}`}`
 }
 

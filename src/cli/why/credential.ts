@@ -74,6 +74,7 @@ function credentialFacts(credential: Credential, { clock }: Context): readonly (
     ['authority', credential.authorityId.slice(0, 16)],
     ['issued', timeText(credential.issuedAtMs)],
     ['state', verdictOf(credential, clock.nowMs())],
+    ...credential.uses.map((use, at): readonly [string, string] => [at === 0 ? 'accepted' : '', `by ${use.verifier}: ${use.count === 1 ? 'once' : `${use.count} times`}, last ${timeText(use.lastMs)}`]),
   ]
 }
 

@@ -1,6 +1,6 @@
 // Original file: proto/mayfly/v1/admin.proto
 
-import type { Verifier as _mayfly_v1_Verifier, Verifier__Output as _mayfly_v1_Verifier__Output } from '../../mayfly/v1/Verifier.ts';
+import type { RegisteredVerifier as _mayfly_v1_RegisteredVerifier, RegisteredVerifier__Output as _mayfly_v1_RegisteredVerifier__Output } from '../../mayfly/v1/RegisteredVerifier.ts';
 import type { Long } from '@grpc/proto-loader';
 
 export interface RevocationSpread {
@@ -12,7 +12,7 @@ export interface RevocationSpread {
   'p50Ms'?: (number | string | Long);
   'p99Ms'?: (number | string | Long);
   'maxMs'?: (number | string | Long);
-  'missing'?: (_mayfly_v1_Verifier)[];
+  'missing'?: (_mayfly_v1_RegisteredVerifier)[];
 }
 
 export interface RevocationSpread__Output {
@@ -24,5 +24,5 @@ export interface RevocationSpread__Output {
   'p50Ms': (number);
   'p99Ms': (number);
   'maxMs': (number);
-  'missing': (_mayfly_v1_Verifier__Output)[];
+  'missing': (_mayfly_v1_RegisteredVerifier__Output)[];
 }

@@ -2,7 +2,7 @@
 
 import type { Long } from '@grpc/proto-loader';
 
-export interface Verifier {
+export interface RegisteredVerifier {
   'instance'?: (string);
   'spiffeId'?: (string);
   'class'?: (string);
@@ -16,7 +16,7 @@ export interface Verifier {
   'unsigned'?: (boolean);
 }
 
-export interface Verifier__Output {
+export interface RegisteredVerifier__Output {
   'instance': (string);
   'spiffeId': (string);
   'class': (string);

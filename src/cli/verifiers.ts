@@ -1,0 +1,53 @@
+import type { AwaitReceiptsResponse__Output as AwaitReceiptsResponse } from '../../proto/generated/mayfly/v1/AwaitReceiptsResponse.ts'
+import type { RegisteredVerifier__Output as RegisteredVerifier } from '../../proto/generated/mayfly/v1/RegisteredVerifier.ts'
+import { timeText } from './when.ts'
+
+/** A verifier as `--json` prints it. */
+export interface VerifierJson {
+  readonly instance: string
+  readonly spiffeId: string
+  readonly class: string
+  readonly software: string
+  readonly agentId: string
+  readonly registeredAt: string
+  readonly epoch: number
+  readonly seq: number
+  readonly receiptAt: string
+  readonly stateDiffers: boolean
+  readonly unsigned: boolean
+}
+
+export function verifierToJson({ registeredAtMs, receiptAtMs, ...rest }: RegisteredVerifier): VerifierJson {
+  return { ...rest, registeredAt: timeText(registeredAtMs), receiptAt: timeText(receiptAtMs) }
+}
+
+/** Which one: what it is, and enough of its instance to tell two processes of one identity apart. */
+export function verifierText({ spiffeId, instance, class: wanted, software }: RegisteredVerifier): string {
+  return `${spiffeId === '' ? 'without an SVID' : spiffeId} ${instance.slice(0, 8)} (${wanted}, ${software})`
+}
+
+export function count(number: number, word: string): string {
+  return `${number} ${word}${number === 1 ? '' : 's'}`
+}
+
+/** What a wait for receipts came to, for people: who has it, who refuses anyway, and who may still accept. */
+export function waitLines(last: AwaitReceiptsResponse): readonly string[] {
+  const lines = [`${last.receipted} of ${count(last.verifiers, 'verifier')} have receipted it`]
+  if (last.pastLimit.length > 0) lines.push(`${last.pastLimit.length} have not, and refuse until they are fresh:`, ...last.pastLimit.map((verifier) => `  ${verifierText(verifier)}`))
+  if (last.uncovered.length > 0) lines.push(`${last.uncovered.length} have not, and may still accept:`, ...last.uncovered.map((verifier) => `  ${verifierText(verifier)}`))
+  if (last.unregistered > 0) lines.push(`not known: ${count(last.unregistered, 'reader')} of the stream that did not register`)
+  if (last.unsigned > 0) lines.push(`not relied on: ${count(last.unsigned, 'verifier')} without an SVID to sign with`)
+  return lines
+}
+
+/** The same for programs. */
+export function waitJson(last: AwaitReceiptsResponse): Record<string, unknown> {
+  return {
+    verifiers: last.verifiers,
+    receipted: last.receipted,
+    pastLimit: last.pastLimit.map((verifier) => verifierToJson(verifier)),
+    uncovered: last.uncovered.map((verifier) => verifierToJson(verifier)),
+    unregistered: last.unregistered,
+    unsigned: last.unsigned,
+  }
+}
