@@ -1,10 +1,11 @@
-import { formatJoinLine } from '../../core/join-line.ts'
-import { parseTrustDomain } from '../../core/spiffe-id.ts'
+import { agentNameOf, formatJoinLine } from '../../core/join-line.ts'
+import { parseTrustDomain, spiffeIdOf } from '../../core/spiffe-id.ts'
 import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectServer } from '../connection.ts'
 import { ttlSeconds } from '../entries.ts'
 import { idToWire, typedId } from '../ids.ts'
+import { sha256 } from '../../x509/fingerprint.ts'
 import { whenText } from '../when.ts'
 
 export const command: Command = define({
@@ -21,14 +22,16 @@ export const command: Command = define({
     const { output, signal, clock } = context
     using server = await connectServer(options, context)
     const { agentAddress, trustDomain, bundleDigest } = await server.unary('mayfly.v1.Status', 'Get', {}, { signal })
-    const agentId = options.id === undefined ? undefined : await typedId(options.id, server, signal)
-    const made = await server.unary('spire.api.server.agent.v1.Agent', 'CreateJoinToken', { ttl: ttlSeconds(options.ttl ?? '10m'), ...(agentId === undefined ? {} : { agentId: idToWire(agentId) }) }, { signal })
+    const aliasId = options.id === undefined ? undefined : await typedId(options.id, server, signal)
+    const made = await server.unary('spire.api.server.agent.v1.Agent', 'CreateJoinToken', { ttl: ttlSeconds(options.ttl ?? '10m'), ...(aliasId === undefined ? {} : { agentId: idToWire(aliasId) }) }, { signal })
+    const agentId = spiffeIdOf(parseTrustDomain(trustDomain), `/spire/agent/join_token/${agentNameOf(made.value, sha256)}`)
     const joinLine = formatJoinLine({ address: options.address ?? agentAddress, token: made.value, trustDomain: parseTrustDomain(trustDomain), bundleDigest })
     if (options.json) {
-      output.json({ joinLine, address: options.address ?? agentAddress, trustDomain, bundleDigest, expiresAt: new Date(made.expiresAt * 1_000).toISOString(), ...(agentId === undefined ? {} : { aliasId: agentId }) })
+      output.json({ joinLine, agentId, address: options.address ?? agentAddress, trustDomain, bundleDigest, expiresAt: new Date(made.expiresAt * 1_000).toISOString(), ...(aliasId === undefined ? {} : { aliasId }) })
       return
     }
     output.line(joinLine)
+    output.note(`joins ${agentId}`)
     output.note(`expires ${whenText(made.expiresAt * 1_000, clock.nowMs())}; on the node: mayfly agent run --join <line>`)
   },
 })
