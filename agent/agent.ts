@@ -5,6 +5,7 @@ import type { Random } from '../src/ports/random.ts'
 import { nonceBytes } from '../src/core/revocation/frame.ts'
 import { skewOf } from '../src/core/revocation/freshness.ts'
 import type { StreamHead } from '../src/core/revocation/follower.ts'
+import type { BundleSet } from '../src/verify/bundle-set.ts'
 import { HeadKeeper, headStoreIn } from '../src/verify/heads.ts'
 import type { HeadStore } from '../src/verify/heads.ts'
 import { AdminListener } from './api/admin-listener.ts'
@@ -13,6 +14,8 @@ import { WorkloadAttestor } from './attest/attestor.ts'
 import type { BindingTier } from './attest/binding.ts'
 import { Caller } from './attest/caller.ts'
 import type { ExitWatch, Processes } from './attest/ports.ts'
+import { CheckListener } from './check/http-listener.ts'
+import { SvidCheck } from './check/svid-check.ts'
 import type { AgentConfig } from './config.ts'
 import { ProcessHolders } from './liveness/process-holders.ts'
 import { Notifier } from './notifier.ts'
@@ -83,6 +86,7 @@ export class Agent implements AsyncDisposable {
   #isSynced = false
   #workloads: WorkloadListener | undefined
   #admin: AdminListener | undefined
+  #checks: CheckListener | undefined
 
   private constructor(config: AgentConfig, deps: AgentDeps, entrance: Entrance, state: AgentState, heads: HeadStore, highest: StreamHead | undefined) {
     this.#config = config
@@ -148,7 +152,7 @@ export class Agent implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new MayflyError('SHUTTING_DOWN', 'the agent is shutting down'))
-    await Promise.all([this.#workloads?.[Symbol.asyncDispose](), this.#admin?.[Symbol.asyncDispose]()])
+    await Promise.all([this.#workloads?.[Symbol.asyncDispose](), this.#admin?.[Symbol.asyncDispose](), this.#checks?.[Symbol.asyncDispose]()])
     await Promise.all(this.#background)
     await this.#member?.connection[Symbol.asyncDispose]()
     await this.#heads[Symbol.asyncDispose]()
@@ -160,6 +164,7 @@ export class Agent implements AsyncDisposable {
   async #listen(): Promise<void> {
     const { clock, log, processes, exitWatch } = this.#deps
     const config = this.#config
+    const check = new SvidCheck({ clock, bundles: () => this.#bundles(), revocations: this.#relay.reader })
     this.#workloads = await WorkloadListener.start(
       { socketPath: config.workloadSocket, maxConnections: config.maxConnections, maxIdleMs, drainMs: config.drainMs },
       {
@@ -167,6 +172,7 @@ export class Agent implements AsyncDisposable {
         log,
         admission: this.#admission,
         relay: this.#relay,
+        check,
         reports: this.#reports,
         connections: { processes, exitWatch, attestor: this.#attestor, tier: config.bindingTier, needs: () => this.#entries.kinds },
         notSynced: () => (this.#isSynced ? undefined : this.#synced.promise),
@@ -174,6 +180,7 @@ export class Agent implements AsyncDisposable {
         x509: () => this.#streams(),
       },
     )
+    this.#checks = await CheckListener.start(config.checkSocket, { check, processes, clock, log })
     this.#admin = await AdminListener.start(
       { socketPath: config.adminSocket, uids: config.adminUids, drainMs: config.drainMs },
       { clock, log, processes, changed: this.#changed, sources: (signal) => this.#statusSources(signal), attestPid: (pid) => this.#attestPid(pid) },
@@ -231,6 +238,11 @@ export class Agent implements AsyncDisposable {
       this.#changed.emit()
     })
     return { trust, connection, svids, holders, identities }
+  }
+
+  #bundles(): BundleSet {
+    if (this.#member === undefined) throw new MayflyError('UNAVAILABLE', 'the agent has not joined its server yet')
+    return this.#member.trust.bundles
   }
 
   #streams(): X509StreamsDeps {

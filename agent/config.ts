@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import { address, duration, flag, formatAddress, group, integer, list, oneOf, optional, text, trustDomain, withDefault } from '../src/config/fields.ts'
 import { parseConfig } from '../src/config/reader.ts'
 import type { Overrides } from '../src/config/reader.ts'
@@ -28,6 +29,8 @@ export interface AgentConfig {
   readonly dataDir: string
   readonly workloadSocket: string
   readonly adminSocket: string
+  /** Where programs without gRPC ask for a verdict over HTTP. */
+  readonly checkSocket: string
   /** Who may use the admin socket; root always may. */
   readonly adminUids: readonly number[]
   readonly keyStorage: 'disk' | 'memory'
@@ -56,6 +59,7 @@ const fields = {
   dataDir: withDefault(text(), '.mayfly/agent'),
   workloadSocket: optional(text(maxSocketPathBytes)),
   adminSocket: optional(text(maxSocketPathBytes)),
+  checkSocket: optional(text(maxSocketPathBytes)),
   adminUids: optional(list(integer(0, 4_294_967_294), 100)),
   keyStorage: withDefault(oneOf('disk', 'memory'), 'disk'),
   logLevel: withDefault(oneOf('debug', 'info', 'warn', 'error'), 'info'),
@@ -85,6 +89,7 @@ export const flagPaths: Readonly<Record<string, string>> = {
   data: 'dataDir',
   'workload-socket': 'workloadSocket',
   'admin-socket': 'adminSocket',
+  'check-socket': 'checkSocket',
   'admin-uid': 'adminUids',
   'key-storage': 'keyStorage',
   'binding-tier': 'attest.bindingTier',
@@ -110,7 +115,8 @@ export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: s
   if (raw.joinToken !== undefined && (raw.server === undefined || raw.trustDomain === undefined)) problem('joinToken', 'needs server and trustDomain')
   const workloadSocket = raw.workloadSocket ?? `${raw.dataDir}/workload.sock`
   const adminSocket = raw.adminSocket ?? `${raw.dataDir}/admin.sock`
-  for (const [path, socket] of [['workloadSocket', workloadSocket], ['adminSocket', adminSocket]] as const) {
+  const checkSocket = raw.checkSocket ?? `${dirname(workloadSocket)}/check.sock`
+  for (const [path, socket] of [['workloadSocket', workloadSocket], ['adminSocket', adminSocket], ['checkSocket', checkSocket]] as const) {
     if (Buffer.byteLength(socket) > maxSocketPathBytes) problem(path, `longer than the ${maxSocketPathBytes} bytes that a Unix socket's path may have: set it, or a shorter dataDir`)
   }
   if (problems.length > 0) throw new MayflyError('CONFIG_INVALID', problems.join('\n'), { hint: 'every problem is listed: mend them and run it again with --check-config' })
@@ -124,6 +130,7 @@ export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: s
     dataDir: raw.dataDir,
     workloadSocket,
     adminSocket,
+    checkSocket,
     adminUids: raw.adminUids ?? [ownUid],
     keyStorage: raw.keyStorage,
     bindingTier: raw.attest.bindingTier,

@@ -56,7 +56,7 @@ async function main(args: readonly string[]): Promise<number> {
     rssBytes: () => process.memoryUsage.rss(),
     version: versionBeside(import.meta.filename),
   })
-  process.stdout.write(`${JSON.stringify({ event: 'serving', workloadSocket: config.workloadSocket, adminSocket: config.adminSocket, trustDomain: agent.trustDomain, pid: process.pid })}\n`)
+  process.stdout.write(`${JSON.stringify({ event: 'serving', workloadSocket: config.workloadSocket, adminSocket: config.adminSocket, checkSocket: config.checkSocket, trustDomain: agent.trustDomain, pid: process.pid })}\n`)
   const stopped = new Promise<undefined>((resolve) => {
     if (stop.signal.aborted) resolve(undefined)
     else stop.signal.addEventListener('abort', () => resolve(undefined), { once: true })

@@ -4,6 +4,8 @@ import type { Logger } from '../../src/ports/logger.ts'
 import { listenUnix } from '../../src/rpc/listen-unix.ts'
 import type { Listener } from '../../src/rpc/listen-unix.ts'
 import { RpcServer } from '../../src/rpc/server.ts'
+import { verifierService } from '../check/service.ts'
+import type { SvidCheck } from '../check/svid-check.ts'
 import type { RevocationRelay } from '../relay/revocation-relay.ts'
 import type { VerifierReports } from '../relay/verifier-reports.ts'
 import { relayService, reportService, workloadApi } from './service.ts'
@@ -23,6 +25,7 @@ export interface WorkloadListenerDeps extends WorkloadApiDeps {
   readonly log: Logger
   readonly connections: WorkloadConnectionDeps
   readonly relay: RevocationRelay
+  readonly check: SvidCheck
   readonly reports: VerifierReports
 }
 
@@ -51,6 +54,7 @@ export class WorkloadListener implements AsyncDisposable {
     })
     this.#server.add('SpiffeWorkloadAPI', workloadApi(deps))
     this.#server.add('mayfly.v1.RevocationStream', relayService(deps.relay, deps.admission))
+    this.#server.add('mayfly.v1.Verifier', verifierService(deps.check, deps.clock))
     this.#server.add('mayfly.v1.VerifierReports', reportService(deps.reports, deps.admission))
   }
 

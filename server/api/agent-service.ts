@@ -18,7 +18,7 @@ import type { Caller } from './caller.ts'
 import { issueOne, svidToWire } from './issuance.ts'
 import type { Issued, Issuer } from './issuance.ts'
 import { toHex } from '../../src/core/bytes.ts'
-import { Quota } from './quota.ts'
+import { Quota } from '../../src/rpc/quota.ts'
 import { agentFilter, agentToWire } from './wire-agent.ts'
 import { agentId as parseAgentId, memberId } from './wire-id.ts'
 

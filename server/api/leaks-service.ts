@@ -15,7 +15,7 @@ import type { Store } from '../store/port.ts'
 import type { Standing } from './authorization.ts'
 import { nameOf } from './caller.ts'
 import type { Caller } from './caller.ts'
-import { Quota } from './quota.ts'
+import { Quota } from '../../src/rpc/quota.ts'
 import { checkReason } from './revocations-service.ts'
 
 export interface LeaksServiceDeps {

@@ -16,7 +16,7 @@ import { nameOf } from './caller.ts'
 import type { Caller } from './caller.ts'
 import { issueOne, svidToWire } from './issuance.ts'
 import type { Issuer } from './issuance.ts'
-import { Quota } from './quota.ts'
+import { Quota } from '../../src/rpc/quota.ts'
 import { ok, statusOf } from './status.ts'
 import type { WireStatus } from './status.ts'
 

@@ -2,6 +2,7 @@
 export { exactly, memberOf, oneOf, type Authorizer } from './authorize.ts'
 export { BundleSet, type TrustDomainAuthorities } from './bundle-set.ts'
 export { RevocationFeed, type RevocationFeedConfig, type RevocationFeedDeps } from './feed.ts'
+export { explainVerdict } from './explain.ts'
 export { headStoreIn, type HeadFile, type HeadStore } from './heads.ts'
 export { LiveConnections, type CutReason, type RevocationSource } from './live-connections.ts'
 export { RevocationReader, type ReaderDeps, type ReaderOutcome, type RevokedChange, type StreamFrame } from './reader.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { merge } from '../../../server/api/merge.ts'
-import { Quota } from '../../../server/api/quota.ts'
+import { Quota } from '../../../src/rpc/quota.ts'
 import { RisingUuids } from '../../../server/api/uuid.ts'
 import { Wakeup } from '../../../server/api/wakeup.ts'
 import { systemClock } from '../../../src/system/clock.ts'

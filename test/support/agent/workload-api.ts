@@ -13,6 +13,7 @@ import { systemRandom } from '../../../src/system/random.ts'
 import { WorkloadAttestor } from '../../../agent/attest/attestor.ts'
 import { ProcessHolders } from '../../../agent/liveness/process-holders.ts'
 import { VerifierReports } from '../../../agent/relay/verifier-reports.ts'
+import { SvidCheck } from '../../../agent/check/svid-check.ts'
 import { RevocationRelay } from '../../../agent/relay/revocation-relay.ts'
 import { SvidStanding } from '../../../agent/rotation/standing.ts'
 import { SvidCache } from '../../../agent/rotation/svid-cache.ts'
@@ -84,6 +85,7 @@ export class TestApi implements AsyncDisposable {
         log: api.log,
         admission: new Admission({ connectionsPerUid: 4_000, connectionsPerProcess: 1_000, streamsPerUid: 4_000, streamsPerProcess: 256, ...options.limits }),
         relay: api.relay,
+        check: new SvidCheck({ clock: systemClock, bundles: () => api.trust.bundles, revocations: api.relay.reader }),
         reports: new VerifierReports(),
         connections: { processes, exitWatch: api.#exitWatch, attestor, tier: 'auto', needs: () => api.entries.kinds },
         notSynced: () => (api.#isSynced ? undefined : api.#synced.promise),

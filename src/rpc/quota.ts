@@ -1,5 +1,5 @@
-import { MayflyError } from '../../src/core/errors.ts'
-import type { Clock } from '../../src/ports/clock.ts'
+import { MayflyError } from '../core/errors.ts'
+import type { Clock } from '../ports/clock.ts'
 
 export interface QuotaTerms {
   /** Refilled evenly. */
