@@ -13,6 +13,7 @@ import type { RpcLimits } from './limits.ts'
 import { defaultLimits } from './limits.ts'
 import { PeerTable } from './peer-table.ts'
 import { reflectionHandlers, reflectionService } from './reflection.ts'
+import { guardResets } from './reset-guard.ts'
 import type { ServiceName } from './services.ts'
 import { methodsOf } from './services.ts'
 import { whenSpoken } from './tolerant-socket.ts'
@@ -41,6 +42,7 @@ export class RpcServer<Peer> {
   constructor(deps: RpcServerDeps, limits: Partial<RpcLimits> = {}) {
     const bounds = { ...defaultLimits, ...limits }
     this.#clock = deps.clock
+    guardResets()
     this.#firstWordMs = Math.min(10_000, bounds.maxIdleMs)
     this.#grpc = new Server({
       'grpc.max_receive_message_length': bounds.maxReceiveBytes,
