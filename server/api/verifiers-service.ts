@@ -29,10 +29,9 @@ export function verifiersService({ verifiers, clock }: VerifiersServiceDeps): Ha
 }
 
 function statusOf(verifiers: VerifierRegistry, limit: number): RevocationStatusResponse {
-  const { all, head, unregistered } = verifiers
-  const signed = all.filter((verifier) => !verifier.unsigned)
-  const revocations = verifiers.spread.revocations.slice(-limit).toReversed().map((revocation) => spreadToWire(revocation, signed, head.epoch))
-  return { epoch: head.epoch, seq: head.seq, revocations, unregistered, unsigned: all.length - signed.length }
+  const { all, relied, head, unregistered } = verifiers
+  const revocations = verifiers.spread.revocations.slice(-limit).toReversed().map((revocation) => spreadToWire(revocation, relied, head.epoch))
+  return { epoch: head.epoch, seq: head.seq, revocations, unregistered, unsigned: all.length - relied.length }
 }
 
 function spreadToWire({ seq, committedAtMs, events, delaysMs }: Revocation, signed: readonly Verifier[], epoch: number): RevocationSpread {

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import type { ChainFacts } from '../../src/core/revocation/check.ts'
+import type { ChainFacts, CheckOutcome } from '../../src/core/revocation/check.ts'
 import { decodeReport, signedReportBytes, type Receipt, type Registration, type UsesReport } from '../../src/core/revocation/reports.ts'
 import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
 import { memberOf } from '../../src/verify/authorize.ts'
@@ -54,13 +54,17 @@ export function checkRegistration(wire: WireReport & { readonly svidChain: reado
   return { kind: 'signed', registration, by: { id: verdict.id, key, kind, notAfterMs: verdict.notAfterMs, facts: verdict.facts } }
 }
 
+/** Whether nothing that this SVID signs counts any more; one that was merely replaced may still have signed. */
+export function isEnded({ kind }: CheckOutcome): boolean {
+  return kind === 'revoked' || kind === 'authority_revoked'
+}
+
 /** A receipt or uses, if this key signed them and may still; else why not. */
 export function checkReport(wire: WireReport, by: VerifierKey, deps: VerifierCheckDeps): Receipt | UsesReport | { readonly kind: 'refused'; readonly why: string } {
   const report = decodeReport(wire.body)
   if (report === undefined || report.kind === 'registration') return { kind: 'refused', why: 'it cannot be read' }
   if (deps.nowMs() > by.notAfterMs) return { kind: 'refused', why: 'its SVID has expired' }
-  const { kind } = deps.revocation.check(by.facts)
-  if (kind === 'revoked' || kind === 'authority_revoked') return { kind: 'refused', why: 'its SVID was revoked' }
+  if (isEnded(deps.revocation.check(by.facts))) return { kind: 'refused', why: 'its SVID was revoked' }
   if (!verifyPlain(by.key, by.kind, signedReportBytes(wire.body), wire.signature)) return { kind: 'refused', why: 'its signature is not that of its SVID' }
   return report
 }

@@ -6,7 +6,7 @@ import type { SpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Store } from '../store/port.ts'
-import { checkRegistration, checkReport, type VerifierCheckDeps, type WireReport } from './check.ts'
+import { checkRegistration, checkReport, isEnded, type VerifierCheckDeps, type WireReport } from './check.ts'
 import { Spread } from './spread.ts'
 import { UseLedger } from './use-ledger.ts'
 import type { Verifier } from './verifier.ts'
@@ -76,6 +76,11 @@ export class VerifierRegistry implements AsyncDisposable {
   /** All that are known, signed or not. */
   get all(): readonly Verifier[] {
     return [...this.#verifiers.values()]
+  }
+
+  /** Those whose word counts: not the ones without an SVID, nor those whose own SVID was revoked. */
+  get relied(): readonly Verifier[] {
+    return this.all.filter(({ unsigned, key }) => !unsigned && (key === undefined || !isEnded(this.#deps.revocation.check(key.facts))))
   }
 
   /** Readers of the stream that agents know of and that did not register. */

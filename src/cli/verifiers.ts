@@ -36,7 +36,7 @@ export function waitLines(last: AwaitReceiptsResponse): readonly string[] {
   if (last.pastLimit.length > 0) lines.push(`${last.pastLimit.length} have not, and refuse until they are fresh:`, ...last.pastLimit.map((verifier) => `  ${verifierText(verifier)}`))
   if (last.uncovered.length > 0) lines.push(`${last.uncovered.length} have not, and may still accept:`, ...last.uncovered.map((verifier) => `  ${verifierText(verifier)}`))
   if (last.unregistered > 0) lines.push(`not known: ${count(last.unregistered, 'reader')} of the stream that did not register`)
-  if (last.unsigned > 0) lines.push(`not relied on: ${count(last.unsigned, 'verifier')} without an SVID to sign with`)
+  if (last.unsigned > 0) lines.push(`not relied on: ${count(last.unsigned, 'verifier')} without a live SVID to sign with`)
   return lines
 }
 
