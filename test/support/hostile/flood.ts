@@ -2,7 +2,7 @@
 // Argument, JSON: {"path"} or {"address"}, "method", "kind" and "seconds". Says {"event":"flooded","frames","cut"}.
 import type { Socket } from 'node:net'
 import { endHeaders, endStream, frameTypes, grpcHeaders, http2Frame, preface } from './http2-frames.ts'
-import { floodKinds } from './flood-kinds.ts'
+import type { floodKinds } from './flood-kinds.ts'
 import { openSocket } from './raw-grpc.ts'
 
 const options = JSON.parse(process.argv[2] ?? '{}') as { path?: string; address?: string; method: string; kind: keyof typeof floodKinds; seconds: number } // our own test wrote it
