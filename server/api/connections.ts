@@ -26,6 +26,8 @@ export interface ConnectionsDeps {
 const sweepMs = 1_000
 /** Attestation and bootstrap take seconds; whoever stays longer without a certificate is cut. */
 const maxAnonymousMs = 30_000
+/** Connections at once of uids that may not administer. */
+const maxRefusedLocal = 32
 
 /** Finds out who connected, hands the connection over, and cuts it when its SVID is revoked or has expired. */
 export class Connections implements AsyncDisposable {
@@ -34,6 +36,7 @@ export class Connections implements AsyncDisposable {
   readonly #anonymous = new Map<TLSSocket, number>()
   readonly #expiring = new Map<TLSSocket, number>()
   readonly #stopping = new AbortController()
+  #refusedLocal = 0
   readonly #sweeping: Promise<void>
 
   constructor(deps: ConnectionsDeps) {
@@ -70,13 +73,19 @@ export class Connections implements AsyncDisposable {
     socket.once('close', () => held[Symbol.dispose]())
   }
 
-  /** A connection of the admin socket. */
+  /** A connection of the admin socket. Whoever may not administer is told so, but cannot take the places of those who may. */
   acceptLocal(socket: Socket, credentials: { readonly uid: number; readonly pid: number }, adminUids: ReadonlySet<number>, rpc: RpcServer<Caller>): void {
     const { uid, pid } = credentials
     if (adminUids.has(uid)) {
       rpc.inject(socket, { kind: 'local', uid, pid })
       return
     }
+    if (this.#refusedLocal >= maxRefusedLocal) {
+      socket.destroy()
+      return
+    }
+    this.#refusedLocal++
+    socket.once('close', () => this.#refusedLocal--)
     this.#deps.log.warn({ event: 'connection.refused', uid, pid, code: 'PERMISSION_DENIED' }, 'a uid that may not administer connected')
     rpc.inject(socket, { kind: 'refused', code: 'PERMISSION_DENIED', message: `uid ${uid} may not administer this server`, hint: `add it to adminUids, or run as uid ${[...adminUids].join(' or ')}`, address: `uid:${uid}` })
   }
