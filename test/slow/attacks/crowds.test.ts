@@ -51,11 +51,11 @@ describe.skipIf(!isRoot)('ten thousand idle connections', { timeout: 240_000 }, 
     return Object.assign(stack, { programs })
   }
 
-  test('on the workload socket: another workload is served within a second, and a second crowd takes no more than the first', async () => {
+  test('on the workload socket: another workload is served within a second, and a crowd that comes again takes no more', async () => {
     await newWorkload()
     const [before, filesBefore] = [residentBytes(agentPid), openFiles(agentPid)]
     const peaks: number[] = []
-    for (let round = 0; round < 2; round++) {
+    for (let round = 0; round < 4; round++) {
       const held = await crowd(10_000, { path: agent.workloadSocket, send: preface }, [20_001, 20_002, 20_003, 20_004])
       await expect.poll(() => openFiles(agentPid), { timeout: 60_000 }).toBeGreaterThan(10_000) // all of them, out of the kernel's queue
       await newWorkload()
@@ -68,9 +68,10 @@ describe.skipIf(!isRoot)('ten thousand idle connections', { timeout: 240_000 }, 
       console.error(`workload socket: slowest ${slowestMs.toFixed(0)} ms, memory ${mb(before)} → ${mb(mostBytes)} → ${mb(residentBytes(agentPid))} MB`)
       expect(slowestMs).toBeLessThan(1_000)
     }
-    const [first = 0, second = 0] = peaks
-    expect(first - before).toBeLessThan(700 * megabyte)
-    expect(second).toBeLessThan(first * 1.3)
+    // The allocator fills its gaps with the first crowds; what leaks grows with the fourth as with the second.
+    const [, , third = 0, fourth = 0] = peaks
+    expect(Math.max(...peaks) - before).toBeLessThan(700 * megabyte)
+    expect(fourth).toBeLessThan(third * 1.1)
   })
 
   test('of one process on the workload socket: it is stopped at its share, and others are served', async () => {
