@@ -23,6 +23,14 @@ export interface ServerConfig {
   readonly authorityTtlMs: number
   readonly x509SvidTtlMs: number
   readonly agentSvidTtlMs: number
+  readonly crl: {
+    /** Where lists are served over HTTP; unset: nowhere. */
+    readonly listen: HostAndPort | undefined
+    /** Where they are kept as files; unset: nowhere. */
+    readonly directory: string | undefined
+    /** A command and its arguments, run after the files have changed. */
+    readonly reload: readonly string[]
+  }
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   readonly maxConnections: number
   /** How long calls may finish when the server stops. */
@@ -44,6 +52,11 @@ const fields = {
   logLevel: withDefault(oneOf('debug', 'info', 'warn', 'error'), 'info'),
   maxConnections: withDefault(integer(1, 100_000), 12_000),
   drain: withDefault(duration(0, 60_000), 2_000),
+  crl: group({
+    listen: optional(address()),
+    directory: optional(text()),
+    reload: withDefault(list(text(1_024), 50), []),
+  }),
   ca: group({
     keyStorage: withDefault(oneOf('disk', 'memory'), 'disk'),
     authorityTtl: withDefault(duration(10_000, 366 * dayMs), 7 * dayMs),
@@ -64,6 +77,8 @@ export const flagPaths: Readonly<Record<string, string>> = {
   'log-level': 'logLevel',
   'key-storage': 'ca.keyStorage',
   'authority-ttl': 'ca.authorityTtl',
+  'crl-listen': 'crl.listen',
+  'crl-directory': 'crl.directory',
   'x509-svid-ttl': 'ca.x509SvidTtl',
   'agent-svid-ttl': 'ca.agentSvidTtl',
 }
@@ -79,6 +94,7 @@ export function parseServerConfig(yaml: string, overrides: Overrides, fileName: 
   if (Buffer.byteLength(adminSocket) > maxSocketPathBytes) {
     throw new MayflyError('CONFIG_INVALID', `${fileName}: adminSocket: longer than the ${maxSocketPathBytes} bytes that a Unix socket's path may have`, { hint: 'set adminSocket, or a shorter dataDir' })
   }
+  if (raw.crl.reload.length > 0 && raw.crl.directory === undefined) throw new MayflyError('CONFIG_INVALID', `${fileName}: crl.reload: there is no crl.directory whose files could change`)
   return Object.freeze({
     trustDomain: raw.trustDomain,
     dataDir: raw.dataDir,
@@ -91,6 +107,7 @@ export function parseServerConfig(yaml: string, overrides: Overrides, fileName: 
     authorityTtlMs: raw.ca.authorityTtl,
     x509SvidTtlMs: raw.ca.x509SvidTtl,
     agentSvidTtlMs: raw.ca.agentSvidTtl,
+    crl: Object.freeze(raw.crl),
     logLevel: raw.logLevel,
     maxConnections: raw.maxConnections,
     drainMs: raw.drain,

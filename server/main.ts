@@ -15,16 +15,18 @@ async function main(args: readonly string[]): Promise<number> {
   const cache = join(config.dataDir, 'cache')
   enableCompileCache(cache)
   process.env['NODE_COMPILE_CACHE'] ??= cache // for the worker threads, which look there when they start
-  const [{ Server }, { pino }, { clockWith }, { readBootMs }, { systemRandom }, files, { FileLock }, { peerCredentials }, { stopOnSignals }] = await Promise.all([
+  const [{ Server }, { pino }, { clockWith }, { readBootMs }, { systemRandom }, files, { runCommand }, { FileLock }, { peerCredentials }, { stopOnSignals }, { trimHeapWhenIdle }] = await Promise.all([
     import('./server.ts'),
     import('pino'),
     import('../src/system/clock.ts'),
     import('../src/system/linux/boottime.ts'),
     import('../src/system/random.ts'),
     import('../src/system/files.ts'),
+    import('../src/system/run-command.ts'),
     import('../src/system/file-lock.ts'),
     import('../src/system/linux/peer-credentials.ts'),
     import('../src/system/signals.ts'),
+    import('../src/system/heap.ts'),
   ])
   using stop = stopOnSignals()
   const logger = pino({ level: config.logLevel, base: { pid: process.pid }, serializers: { error: pino.stdSerializers.err } }, pino.destination({ dest: 2, sync: true }))
@@ -38,6 +40,7 @@ async function main(args: readonly string[]): Promise<number> {
       error: (fact, text) => logger.error(fact, text),
     },
     files,
+    runCommand,
     lock: async (path) => {
       const lock = FileLock.acquire(`${path}.lock`)
       return { [Symbol.asyncDispose]: async () => lock[Symbol.dispose]() }
@@ -47,7 +50,8 @@ async function main(args: readonly string[]): Promise<number> {
     rssBytes: () => process.memoryUsage.rss(),
     version: versionBeside(import.meta.filename),
   })
-  process.stdout.write(`${JSON.stringify({ event: 'serving', address: server.address, adminSocket: server.adminSocket, trustDomain: config.trustDomain, pid: process.pid })}\n`)
+  using _trimming = trimHeapWhenIdle()
+  process.stdout.write(`${JSON.stringify({ event: 'serving', address: server.address, adminSocket: server.adminSocket, ...(server.crlAddress === undefined ? {} : { crlAddress: server.crlAddress }), trustDomain: config.trustDomain, pid: process.pid })}\n`)
   await new Promise<void>((resolve) => {
     if (stop.signal.aborted) resolve()
     else stop.signal.addEventListener('abort', () => resolve(), { once: true })

@@ -14,6 +14,10 @@ import { BundleSet } from '../src/verify/bundle-set.ts'
 import { SlowPath } from '../src/x509/peculiar/slow-path.ts'
 import { Connections, standingOf } from './api/connections.ts'
 import type { Caller } from './api/caller.ts'
+import { CrlBridge } from './crl/crl-bridge.ts'
+import { CrlFiles, lastCrlNumber } from './crl/crl-files.ts'
+import type { CrlFilesDeps } from './crl/crl-files.ts'
+import { CrlHttp } from './crl/crl-http.ts'
 import { CountedIssuer } from './api/counted-issuer.ts'
 import { EntryOperations } from './api/entry-operations.ts'
 import { JoinTokens } from './attest/join-token.ts'
@@ -41,7 +45,9 @@ export interface ServerDeps {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
-  readonly files: KeyFiles
+  readonly files: KeyFiles & CrlFilesDeps['files']
+  /** Runs the reload command of the lists of revoked certificates. */
+  readonly runCommand: CrlFilesDeps['run']
   /** Takes the store for this process. @throws STORE_LOCKED */
   readonly lock: (path: string) => Promise<AsyncDisposable>
   /** Who connected to an accepted Unix socket. */
@@ -64,12 +70,15 @@ export class Server implements AsyncDisposable {
   /** `host:port` of the TLS listener. */
   readonly address: string
   readonly adminSocket: string
+  /** `host:port` of the lists of revoked certificates, when they are served. */
+  readonly crlAddress: string | undefined
   readonly #held: AsyncDisposableStack
 
-  private constructor(held: AsyncDisposableStack, address: string, adminSocket: string) {
+  private constructor(held: AsyncDisposableStack, address: string, adminSocket: string, crlAddress: string | undefined) {
     this.#held = held
     this.address = address
     this.adminSocket = adminSocket
+    this.crlAddress = crlAddress
   }
 
   /** Resolves once both listeners take connections. @throws {MayflyError} STORE_LOCKED, STORE_NEWER, STORE_CORRUPT, SOCKET_IN_USE, CONFIG_INVALID, … */
@@ -119,6 +128,7 @@ export class Server implements AsyncDisposable {
     const bundleSet = bundleSets(authorities)
     const verifiers = starting.use(await VerifierRegistry.start({ store, clock, log, trustDomain, bundles: bundleSet, revocation: revocations, nowMs: () => clock.nowMs(), stream: revocations }))
 
+    const crlAddress = await bridgeCrls(config, deps, store, authorities, starting)
     const standing = standingOf({ registry, revocation: revocations, clock })
     const connections = starting.use(new Connections({ trustDomain, bundles: bundleSet, revocation: revocations, standing, clock, log }))
     const tlsRpc = drained(starting, new RpcServer<Caller>({ log, clock }, { maxConnections: config.maxConnections }), config.drainMs)
@@ -185,13 +195,23 @@ export class Server implements AsyncDisposable {
       }),
     )
     log.info({ event: 'server.serving', address: tls.address, adminSocket: admin.address, trustDomain, ms: clock.nowMs() - startedAtMs }, 'serving')
-    return new Server(starting.move(), tls.address, admin.address)
+    return new Server(starting.move(), tls.address, admin.address, crlAddress)
   }
 
   /** Takes no more connections, lets calls finish for as long as the configuration says, then lets go of everything in turn. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#held.disposeAsync()
   }
+}
+
+/** Lists of revoked certificates for who knows only those, when the configuration names a place for them. Returns the HTTP address, if any. */
+async function bridgeCrls({ crl }: ServerConfig, deps: ServerDeps, store: Store, authorities: AuthoritySet, starting: AsyncDisposableStack): Promise<string | undefined> {
+  if (crl.listen === undefined && crl.directory === undefined) return undefined
+  const { clock, log, files } = deps
+  const lastNumber = crl.directory === undefined ? 0n : await lastCrlNumber(crl.directory, files)
+  const bridge = starting.use(await CrlBridge.start({ store, authorities, clock, log, lastNumber }))
+  if (crl.directory !== undefined) starting.use(await CrlFiles.start({ directory: crl.directory, reload: crl.reload }, bridge, { files, run: deps.runCommand, clock, log }))
+  return crl.listen === undefined ? undefined : starting.use(await CrlHttp.start(crl.listen, bridge)).address
 }
 
 function databasePath(config: ServerConfig): string {

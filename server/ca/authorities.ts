@@ -67,6 +67,7 @@ export class AuthoritySet implements AsyncDisposable {
   readonly #stop = new AbortController()
   readonly #listeners = new Set<() => void>()
   readonly #keys = new Map<string, PrivateKey>()
+  readonly #certificates = new Map<string, Certificate>()
   #all: readonly Authority[] = []
   #bundle: TrustBundle
   #active: ActiveAuthority | undefined
@@ -104,6 +105,14 @@ export class AuthoritySet implements AsyncDisposable {
 
   all(): readonly Authority[] {
     return this.#all
+  }
+
+  /** Those of the bundle whose keys are here: what can sign a list of revoked certificates. */
+  signers(): readonly ActiveAuthority[] {
+    return this.#all.flatMap(({ id, state, certificate }) => {
+      const key = this.#keys.get(id)
+      return key === undefined || !isPublished(state) ? [] : [{ id, certificate: this.#parsed(id, certificate), key }]
+    })
   }
 
   /** Called after every change of an authority's state. */
@@ -290,6 +299,14 @@ export class AuthoritySet implements AsyncDisposable {
     const key = active === undefined ? undefined : this.#keys.get(active.id)
     if (active === undefined || key === undefined) return undefined
     return this.#active?.id === active.id ? this.#active : { id: active.id, certificate: parseCertificate(active.certificate), key }
+  }
+
+  #parsed(id: string, der: Uint8Array): Certificate {
+    const known = this.#certificates.get(id)
+    if (known !== undefined) return known
+    const parsed = parseCertificate(der)
+    this.#certificates.set(id, parsed)
+    return parsed
   }
 
   #byId(id: string): Authority {

@@ -179,6 +179,8 @@ export interface CredentialFilter {
   readonly notReplaced?: boolean
   /** Only those neither ended nor past their notAfter at this time. */
   readonly liveAtMs?: number
+  /** Only those superseded or revoked that end after this time. */
+  readonly endedNotAfterMs?: number
 }
 
 export interface CredentialStore {
@@ -192,6 +194,8 @@ export interface CredentialStore {
   /** At start, before serving: every row still `reserved` becomes `abandoned`. Returns how many. */
   abandonUnreleased(atMs: number): Promise<number>
   bySerial(serial: string): Promise<Credential | undefined>
+  /** Those of these serials that are known, in any order. */
+  bySerials(serials: readonly string[]): Promise<readonly Credential[]>
   list(filter: CredentialFilter, page: Page): Promise<PageOf<Credential>>
   count(filter: CredentialFilter): Promise<number>
   /** Sets the superseded bit of these (renewed, nothing cut). Unknown or ended ones are passed over. Returns how many were set. */

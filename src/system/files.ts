@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { chmod, lstat, mkdir, open, rename, rm } from 'node:fs/promises'
+import { chmod, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { MayflyError } from '../core/errors.ts'
@@ -42,6 +42,21 @@ export async function privateDirectory(path: string): Promise<void> {
   if (!stat.isDirectory()) throw new MayflyError('CONFIG_INVALID', `${path} is not a directory`, { hint: 'name a directory, not a link to one' })
   if (stat.uid !== process.geteuid?.()) throw new MayflyError('CONFIG_INVALID', `${path} belongs to uid ${stat.uid}, not to this user`)
   if ((stat.mode & 0o777) !== 0o700) await chmod(path, 0o700)
+}
+
+/** Makes a directory that others may read, with whatever is above it. */
+export async function directory(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o755 })
+}
+
+/** Names of what is in a directory; none when it is not there. */
+export async function list(path: string): Promise<readonly string[]> {
+  try {
+    return await readdir(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [] // what node:fs throws has a code
+    throw error
+  }
 }
 
 /**

@@ -65,6 +65,7 @@ function storeOver(link: WorkerLink, held: AsyncDisposableStack): Store {
       release: (...args) => link.call('credentials.release', args),
       abandonUnreleased: (...args) => link.call('credentials.abandonUnreleased', args),
       bySerial: (...args) => link.call('credentials.bySerial', args),
+      bySerials: (...args) => link.call('credentials.bySerials', args),
       list: (...args) => link.call('credentials.list', args),
       count: (...args) => link.call('credentials.count', args),
       supersede: (...args) => link.call('credentials.supersede', args),

@@ -18,7 +18,7 @@ export type ResultOf<N extends OperationName> = N extends 'credentials.reserve' 
 export type ReadName =
   | `entries.${'byId' | 'list' | 'count'}`
   | `agents.${'byId' | 'list' | 'count'}`
-  | `credentials.${'bySerial' | 'list' | 'count' | 'prunedBefore' | 'uses'}`
+  | `credentials.${'bySerial' | 'bySerials' | 'list' | 'count' | 'prunedBefore' | 'uses'}`
   | `authorities.${'all' | 'bundleSequence'}`
   | 'targets.disabled'
   | 'verifiers.all'

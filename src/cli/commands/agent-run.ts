@@ -16,6 +16,7 @@ export const command: Command = define({
     data: { type: 'string', value: 'DIR', help: 'key, SVID, bundle and sockets' },
     'workload-socket': { type: 'string', value: 'PATH', help: 'the Workload API; DATA/workload.sock when unset' },
     'admin-socket': { type: 'string', value: 'PATH', help: 'DATA/admin.sock when unset' },
+    'check-socket': { type: 'string', value: 'PATH', help: 'where programs ask for a verdict over HTTP; check.sock beside the Workload API when unset' },
     'admin-uid': { type: 'string', multiple: true, value: 'UID', help: 'who may use the admin socket, besides root; the own uid when unset' },
     'key-storage': { type: 'string', value: 'WHERE', help: 'disk or memory' },
     'binding-tier': { type: 'string', value: 'TIER', help: 'auto, cgroup, pidfd or pid' },

@@ -16,6 +16,8 @@ export const command: Command = define({
     'x509-svid-ttl': { type: 'string', value: '15m', help: 'how long an X.509-SVID lives' },
     'agent-svid-ttl': { type: 'string', value: '1h', help: "how long an agent's lives" },
     'authority-ttl': { type: 'string', value: '7d', help: 'how long an authority lives' },
+    'crl-listen': { type: 'string', value: 'HOST:PORT', help: 'serve lists of revoked certificates over HTTP here' },
+    'crl-directory': { type: 'string', value: 'DIR', help: 'keep them as files here' },
     'key-storage': { type: 'string', value: 'WHERE', help: 'disk or memory' },
     'log-level': { type: 'string', value: 'LEVEL', help: 'debug, info, warn or error' },
   },

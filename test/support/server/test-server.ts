@@ -15,6 +15,7 @@ import type { Request, ResponseOutput } from '../../../src/rpc/services.ts'
 import { secureContextOf } from '../../../src/rpc/tls-context.ts'
 import type { TlsIdentity } from '../../../src/rpc/tls-context.ts'
 import { systemClock } from '../../../src/system/clock.ts'
+import { runCommand } from '../../../src/system/run-command.ts'
 import { FileLock } from '../../../src/system/file-lock.ts'
 import * as files from '../../../src/system/files.ts'
 import { peerCredentials } from '../../../src/system/linux/peer-credentials.ts'
@@ -59,6 +60,7 @@ export async function startServer(options: { readonly dataDir?: string; readonly
     random: systemRandom,
     log,
     files,
+    runCommand,
     lock: async (path) => {
       const lock = FileLock.acquire(`${path}.lock`)
       return { [Symbol.asyncDispose]: async () => lock[Symbol.dispose]() }

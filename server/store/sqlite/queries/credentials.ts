@@ -7,6 +7,12 @@ import { Conditions } from './filters.ts'
 
 export const credentialBySerial: Read<'credentials.bySerial'> = (tables, serial) => tables.ledger.bySerial(formatSerial(parseSerial(serial)))
 
+export const credentialsBySerials: Read<'credentials.bySerials'> = (tables, serials) =>
+  serials.flatMap((serial) => {
+    const found = tables.ledger.bySerial(formatSerial(parseSerial(serial)))
+    return found === undefined ? [] : [found]
+  })
+
 /** In the order of their serials. */
 export const listCredentials: Read<'credentials.list'> = (tables, filter, page) => {
   const window = readPage('credentials', page)
@@ -39,6 +45,7 @@ function conditionsOf(filter: CredentialFilter): Conditions {
     conditions.add(sql, ...values)
   }
   if (filter.notReplaced === true) conditions.add(notReplaced)
+  if (filter.endedNotAfterMs !== undefined) conditions.add("state IN ('revoked', 'superseded') AND not_after_ms > ?", filter.endedNotAfterMs)
   if (filter.liveAtMs !== undefined) conditions.add("state IN ('reserved', 'released') AND not_after_ms > ?", filter.liveAtMs)
   return conditions
 }

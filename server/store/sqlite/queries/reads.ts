@@ -3,7 +3,7 @@ import { formatSerial, parseSerial } from '../../../../src/core/serial.ts'
 import type { Read, ReadName } from '../operations.ts'
 import { recordOf } from '../tables/journal.ts'
 import { agentById, countAgents, listAgents } from './agents.ts'
-import { countCredentials, credentialBySerial, listCredentials } from './credentials.ts'
+import { countCredentials, credentialBySerial, credentialsBySerials, listCredentials } from './credentials.ts'
 import { countEntries, entryById, listEntries } from './entries.ts'
 
 /** Most rows that one call of a log returns. */
@@ -18,6 +18,7 @@ export const reads: { readonly [N in ReadName]: Read<N> } = {
   'agents.list': listAgents,
   'agents.count': countAgents,
   'credentials.bySerial': credentialBySerial,
+  'credentials.bySerials': credentialsBySerials,
   'credentials.list': listCredentials,
   'credentials.count': countCredentials,
   'credentials.uses': (tables, serial, limit) => tables.uses.of(Buffer.from(formatSerial(parseSerial(serial)), 'hex'), bounded(limit)),
