@@ -10,7 +10,7 @@ const config: ViteUserConfig = defineConfig({
     pool: 'forks',
     testTimeout: 300_000,
     hookTimeout: 120_000,
-    maxWorkers: 2,
+    maxWorkers: suite === 'fuzz' ? 2 : 1, // crowds, crashes and timelines would disturb each other
   },
 })
 

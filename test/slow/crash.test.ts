@@ -35,14 +35,15 @@ test(`a server that is killed ${rounds} times at work: nothing handed out is mis
     const entryIds = await running.createEntries(Array.from({ length: 20 }, (_, at) => ({ spiffeId: `spiffe://example.org/crash/${round}/${at}`, parentId: agent.id, selectors: [`unix:uid:${10_000 + at}`] })))
     for (const id of entryIds) seen.entries.add(id)
     const stop = new AbortController()
+    const held = seen.serials.size + seen.entries.size
     const work = Promise.all([
       issueUntil(running, agent, entryIds, seen, stop.signal),
       ...tokens.map((token) => attestUntil(running, token, seen)),
       createUntil(running, agent.id, round, seen, stop.signal),
     ])
-    await afterWork(round * 3)
-    const before = running.server
-    await before.kill('SIGKILL')
+    await until(() => seen.serials.size + seen.entries.size >= held + 1 + (round % 5) * 20)
+    await afterWork(round)
+    await running.server.kill('SIGKILL')
     stop.abort()
     await work
     await running.killServer('SIGKILL')
@@ -66,7 +67,7 @@ test(`a server that is killed ${rounds} times at work: nothing handed out is mis
 })
 
 test('an agent that is killed again and again while it joins, fetches and rotates comes back as the same agent, without a token', { timeout: 240_000 }, async () => {
-  product = await Product.start({ serverArgs: ['--log-level', 'error', '--agent-svid-ttl', '6s'], agentArgs: ['--log-level', 'error'] })
+  product = await Product.start({ serverArgs: ['--log-level', 'error', '--agent-svid-ttl', '20s'], agentArgs: ['--log-level', 'error'] })
   const agent = await product.startAgent()
   const [parentId = ''] = await product.agentIds()
   await product.createEntries([{ spiffeId: 'spiffe://example.org/kept', parentId, selectors: [`unix:uid:${process.getuid?.() ?? 0}`], ttlSeconds: 4 }])
@@ -135,7 +136,7 @@ async function untilKilled(work: () => Promise<void>): Promise<void> {
 }
 
 async function fetched(socket: string, spiffeId: string): Promise<void> {
-  const deadline = AbortSignal.timeout(20_000)
+  const deadline = AbortSignal.timeout(60_000)
   for (;;) {
     const channel = RpcChannel.connectUnix(socket, { clock: systemClock })
     try {
@@ -152,7 +153,12 @@ async function fetched(socket: string, spiffeId: string): Promise<void> {
   }
 }
 
-/** The moment of the kill: it moves over all that happens in the first tenths of a second of work. */
+/** Until the work has come so far. */
+async function until(reached: () => boolean): Promise<void> {
+  for (const limit = AbortSignal.timeout(30_000); !reached(); ) await systemClock.sleep(1, limit)
+}
+
+/** The moment of the kill moves a little from round to round. */
 async function afterWork(ms: number): Promise<void> {
-  await systemClock.sleep(10 + ms, new AbortController().signal)
+  await systemClock.sleep(1 + ms, new AbortController().signal)
 }
