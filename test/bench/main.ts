@@ -16,6 +16,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   memory: () => import('./memory.ts'),
   startup: () => import('./startup.ts'),
   'revocation-check': () => import('./revocation-check.ts'),
+  'revocation-latency': () => import('./revocation-latency.ts'),
 }
 
 const { values, positionals } = parseArgs({ allowPositionals: true, strict: false, options: { json: { type: 'boolean' } } })

@@ -1,0 +1,108 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+
+import { buildCsr } from '../../src/x509/csr-builder.ts'
+import { PrivateKey } from '../../src/x509/private-key.ts'
+import { Product } from '../support/product/product.ts'
+import { percentile, type Figure, type Report } from './figure.ts'
+import { elapsedMs } from './machine.ts'
+import { Child } from './revocation/children.ts'
+import type { FromBroadcaster, FromReaders, FromVerifiers, ToBroadcaster, ToReaders, ToVerifiers } from './revocation/protocol.ts'
+
+type Verifiers = Child<ToVerifiers, FromVerifiers>
+
+const rounds = 25
+const warmUps = 3
+/** A batch with one event and its signature. */
+const frameBytes = 63 + 2 + 12 + 96
+
+/**
+ * From the call that revokes a credential until the last of many verifiers refuses it, each with a connection of its own to its agent and its own set: it has verified the
+ * signature, applied the batch, and its check says revoked. `--verifiers 1000 --relays 1 --processes 4`, and `--receipts` for verifiers that register and sign receipts.
+ */
+export async function bench(args: readonly string[] = []): Promise<Report> {
+  const { values } = parseArgs({ args: process.argv.slice(2), strict: false, options: { verifiers: { type: 'string' }, relays: { type: 'string' }, processes: { type: 'string' }, receipts: { type: 'boolean' } } })
+  void args
+  const count = Number(values['verifiers'] ?? 1_000)
+  const relays = Number(values['relays'] ?? 1)
+  const processes = Math.max(relays, Number(values['processes'] ?? (relays > 1 ? relays : 4)))
+  const reports = values['receipts'] === true
+  const limit = await bareBroadcast(count, processes)
+
+  const folder = mkdtempSync(join(tmpdir(), 'mf-'))
+  const config = join(folder, 'agent.yaml')
+  writeFileSync(config, 'limits:\n  maxConnectionsPerUid: 20000\n  maxStreamsPerUid: 60000\n  maxStreamsPerProcess: 20000\n  maxVerifiers: 20000\n  maxConnections: 20000\n')
+  await using held = new AsyncDisposableStack()
+  held.defer(() => rmSync(folder, { recursive: true, force: true }))
+  const product = held.use(await Product.start({ agentArgs: ['--config', config] }))
+  const sockets: string[] = []
+  for (let at = 0; at < relays; at++) sockets.push((await product.startAgent()).workloadSocket)
+  for (const [at, parentId] of (await product.agentIds()).entries()) await product.createEntries([{ spiffeId: `spiffe://example.org/verifier${at}`, parentId, selectors: [`unix:uid:${process.getuid?.() ?? 0}`] }])
+
+  const children = Array.from({ length: processes }, () => held.use(new Child<ToVerifiers, FromVerifiers>('verifiers.ts')))
+  for (const [at, child] of children.entries()) {
+    child.say({ kind: 'connect', socket: sockets[at % relays] ?? '', count: Math.floor(count / processes) + (at < count % processes ? 1 : 0), reports })
+  }
+  await Promise.all(children.map(async (child) => child.heard('connected')))
+
+  const last: number[] = []
+  const all: number[] = []
+  for (let round = 0; round < rounds + warmUps; round++) {
+    const delays = await oneRound(product, children, count)
+    if (round < warmUps) continue
+    last.push(Math.max(...delays))
+    all.push(...delays)
+  }
+  return { name: 'revocation-latency', figures: figuresOf(last, all, limit, { count, relays, processes, reports }) }
+}
+
+/** ms from the call to each verifier's refusal. */
+async function oneRound({ admin }: Product, children: readonly Verifiers[], count: number): Promise<readonly number[]> {
+  const { svid } = await admin.unary('spire.api.server.svid.v1.SVID', 'MintX509SVID', { csr: Buffer.from(buildCsr(PrivateKey.generate(), { uris: ['spiffe://example.org/target'] })), ttl: 600 })
+  const chain = (svid?.certChain ?? []).map((der) => der.toString('base64'))
+  const { credentials } = await admin.unary('mayfly.v1.Status', 'FindCredentials', { target: { spiffeId: 'spiffe://example.org/target' }, liveOnly: true, pageSize: 10 })
+  const serial = credentials[0]?.serial ?? ''
+  for (const child of children) child.say({ kind: 'watch', chain })
+  const watching = await Promise.all(children.map(async (child) => child.heard('watching')))
+  const others = watching.flatMap(({ verdicts }) => verdicts.filter((kind) => kind !== 'accepted'))
+  if (others.length > 0) throw new Error(`${others.length} of ${count} verifiers do not accept before the revocation: ${[...new Set(others)].join(', ')}`)
+  const startMs = elapsedMs()
+  const revoked = admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { serial }, reason: 'bench' })
+  const refused = await Promise.all(children.map(async (child) => child.heard('refused')))
+  await revoked
+  return refused.flatMap(({ atMs }) => atMs.map((at) => at - startMs))
+}
+
+/** The same number of bytes from a bare grpc-js server to as many bare readers in as many processes. */
+async function bareBroadcast(count: number, processes: number): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), 'mf-'))
+  await using held = new AsyncDisposableStack()
+  held.defer(() => rmSync(folder, { recursive: true, force: true }))
+  const broadcaster = held.use(new Child<ToBroadcaster, FromBroadcaster>('broadcaster.ts'))
+  const socket = join(folder, 's')
+  broadcaster.say({ kind: 'listen', socket })
+  await broadcaster.heard('listening')
+  const readers = Array.from({ length: processes }, () => held.use(new Child<ToReaders, FromReaders>('readers.ts')))
+  for (const [at, reader] of readers.entries()) reader.say({ kind: 'read', socket, count: Math.floor(count / processes) + (at < count % processes ? 1 : 0) })
+  await Promise.all(readers.map(async (reader) => reader.heard('reading')))
+  const last: number[] = []
+  for (let round = 0; round < rounds + warmUps; round++) {
+    broadcaster.say({ kind: 'send', bytes: frameBytes })
+    const { atMs: sentMs } = await broadcaster.heard('sent')
+    const received = await Promise.all(readers.map(async (reader) => reader.heard('received')))
+    if (round >= warmUps) last.push(Math.max(...received.flatMap(({ atMs }) => atMs)) - sentMs)
+  }
+  return percentile(last, 0.99)
+}
+
+function figuresOf(last: readonly number[], all: readonly number[], limitMs: number, run: { readonly count: number; readonly relays: number; readonly processes: number; readonly reports: boolean }): readonly Figure[] {
+  const of = `p99 over ${rounds} rounds of the last of ${run.count} bare grpc-js readers, ${frameBytes} bytes, in as many processes`
+  const shape = `${run.count} verifiers in ${run.processes} processes on this machine, ${run.relays} relay${run.relays === 1 ? '' : 's'}${run.reports ? ', with receipts' : ''}; ${rounds} rounds`
+  return [
+    { id: 'revocation_latency.p99_ms', value: percentile(last, 0.99), unit: 'ms', goal: '<= 400, then 250', limit: { value: limitMs, unit: 'ms', of }, note: `call → refused by the last; p50 ${percentile(last, 0.5).toFixed(0)} ms; ${shape}` },
+    { id: 'revocation_latency.each_p50_ms', value: percentile(all, 0.5), unit: 'ms', note: 'call → refused by any one of them' },
+    { id: 'revocation_latency.each_p99_ms', value: percentile(all, 0.99), unit: 'ms' },
+  ]
+}

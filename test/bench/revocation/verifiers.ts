@@ -1,0 +1,79 @@
+// A process of verifiers for the benchmark of revocation latency: each with a connection of its own, told what to do over IPC.
+import { memberOf, startRevocationFeed, verifyX509Svid, WorkloadApi, X509Source } from '../../../src/client/index.ts'
+import type { BundleSet } from '../../../src/client/index.ts'
+import { parseTrustDomain } from '../../../src/core/spiffe-id.ts'
+import { RevocationFeed } from '../../../src/verify/feed.ts'
+import { systemClock } from '../../../src/system/clock.ts'
+import { systemRandom } from '../../../src/system/random.ts'
+import { elapsedMs } from '../machine.ts'
+import type { FromVerifiers, ToVerifiers } from './protocol.ts'
+
+const trustDomain = parseTrustDomain('example.org')
+const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
+
+interface Verifier {
+  readonly feed: RevocationFeed
+  readonly bundles: () => BundleSet
+  refusedAtMs: number | undefined
+}
+
+let verifiers: Verifier[] = []
+let chain: readonly Uint8Array[] = []
+
+process.on('message', (message: ToVerifiers) => {
+  void handle(message).catch((error: unknown) => {
+    console.error(error)
+    process.exit(1)
+  })
+})
+
+async function handle(message: ToVerifiers): Promise<void> {
+  switch (message.kind) {
+    case 'connect':
+      verifiers = []
+      for (let at = 0; at < message.count; at += 25) {
+        verifiers.push(...(await Promise.all(Array.from({ length: Math.min(25, message.count - at) }, async () => (message.reports ? reporting(message.socket) : checking(message.socket))))))
+      }
+      await Promise.all(verifiers.map(async ({ feed }) => feed.synced))
+      for (const verifier of verifiers) verifier.feed.onRevoked(() => look(verifier))
+      say({ kind: 'connected', count: verifiers.length })
+      return
+    case 'watch':
+      chain = message.chain.map((der) => Buffer.from(der, 'base64'))
+      for (const verifier of verifiers) verifier.refusedAtMs = undefined
+      say({ kind: 'watching', verdicts: verifiers.map(verdict) })
+      return
+    default:
+      message satisfies never
+  }
+}
+
+/** Follows the stream over a connection of its own, with a bundle that is fetched once. */
+async function checking(socket: string): Promise<Verifier> {
+  const api = WorkloadApi.connect({ endpoint: `unix://${socket}` })
+  const bundles = await api.fetchX509Bundles()
+  const feed = await RevocationFeed.start({ trustDomain }, { clock: systemClock, random: systemRandom, logger: quiet, bundles: () => bundles, open: (position, signal) => api.revocationFrames(position, signal), time: (nonce, signal) => api.signerTime(nonce, signal) })
+  return { feed, bundles: () => bundles, refusedAtMs: undefined }
+}
+
+/** As a service uses the library: an identity that stays current, and receipts. */
+async function reporting(socket: string): Promise<Verifier> {
+  const source = await X509Source.start({ endpoint: `unix://${socket}` })
+  const feed = await startRevocationFeed(source, { class: 'standard', software: 'bench' })
+  return { feed, bundles: () => source.bundles, refusedAtMs: undefined }
+}
+
+function look(verifier: Verifier): void {
+  if (verifier.refusedAtMs !== undefined || chain.length === 0 || verdict(verifier) !== 'revoked') return
+  verifier.refusedAtMs = elapsedMs()
+  const times = verifiers.flatMap(({ refusedAtMs }) => refusedAtMs ?? [])
+  if (times.length === verifiers.length) say({ kind: 'refused', atMs: times })
+}
+
+function verdict({ feed, bundles }: Verifier): string {
+  return verifyX509Svid(chain, { bundles: bundles(), allow: memberOf(trustDomain), revocation: feed, nowMs: systemClock.nowMs(), class: 'available' }).kind
+}
+
+function say(message: FromVerifiers): void {
+  process.send?.(message)
+}
