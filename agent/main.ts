@@ -17,7 +17,7 @@ async function main(args: readonly string[]): Promise<number> {
   makeFolders(config)
   // In a folder that is ours alone: a cache of code that others may write would be theirs to run.
   enableCompileCache(join(config.dataDir, 'cache'))
-  const [{ Agent }, { pino }, { clockWith }, { readBootMs }, { systemRandom }, files, { FileLock }, { linuxProcesses }, { ExitWatch }, { selfTestPeerCredentials }, { stopOnSignals }] = await Promise.all([
+  const [{ Agent }, { pino }, { clockWith }, { readBootMs }, { systemRandom }, files, { FileLock }, { linuxProcesses }, { ExitWatch }, { selfTestPeerCredentials }, { stopOnSignals }, { trimHeapWhenIdle }] = await Promise.all([
     import('./agent.ts'),
     import('pino'),
     import('../src/system/clock.ts'),
@@ -29,6 +29,7 @@ async function main(args: readonly string[]): Promise<number> {
     import('../src/system/linux/exit-watch.ts'),
     import('../src/system/linux/peer-credentials.ts'),
     import('../src/system/signals.ts'),
+    import('../src/system/heap.ts'),
   ])
   using stop = stopOnSignals()
   const logger = pino({ level: config.logLevel, base: { pid: process.pid } }, pino.destination({ dest: 2, sync: true }))
@@ -56,6 +57,7 @@ async function main(args: readonly string[]): Promise<number> {
     rssBytes: () => process.memoryUsage.rss(),
     version: versionBeside(import.meta.filename),
   })
+  using _trimming = trimHeapWhenIdle()
   process.stdout.write(`${JSON.stringify({ event: 'serving', workloadSocket: config.workloadSocket, adminSocket: config.adminSocket, checkSocket: config.checkSocket, trustDomain: agent.trustDomain, pid: process.pid })}\n`)
   const stopped = new Promise<undefined>((resolve) => {
     if (stop.signal.aborted) resolve(undefined)

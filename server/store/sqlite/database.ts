@@ -9,7 +9,7 @@ export interface DatabaseOptions {
 }
 
 /** Pages of 4 KiB, in KiB: the most that the page cache holds. */
-const cacheKib = 16_384
+const cacheKib = 8_192
 /** The write-ahead log is folded into the file after this many pages. */
 const checkpointPages = 4_096
 
