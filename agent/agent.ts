@@ -26,6 +26,7 @@ import { SvidCache } from './rotation/svid-cache.ts'
 import { AgentState } from './sync/agent-state.ts'
 import type { StateFiles } from './sync/agent-state.ts'
 import { ServerConnection } from './sync/connection.ts'
+import { CrlFeed } from './sync/crl-feed.ts'
 import { EntryCache } from './sync/entry-cache.ts'
 import { entranceOf, join } from './sync/joining.ts'
 import type { Entrance, Joined } from './sync/joining.ts'
@@ -154,6 +155,7 @@ export class Agent implements AsyncDisposable {
     this.#stop.abort(new MayflyError('SHUTTING_DOWN', 'the agent is shutting down'))
     await Promise.all([this.#workloads?.[Symbol.asyncDispose](), this.#admin?.[Symbol.asyncDispose](), this.#checks?.[Symbol.asyncDispose]()])
     await Promise.all(this.#background)
+    await this.#member?.crls[Symbol.asyncDispose]()
     await this.#member?.connection[Symbol.asyncDispose]()
     await this.#heads[Symbol.asyncDispose]()
     if (this.#member === undefined) return
@@ -225,6 +227,7 @@ export class Agent implements AsyncDisposable {
     )
     const holders = ProcessHolders.start({ pollMs: holderPollMs }, { exitWatch, processes, clock, log, onLastExit: (entryId) => svids.lastExit(entryId) })
     const identities = new Identities(entries, svids, clock)
+    const crls = new CrlFeed({ clock, random, log, entries, open: (signal) => connection.crls(signal) })
     entries.changed.on((ids) => {
       svids.replaceEntries(entries.all)
       for (const id of ids) if (!entries.all.has(id)) holders.release(id)
@@ -237,7 +240,7 @@ export class Agent implements AsyncDisposable {
       if (connection.connectedSinceMs !== undefined) svids.resume()
       this.#changed.emit()
     })
-    return { trust, connection, svids, holders, identities }
+    return { trust, connection, svids, holders, identities, crls }
   }
 
   #bundles(): BundleSet {
@@ -247,12 +250,13 @@ export class Agent implements AsyncDisposable {
 
   #streams(): X509StreamsDeps {
     if (this.#member === undefined) throw new MayflyError('UNAVAILABLE', 'the agent has not joined its server yet')
-    const { trust, svids, holders, identities } = this.#member
+    const { trust, svids, holders, identities, crls } = this.#member
     return {
       clock: this.#deps.clock,
       entries: this.#entries,
       svids,
       identities,
+      crls,
       trust,
       hold: (entryId, { caller }) => {
         svids.hold(entryId)
@@ -322,4 +326,5 @@ interface Member {
   readonly svids: SvidCache
   readonly holders: ProcessHolders
   readonly identities: Identities
+  readonly crls: CrlFeed
 }

@@ -128,7 +128,8 @@ export class Server implements AsyncDisposable {
     const bundleSet = bundleSets(authorities)
     const verifiers = starting.use(await VerifierRegistry.start({ store, clock, log, trustDomain, bundles: bundleSet, revocation: revocations, nowMs: () => clock.nowMs(), stream: revocations }))
 
-    const crlAddress = await bridgeCrls(config, deps, store, authorities, starting)
+    const crls = starting.use(new LazyCrls(() => startBridge(config, deps, store, authorities)))
+    const crlAddress = await publishCrls(config, deps, crls, starting)
     const standing = standingOf({ registry, revocation: revocations, clock })
     const connections = starting.use(new Connections({ trustDomain, bundles: bundleSet, revocation: revocations, standing, clock, log }))
     const tlsRpc = drained(starting, new RpcServer<Caller>({ log, clock }, { maxConnections: config.maxConnections }), config.drainMs)
@@ -168,6 +169,7 @@ export class Server implements AsyncDisposable {
       onAcknowledged: () => authorities.reconsider(),
       bundles: authorities,
       authorities,
+      crls: () => crls.bridge(),
       isServerKey: (hash: string) => streamSigner.current !== undefined && toHex(streamSigner.current.keyId) === hash,
       revocations,
       verifiers,
@@ -204,14 +206,37 @@ export class Server implements AsyncDisposable {
   }
 }
 
-/** Lists of revoked certificates for who knows only those, when the configuration names a place for them. Returns the HTTP address, if any. */
-async function bridgeCrls({ crl }: ServerConfig, deps: ServerDeps, store: Store, authorities: AuthoritySet, starting: AsyncDisposableStack): Promise<string | undefined> {
-  if (crl.listen === undefined && crl.directory === undefined) return undefined
-  const { clock, log, files } = deps
+/** Lists of revoked certificates, made from the first time on that somebody wants them. */
+class LazyCrls implements AsyncDisposable {
+  readonly #start: () => Promise<CrlBridge>
+  #bridge: Promise<CrlBridge> | undefined
+
+  constructor(start: () => Promise<CrlBridge>) {
+    this.#start = start
+  }
+
+  async bridge(): Promise<CrlBridge> {
+    this.#bridge ??= this.#start().catch((error: unknown) => {
+      this.#bridge = undefined // for the next one who asks
+      throw error
+    })
+    return await this.#bridge
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await (await this.#bridge?.catch(() => undefined))?.[Symbol.asyncDispose]() // whoever asked was told
+  }
+}
+
+async function startBridge({ crl }: ServerConfig, { clock, log, files }: ServerDeps, store: Store, authorities: AuthoritySet): Promise<CrlBridge> {
   const lastNumber = crl.directory === undefined ? 0n : await lastCrlNumber(crl.directory, files)
-  const bridge = starting.use(await CrlBridge.start({ store, authorities, clock, log, lastNumber }))
-  if (crl.directory !== undefined) starting.use(await CrlFiles.start({ directory: crl.directory, reload: crl.reload }, bridge, { files, run: deps.runCommand, clock, log }))
-  return crl.listen === undefined ? undefined : starting.use(await CrlHttp.start(crl.listen, bridge)).address
+  return await CrlBridge.start({ store, authorities, clock, log, lastNumber })
+}
+
+/** Where the configuration names a place for them. Returns the HTTP address, if any. */
+async function publishCrls({ crl }: ServerConfig, { clock, log, files, runCommand }: ServerDeps, crls: LazyCrls, starting: AsyncDisposableStack): Promise<string | undefined> {
+  if (crl.directory !== undefined) starting.use(await CrlFiles.start({ directory: crl.directory, reload: crl.reload }, await crls.bridge(), { files, run: runCommand, clock, log }))
+  return crl.listen === undefined ? undefined : starting.use(await CrlHttp.start(crl.listen, await crls.bridge())).address
 }
 
 function databasePath(config: ServerConfig): string {

@@ -7,6 +7,8 @@ import { authoritiesService } from './api/authorities-service.ts'
 import type { AuthoritiesServiceDeps } from './api/authorities-service.ts'
 import { bundleService } from './api/bundle-service.ts'
 import type { BundleSource } from './api/bundle-service.ts'
+import { crlsService } from './api/crls-service.ts'
+import type { CrlsServiceDeps } from './api/crls-service.ts'
 import { entryService } from './api/entry-service.ts'
 import type { EntryServiceDeps } from './api/entry-service.ts'
 import { guarded } from './api/guard.ts'
@@ -25,7 +27,7 @@ import type { VerifiersServiceDeps } from './api/verifiers-service.ts'
 import { syncService } from './api/sync-service.ts'
 import type { SyncServiceDeps } from './api/sync-service.ts'
 
-export type ServicesDeps = AgentServiceDeps & EntryServiceDeps & SvidServiceDeps & SyncServiceDeps & StatusServiceDeps & VerifiersServiceDeps & AuthoritiesServiceDeps & LeaksServiceDeps & { readonly bundles: BundleSource; readonly standing: Standing }
+export type ServicesDeps = AgentServiceDeps & EntryServiceDeps & SvidServiceDeps & SyncServiceDeps & StatusServiceDeps & VerifiersServiceDeps & AuthoritiesServiceDeps & LeaksServiceDeps & CrlsServiceDeps & { readonly bundles: BundleSource; readonly standing: Standing }
 
 /** Every service of the server, each method behind the authorization table. */
 export function addServices(rpc: RpcServer<Caller>, deps: ServicesDeps): void {
@@ -36,6 +38,7 @@ export function addServices(rpc: RpcServer<Caller>, deps: ServicesDeps): void {
   rpc.add('spire.api.server.svid.v1.SVID', guarded<'spire.api.server.svid.v1.SVID'>(svidService(deps), standing))
   rpc.add('spire.api.server.localauthority.v1.LocalAuthority', guarded<'spire.api.server.localauthority.v1.LocalAuthority'>(localAuthorityService(deps), standing))
   rpc.add('mayfly.v1.Authorities', guarded<'mayfly.v1.Authorities'>(authoritiesService(deps), standing))
+  rpc.add('mayfly.v1.Crls', guarded<'mayfly.v1.Crls'>(crlsService(deps), standing))
   rpc.add('mayfly.v1.Leaks', guarded<'mayfly.v1.Leaks'>(leaksService(deps), standing))
   rpc.add('mayfly.v1.Registry', guarded<'mayfly.v1.Registry'>(registryService(deps.operations), standing))
   rpc.add('mayfly.v1.Revocations', guarded<'mayfly.v1.Revocations'>(revocationsService(deps), standing))

@@ -1,4 +1,5 @@
 import type { AgentMessage } from '../../proto/generated/mayfly/v1/AgentMessage.ts'
+import type { CrlSet__Output } from '../../proto/generated/mayfly/v1/CrlSet.ts'
 import type { ServerMessage__Output } from '../../proto/generated/mayfly/v1/ServerMessage.ts'
 import type { Entry } from '../../src/core/entry.ts'
 import { MayflyError } from '../../src/core/errors.ts'
@@ -122,6 +123,12 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
     const dropped = this.#ended.add(serials)
     if (dropped > 0) this.#deps.log.warn({ event: 'ended.dropped', serials: dropped }, 'too many ended credentials wait for the server: the oldest are left to expire')
     this.#outgoing.ring()
+  }
+
+  /** The server's lists of revoked certificates, until the connection breaks off. @throws {MayflyError} UNAVAILABLE */
+  async *crls(signal: AbortSignal): AsyncGenerator<CrlSet__Output, void, undefined> {
+    const channel = await this.#connectedChannel()
+    yield* channel.serverStream('mayfly.v1.Crls', 'Watch', {}, { signal: AbortSignal.any([signal, this.#stop.signal]) })
   }
 
   async sign(requests: readonly SigningRequest[]): Promise<readonly SigningOutcome[]> {

@@ -35,6 +35,7 @@ export function entryFromWire({ entry, options, disabled }: Entry__Output): Entr
     owner: options?.owner ?? '',
     prefetch: options?.prefetch ?? false,
     keepOnExit: options?.keepOnExit ?? false,
+    crl: options?.crl ?? false,
     disabled,
   }
 }

@@ -3,6 +3,7 @@ import type { X509SVIDResponse } from '../../proto/generated/X509SVIDResponse.ts
 import { MayflyError } from '../../src/core/errors.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Attestation } from '../attest/attestation.ts'
+import type { Notifier } from '../notifier.ts'
 import type { SvidCache } from '../rotation/svid-cache.ts'
 import type { EntryCache } from '../sync/entry-cache.ts'
 import type { Trust } from '../sync/trust.ts'
@@ -16,6 +17,8 @@ export interface X509StreamsDeps {
   readonly svids: SvidCache
   readonly identities: Identities
   readonly trust: Trust
+  /** Lists of revoked certificates, for entries that ask. */
+  readonly crls: { readonly lists: readonly Buffer[]; readonly changed: Notifier<void> }
   /** The process is about to be handed the entry's key. */
   hold(entryId: string, connection: WorkloadConnection): void
 }
@@ -26,7 +29,7 @@ const retryMs = 5_000
 
 /** FetchX509SVID: the full state at once, and again whenever it is another (WAPI-04..06); ends with PermissionDenied when the last identity goes. */
 export async function* x509Svids(connection: WorkloadConnection, signal: AbortSignal, deps: X509StreamsDeps): AsyncGenerator<X509SVIDResponse, void, undefined> {
-  const { svids, entries, trust, identities } = deps
+  const { svids, entries, trust, identities, crls } = deps
   const wake = new Wake()
   let interest: ReadonlySet<string> = new Set()
   let attestation: Attestation | undefined
@@ -37,15 +40,17 @@ export async function* x509Svids(connection: WorkloadConnection, signal: AbortSi
     if (attestation === undefined || [...interest].some((id) => ids.has(id)) || identities.concerns(ids, attestation)) wake.ring()
   })
   using _trust = trust.changed.on(() => wake.ring())
+  using _crls = crls.changed.on(() => wake.ring())
   let sent = ''
   for (;;) {
     const state = await presentState(connection, signal, deps, (ids) => (interest = ids))
     attestation = state.attestation
-    const fingerprint = fingerprintOf(state.identities, trust)
+    const lists = state.identities.some(({ svid }) => asksForCrl(svid.entryId, entries)) ? crls.lists : []
+    const fingerprint = `${fingerprintOf(state.identities, trust)} ${crlMark(lists)}`
     if (fingerprint !== sent) {
       sent = fingerprint
       for (const { svid } of state.identities) deps.hold(svid.entryId, connection)
-      yield responseOf(state.identities, trust)
+      yield responseOf(state.identities, trust, lists)
     }
     if (state.identities.length === interest.size) await wake.heard(signal)
     else await heardWithin(wake, retryMs, deps.clock, signal)
@@ -61,13 +66,17 @@ export async function* x509Bundles(connection: WorkloadConnection, signal: Abort
     if ([...interest].some((id) => ids.has(id))) wake.ring()
   })
   using _trust = deps.trust.changed.on(() => wake.ring())
+  using _crls = deps.crls.changed.on(() => wake.ring())
   let sent: Buffer | undefined
+  let sentLists: readonly Buffer[] = []
   for (;;) {
     interest = new Set(deps.identities.entriesOf(await connection.attest()).map(({ id }) => id))
     const bundle = deps.trust.concatenated
-    if (sent === undefined || !sent.equals(bundle)) {
+    const lists = [...interest].some((id) => asksForCrl(id, deps.entries)) ? deps.crls.lists : noLists
+    if (sent === undefined || !sent.equals(bundle) || crlMark(lists) !== crlMark(sentLists)) {
       sent = bundle
-      yield { bundles: { [deps.trust.spiffeId]: bundle } }
+      sentLists = lists
+      yield { bundles: { [deps.trust.spiffeId]: bundle }, crl: [...lists] }
     }
     await wake.heard(signal)
   }
@@ -98,6 +107,17 @@ function fingerprintOf(identities: readonly Identity[], { concatenated }: Trust)
   return `${identities.map(({ svid, hint }) => `${svid.entryId} ${svid.serialHex} ${hint}`).join('\n')}\n${bundleMark(concatenated)}`
 }
 
+const noLists: readonly Buffer[] = []
+
+function asksForCrl(entryId: string, entries: EntryCache): boolean {
+  return entries.all.get(entryId)?.crl === true
+}
+
+/** A short name for one state of the lists, which are replaced whole; 0 for none. */
+function crlMark([first]: readonly Buffer[]): number {
+  return first === undefined ? 0 : bundleMark(first)
+}
+
 const marks = new WeakMap<Buffer, number>()
 let marksGiven = 0
 
@@ -108,10 +128,10 @@ function bundleMark(bundle: Buffer): number {
   return mark
 }
 
-function responseOf(identities: readonly Identity[], { concatenated }: Trust): X509SVIDResponse {
+function responseOf(identities: readonly Identity[], { concatenated }: Trust, lists: readonly Buffer[]): X509SVIDResponse {
   return {
     svids: identities.map(({ svid, hint }) => ({ spiffeId: svid.spiffeId, x509Svid: svid.chainDer, x509SvidKey: svid.pkcs8, bundle: concatenated, hint })),
-    crl: [],
+    crl: [...lists],
     federatedBundles: {},
   }
 }

@@ -32,6 +32,7 @@ import type { CheckResponse as mayfly_v1_CheckResponse, CheckResponse__Output as
 import type { CountEntriesRequest as mayfly_v1_CountEntriesRequest, CountEntriesRequest__Output as mayfly_v1_CountEntriesRequest__Output } from './mayfly/v1/CountEntriesRequest.ts'
 import type { CountEntriesResponse as mayfly_v1_CountEntriesResponse, CountEntriesResponse__Output as mayfly_v1_CountEntriesResponse__Output } from './mayfly/v1/CountEntriesResponse.ts'
 import type { CreateEntriesRequest as mayfly_v1_CreateEntriesRequest, CreateEntriesRequest__Output as mayfly_v1_CreateEntriesRequest__Output } from './mayfly/v1/CreateEntriesRequest.ts'
+import type { CrlSet as mayfly_v1_CrlSet, CrlSet__Output as mayfly_v1_CrlSet__Output } from './mayfly/v1/CrlSet.ts'
 import type { DisableRequest as mayfly_v1_DisableRequest, DisableRequest__Output as mayfly_v1_DisableRequest__Output } from './mayfly/v1/DisableRequest.ts'
 import type { Empty as mayfly_v1_Empty, Empty__Output as mayfly_v1_Empty__Output } from './mayfly/v1/Empty.ts'
 import type { EnableRequest as mayfly_v1_EnableRequest, EnableRequest__Output as mayfly_v1_EnableRequest__Output } from './mayfly/v1/EnableRequest.ts'
@@ -70,6 +71,7 @@ import type { TaintAuthorityRequest as mayfly_v1_TaintAuthorityRequest, TaintAut
 import type { UpdateEntriesRequest as mayfly_v1_UpdateEntriesRequest, UpdateEntriesRequest__Output as mayfly_v1_UpdateEntriesRequest__Output } from './mayfly/v1/UpdateEntriesRequest.ts'
 import type { VerifierReport as mayfly_v1_VerifierReport, VerifierReport__Output as mayfly_v1_VerifierReport__Output } from './mayfly/v1/VerifierReport.ts'
 import type { WatchAgentRequest as mayfly_v1_WatchAgentRequest, WatchAgentRequest__Output as mayfly_v1_WatchAgentRequest__Output } from './mayfly/v1/WatchAgentRequest.ts'
+import type { WatchCrlsRequest as mayfly_v1_WatchCrlsRequest, WatchCrlsRequest__Output as mayfly_v1_WatchCrlsRequest__Output } from './mayfly/v1/WatchCrlsRequest.ts'
 import type { WatchEventsRequest as mayfly_v1_WatchEventsRequest, WatchEventsRequest__Output as mayfly_v1_WatchEventsRequest__Output } from './mayfly/v1/WatchEventsRequest.ts'
 import type { WatchRevocationsRequest as mayfly_v1_WatchRevocationsRequest, WatchRevocationsRequest__Output as mayfly_v1_WatchRevocationsRequest__Output } from './mayfly/v1/WatchRevocationsRequest.ts'
 import type { AttestAgentRequest as spire_api_server_agent_v1_AttestAgentRequest, AttestAgentRequest__Output as spire_api_server_agent_v1_AttestAgentRequest__Output } from './spire/api/server/agent/v1/AttestAgentRequest.ts'
@@ -203,6 +205,9 @@ export interface Services {
     readonly Activate: { readonly kind: 'unary'; readonly request: mayfly_v1_ActivateAuthorityRequest; readonly requestOutput: mayfly_v1_ActivateAuthorityRequest__Output; readonly response: mayfly_v1_SigningAuthority; readonly responseOutput: mayfly_v1_SigningAuthority__Output }
     readonly Taint: { readonly kind: 'unary'; readonly request: mayfly_v1_TaintAuthorityRequest; readonly requestOutput: mayfly_v1_TaintAuthorityRequest__Output; readonly response: mayfly_v1_AuthorityEnd; readonly responseOutput: mayfly_v1_AuthorityEnd__Output }
     readonly Revoke: { readonly kind: 'unary'; readonly request: mayfly_v1_RevokeAuthorityRequest; readonly requestOutput: mayfly_v1_RevokeAuthorityRequest__Output; readonly response: mayfly_v1_AuthorityEnd; readonly responseOutput: mayfly_v1_AuthorityEnd__Output }
+  }
+  readonly 'mayfly.v1.Crls': {
+    readonly Watch: { readonly kind: 'serverStream'; readonly request: mayfly_v1_WatchCrlsRequest; readonly requestOutput: mayfly_v1_WatchCrlsRequest__Output; readonly response: mayfly_v1_CrlSet; readonly responseOutput: mayfly_v1_CrlSet__Output }
   }
   readonly 'mayfly.v1.Leaks': {
     readonly Report: { readonly kind: 'unary'; readonly request: mayfly_v1_LeakReport; readonly requestOutput: mayfly_v1_LeakReport__Output; readonly response: mayfly_v1_LeakAnswer; readonly responseOutput: mayfly_v1_LeakAnswer__Output }

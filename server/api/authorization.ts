@@ -80,6 +80,7 @@ export const rights: Table = {
   },
   'mayfly.v1.Sync': { Connect: agents },
   'mayfly.v1.RevocationStream': { Watch: ['agent', 'admin'], Time: ['agent', 'admin'] },
+  'mayfly.v1.Crls': { Watch: agents },
   'mayfly.v1.Leaks': { Report: ['anyone'] },
   'mayfly.v1.Authorities': { List: admins, Prepare: admins, Activate: admins, Taint: admins, Revoke: admins },
   'mayfly.v1.Registry': { CreateEntries: admins, UpdateEntries: admins, ListEntries: admins, CountEntries: admins, GetEntry: admins },

@@ -35,7 +35,7 @@ export function entryToWire(entry: Entry, mask?: Mask): SpireEntry {
 
 /** The entry with what SPIRE's message has no place for. */
 export function mayflyEntryToWire(entry: Entry): MayflyEntry {
-  return { entry: entryToWire(entry), options: { owner: entry.owner, prefetch: entry.prefetch, keepOnExit: entry.keepOnExit }, disabled: entry.disabled }
+  return { entry: entryToWire(entry), options: { owner: entry.owner, prefetch: entry.prefetch, keepOnExit: entry.keepOnExit, crl: entry.crl }, disabled: entry.disabled }
 }
 
 /** As it was sent, unchecked. */
@@ -58,6 +58,7 @@ export function rawEntry(wire: SpireEntryOutput, options?: EntryOptions__Output 
     owner: options?.owner ?? '',
     prefetch: options?.prefetch ?? false,
     keepOnExit: options?.keepOnExit ?? false,
+    crl: options?.crl ?? false,
   }
 }
 
@@ -85,6 +86,7 @@ export function rawPatch(wire: MayflyEntryOutput | { readonly entry: SpireEntryO
     owner: ours('owner'),
     prefetch: ours('prefetch'),
     keepOnExit: ours('keepOnExit'),
+    crl: ours('crl'),
   }
   return Object.fromEntries(Object.entries(raw).filter(([field]) => wanted[field as keyof RawEntry])) // a field of the record above
 }

@@ -44,6 +44,7 @@ const checks: Checks = {
   owner,
   prefetch: Boolean,
   keepOnExit: Boolean,
+  crl: Boolean,
 }
 
 /** The entry, valid and with duplicate selectors dropped; SPIRE's rules and the reserved names of design 3. @throws {MayflyError} ENTRY_INVALID, `details.path` names the field */

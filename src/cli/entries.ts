@@ -24,6 +24,7 @@ export interface EntryJson {
   readonly storeSvid?: boolean
   readonly prefetch?: boolean
   readonly keepOnExit?: boolean
+  readonly crl?: boolean
   readonly expiresAt?: string
   readonly disabled?: boolean
   readonly revision?: number
@@ -48,6 +49,7 @@ export function entryToJson(wire: WireEntry): EntryJson {
     storeSvid: entry?.storeSvid,
     prefetch: options?.prefetch,
     keepOnExit: options?.keepOnExit,
+    crl: options?.crl,
     expiresAt: timeText((entry?.expiresAt ?? 0) * 1_000),
     disabled: wire.disabled,
     revision: entry?.revisionNumber,
@@ -74,7 +76,7 @@ export function entryToWire(json: EntryJson): EntryInput {
       storeSvid: json.storeSvid ?? false,
       expiresAt: secondsOf(json.expiresAt),
     },
-    options: { owner: json.owner ?? '', prefetch: json.prefetch ?? false, keepOnExit: json.keepOnExit ?? false },
+    options: { owner: json.owner ?? '', prefetch: json.prefetch ?? false, keepOnExit: json.keepOnExit ?? false, crl: json.crl ?? false },
   }
 }
 
@@ -92,7 +94,7 @@ export function secondsOf(text: string | undefined): number {
 }
 
 export function printEntry(output: Output, entry: EntryJson): void {
-  const flags = [entry.disabled === true && 'disabled', entry.admin === true && 'admin', entry.downstream === true && 'downstream', entry.prefetch === true && 'prefetch', entry.keepOnExit === true && 'keep on exit'].filter((flag) => flag !== false)
+  const flags = [entry.disabled === true && 'disabled', entry.admin === true && 'admin', entry.downstream === true && 'downstream', entry.prefetch === true && 'prefetch', entry.keepOnExit === true && 'keep on exit', entry.crl === true && 'crl'].filter((flag) => flag !== false)
   output.facts([
     ['entry', entry.id],
     ['id', entry.spiffeId],

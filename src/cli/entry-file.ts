@@ -49,6 +49,7 @@ const members: Readonly<Record<string, readonly [name: keyof EntryJson, read: Re
   prefetch: ['prefetch', boolean],
   keepOnExit: ['keepOnExit', boolean],
   keep_on_exit: ['keepOnExit', boolean],
+  crl: ['crl', boolean],
   expiresAt: ['expiresAt', time],
   entry_expiry: ['expiresAt', time],
   expires_at: ['expiresAt', time],

@@ -19,6 +19,7 @@ export const entryOptions = {
   downstream: { type: 'boolean', help: 'the SVID belongs to a server below this one' },
   prefetch: { type: 'boolean', help: 'sign before it is asked for' },
   'keep-on-exit': { type: 'boolean', help: 'keep the SVID when its last process exits' },
+  crl: { type: 'boolean', help: 'hand its workloads lists of revoked certificates, for clients that read them' },
 } as const
 
 /** Filters of list and count. */

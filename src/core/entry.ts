@@ -9,6 +9,8 @@ export interface EntryOptions {
   readonly prefetch: boolean
   /** Keep the key and the SVID when the last process that held it exits; otherwise the agent drops the key and reports the serial. */
   readonly keepOnExit: boolean
+  /** Its workloads are handed lists of revoked certificates in the Workload API's `crl` field. */
+  readonly crl: boolean
 }
 
 /** A registration entry as its author states it. Times in seconds since the epoch and TTLs in seconds, 0 = unset, as on SPIRE's wire. */
@@ -56,4 +58,5 @@ export const plainEntry: Omit<EntrySpec, 'spiffeId' | 'parentId' | 'selectors'> 
   owner: '',
   prefetch: false,
   keepOnExit: false,
+  crl: false,
 })

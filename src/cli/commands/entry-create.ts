@@ -52,6 +52,7 @@ export const command: Command = define({
       downstream: options.downstream,
       prefetch: options.prefetch,
       keepOnExit: options['keep-on-exit'],
+      crl: options.crl,
     })
     const { results } = await server.unary('mayfly.v1.Registry', 'CreateEntries', { entries: [entry] }, { signal })
     const [result] = results

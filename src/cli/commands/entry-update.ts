@@ -24,6 +24,7 @@ export const command: Command = define({
     'no-downstream': { type: 'boolean', help: 'take --downstream back' },
     'no-prefetch': { type: 'boolean', help: 'take --prefetch back' },
     'no-keep-on-exit': { type: 'boolean', help: 'take --keep-on-exit back' },
+    'no-crl': { type: 'boolean', help: 'take --crl back' },
     data: { type: 'string', value: 'FILE', help: 'many at once from a JSON or YAML file, or - for stdin; each with its id' },
     ...serverSocket,
   },
@@ -54,6 +55,7 @@ export const command: Command = define({
       downstream: flag(options.downstream, options['no-downstream']),
       prefetch: flag(options.prefetch, options['no-prefetch']),
       keepOnExit: flag(options['keep-on-exit'], options['no-keep-on-exit']),
+      crl: flag(options.crl, options['no-crl']),
     }
     if (membersOf(draft).length === 0) throw usage('entry update', 'nothing to change')
     const [result] = await update(server, [draft], signal)
@@ -81,7 +83,7 @@ const maskNames: Readonly<Partial<Record<keyof EntryJson, keyof EntryMask>>> = {
   storeSvid: 'storeSvid',
   expiresAt: 'expiresAt',
 }
-const optionMaskNames: Readonly<Partial<Record<keyof EntryJson, keyof EntryOptionsMask>>> = { owner: 'owner', prefetch: 'prefetch', keepOnExit: 'keepOnExit' }
+const optionMaskNames: Readonly<Partial<Record<keyof EntryJson, keyof EntryOptionsMask>>> = { owner: 'owner', prefetch: 'prefetch', keepOnExit: 'keepOnExit', crl: 'crl' }
 
 /** All of one group name the same members, because a call has one mask. */
 async function update(server: RpcChannel, drafts: readonly EntryDraft[], signal: AbortSignal): Promise<readonly EntryResult[]> {

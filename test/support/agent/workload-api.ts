@@ -14,6 +14,7 @@ import { WorkloadAttestor } from '../../../agent/attest/attestor.ts'
 import { ProcessHolders } from '../../../agent/liveness/process-holders.ts'
 import { VerifierReports } from '../../../agent/relay/verifier-reports.ts'
 import { SvidCheck } from '../../../agent/check/svid-check.ts'
+import { Notifier } from '../../../agent/notifier.ts'
 import { RevocationRelay } from '../../../agent/relay/revocation-relay.ts'
 import { SvidStanding } from '../../../agent/rotation/standing.ts'
 import { SvidCache } from '../../../agent/rotation/svid-cache.ts'
@@ -46,6 +47,7 @@ export class TestApi implements AsyncDisposable {
   readonly #exitWatch = ExitWatch.start()
   readonly signer: TestSigner
   readonly trust: Trust
+  readonly crls: { lists: readonly Buffer[]; readonly changed: Notifier<void> } = { lists: [], changed: new Notifier() }
   readonly relay: RevocationRelay
   readonly svids: SvidCache
   readonly holders: ProcessHolders
@@ -96,6 +98,7 @@ export class TestApi implements AsyncDisposable {
           svids: api.svids,
           identities: new Identities(api.entries, api.svids, systemClock),
           trust: api.trust,
+          crls: api.crls,
           hold: (id, { caller }) => {
             api.svids.hold(id)
             api.holders.hold(id, caller)

@@ -119,7 +119,7 @@ export class Product implements AsyncDisposable {
           x509SvidTtl: spec.ttlSeconds ?? 0,
           hint: spec.hint ?? '',
         },
-        options: { owner: spec.owner ?? '', prefetch: spec.prefetch ?? false, keepOnExit: spec.keepOnExit ?? false },
+        options: { owner: spec.owner ?? '', prefetch: spec.prefetch ?? false, keepOnExit: spec.keepOnExit ?? false, crl: spec.crl ?? false },
       })),
     }
     const { results } = await this.admin.unary('mayfly.v1.Registry', 'CreateEntries', request)
@@ -146,6 +146,7 @@ export interface EntrySpecText {
   readonly owner?: string
   readonly prefetch?: boolean
   readonly keepOnExit?: boolean
+  readonly crl?: boolean
 }
 
 export class AgentProcess {

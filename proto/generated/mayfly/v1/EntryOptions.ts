@@ -5,10 +5,12 @@ export interface EntryOptions {
   'owner'?: (string);
   'prefetch'?: (boolean);
   'keepOnExit'?: (boolean);
+  'crl'?: (boolean);
 }
 
 export interface EntryOptions__Output {
   'owner': (string);
   'prefetch': (boolean);
   'keepOnExit': (boolean);
+  'crl': (boolean);
 }

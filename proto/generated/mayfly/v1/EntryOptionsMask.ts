@@ -5,10 +5,12 @@ export interface EntryOptionsMask {
   'owner'?: (boolean);
   'prefetch'?: (boolean);
   'keepOnExit'?: (boolean);
+  'crl'?: (boolean);
 }
 
 export interface EntryOptionsMask__Output {
   'owner': (boolean);
   'prefetch': (boolean);
   'keepOnExit': (boolean);
+  'crl': (boolean);
 }

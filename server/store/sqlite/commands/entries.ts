@@ -114,5 +114,6 @@ function specFields(spec: EntrySpec): EntrySpec {
     owner: spec.owner,
     prefetch: spec.prefetch,
     keepOnExit: spec.keepOnExit,
+    crl: spec.crl,
   }
 }
