@@ -1,9 +1,16 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, copyFileSync, linkSync, mkdtempSync, rmSync } from 'node:fs'
+import { Agent, request } from 'node:https'
+import type { RequestOptions } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
+import { toHex } from '../../src/core/bytes.ts'
+import { parseCertificate } from '../../src/x509/certificate.ts'
+import { buildCsr } from '../../src/x509/csr-builder.ts'
+import { encodeCertificatesPem } from '../../src/x509/pem.ts'
+import { PrivateKey } from '../../src/x509/private-key.ts'
 import { node24, Program, type JsonLine } from '../support/product/process.ts'
 import { Product, type AgentProcess } from '../support/product/product.ts'
 
@@ -128,6 +135,42 @@ describe.skipIf(problem !== undefined)('the real go-spiffe against a real mayfly
     const goServer = await start(gopher, 'serve', 'spiffe://example.org/noder').event('serving')
     expect(await succeed(noder, nodePeer, 'call', String(goServer['address']), 'spiffe://example.org/gopher')).toMatchObject([{ status: 200, sawClient: 'spiffe://example.org/noder', server: 'spiffe://example.org/gopher' }])
     expect(await start(noder, nodePeer, 'call', String(goServer['address']), 'spiffe://example.org/client').ended()).toBe(1)
+  })
+
+  test('docs/verifiers.md: with a hook on the check API a revoked peer is refused within a second, resumed or not; a live connection stays', async () => {
+    const server = installed('checker')
+    await entry('checker', server)
+    await succeed(server, 'fetch')
+    const serving = start(server, 'serve-checked', 'spiffe://example.org/peer', join(agent.dir, 'check.sock'))
+    const [host = '', port = ''] = String((await serving.event('serving'))['address']).split(':')
+    const key = PrivateKey.generate()
+    const { svid } = await product.admin.unary('spire.api.server.svid.v1.SVID', 'MintX509SVID', { csr: Buffer.from(buildCsr(key, { uris: ['spiffe://example.org/peer'] })), ttl: 300 })
+    const chain = svid?.certChain ?? []
+    const peer = { host, port: Number(port), cert: encodeCertificatesPem(chain), key: key.toPem(), rejectUnauthorized: false }
+    let session: Buffer | undefined
+    const live = new Agent({ keepAlive: true, maxSockets: 1 })
+    const ask = (options: RequestOptions): Promise<string> =>
+      new Promise((resolve) => {
+        const asked = request({ ...peer, agent: false, ...options }, (response) => {
+          let text = ''
+          response.setEncoding('utf8').on('data', (part: string) => (text += part)).on('end', () => resolve(text))
+        })
+        asked.on('socket', (socket) => void socket.on('session', (given: Buffer) => (session = given)))
+        asked.once('error', () => resolve('refused'))
+        asked.end()
+      })
+    expect(await ask({ agent: live })).toBe('spiffe://example.org/peer')
+    expect(await ask({})).toBe('spiffe://example.org/peer')
+    expect(session).toBeDefined()
+    const serial = toHex(parseCertificate(chain[0] ?? new Uint8Array(0)).serial).padStart(34, '0')
+    const { committedAtMs } = await product.admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { serial }, reason: 'interop' })
+    while ((await ask({})) !== 'refused') expect(Date.now() - committedAtMs).toBeLessThan(1_000)
+    expect(await serving.line((line) => line['event'] === 'refused')).toMatchObject({ verdict: 'revoked', resumed: false })
+    const seen = serving.lines.length
+    expect(await ask({ session } as RequestOptions)).toBe('refused')
+    expect(await serving.line((line) => line['event'] === 'refused', seen)).toMatchObject({ verdict: 'revoked', resumed: true })
+    expect(await ask({ agent: live })).toBe('spiffe://example.org/peer')
+    live.destroy()
   })
 
   test('an open connection outlives the rotation of both ends, and is cut when the peer is revoked', async () => {

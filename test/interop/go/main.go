@@ -46,7 +46,7 @@ func say(event string, fields map[string]any) {
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: workload fetch|bundles|watch|serve|call|hold ...")
+		fmt.Fprintln(os.Stderr, "usage: workload fetch|bundles|watch|serve|serve-checked|call|hold ...")
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
@@ -61,6 +61,8 @@ func main() {
 		err = watch(ctx)
 	case "serve":
 		err = serve(ctx, os.Args[2])
+	case "serve-checked":
+		err = serveChecked(ctx, os.Args[2], os.Args[3])
 	case "call":
 		err = call(ctx, os.Args[2], os.Args[3])
 	case "hold":

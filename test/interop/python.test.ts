@@ -1,0 +1,86 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+import { Program, type JsonLine } from '../support/product/process.ts'
+import { Product, type AgentProcess } from '../support/product/product.ts'
+
+const source = join(import.meta.dirname, 'python')
+const environment = mkdtempSync(join(tmpdir(), 'mf-py-'))
+const problem = install()
+if (problem !== undefined) console.warn(`SKIPPED: interop with the PyPI package spiffe, because ${problem}`)
+
+/** Makes an environment of its own with the pinned package; what hinders it, or `undefined`. */
+function install(): string | undefined {
+  try {
+    execFileSync('python3', ['-m', 'venv', environment], { stdio: 'pipe' })
+    execFileSync(join(environment, 'bin/pip'), ['install', '--quiet', '--disable-pip-version-check', '-r', join(source, 'requirements.txt')], { stdio: 'pipe', timeout: 180_000 })
+    return undefined
+  } catch (error) {
+    return `python3 with venv and its package registry cannot be had here: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : ''}`
+  }
+}
+
+/** It sends its `:authority` percent-encoded, and retries at once when it is denied. */
+describe.skipIf(problem !== undefined)('the PyPI package spiffe against a real mayfly', () => {
+  let product: Product
+  let agent: AgentProcess
+  let parentId: string
+  const uid = process.getuid?.() ?? 0
+  const running: Program[] = []
+
+  beforeAll(async () => {
+    product = await Product.start()
+    agent = await product.startAgent()
+    parentId = (await product.agentIds())[0] ?? ''
+  })
+
+  afterAll(async () => {
+    for (const program of running) await program.kill()
+    await product[Symbol.asyncDispose]()
+    rmSync(environment, { recursive: true, force: true })
+  })
+
+  function start(mode: string): Program {
+    const program = new Program(join(environment, 'bin/python'), [join(source, 'workload.py'), mode], { env: { SPIFFE_ENDPOINT_SOCKET: `unix://${agent.workloadSocket}` } })
+    running.push(program)
+    return program
+  }
+
+  /** Runs until it exits with success: the entry may not have reached the agent yet. */
+  async function succeed(mode: string): Promise<readonly JsonLine[]> {
+    for (let attempt = 0; ; attempt++) {
+      const program = start(mode)
+      if ((await program.ended()) === 0) return program.lines
+      if (attempt === 20) throw new Error(JSON.stringify(program.lines) + program.errors)
+    }
+  }
+
+  test('without an entry it is told that it may not', async () => {
+    const denied = start('fetch')
+    expect(await denied.ended()).toBe(1)
+    expect(String((await denied.event('failed'))['message'])).toMatch(/PERMISSION_DENIED|[Pp]ermission|no identity/)
+  })
+
+  test('it fetches its SVID, whose signature its own cryptography verifies, and the bundle', async () => {
+    await product.createEntries([{ spiffeId: 'spiffe://example.org/python', parentId, selectors: [`unix:uid:${uid}`], ttlSeconds: 6 }])
+    expect((await succeed('fetch')).map((line) => line['id'])).toEqual(['spiffe://example.org/python'])
+    expect(await succeed('bundles')).toMatchObject([{ event: 'bundle', trustDomain: 'example.org' }])
+  })
+
+  test('it follows rotation, is denied when revoked, and served again when enabled', async () => {
+    const watcher = start('watch')
+    const first = await watcher.event('update')
+    await watcher.line((line) => line['event'] === 'update' && JSON.stringify(line['svids']) !== JSON.stringify(first['svids']))
+    const target = { spiffeId: 'spiffe://example.org/python' }
+    await product.admin.unary('mayfly.v1.Revocations', 'Revoke', { target, reason: 'interop' })
+    const seen = watcher.lines.length
+    const denied = start('fetch')
+    expect(await denied.ended()).toBe(1)
+    await product.admin.unary('mayfly.v1.Revocations', 'Enable', { target, reason: 'interop' })
+    await watcher.event('update', seen)
+    await watcher.kill('SIGTERM')
+  })
+})
