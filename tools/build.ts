@@ -2,6 +2,7 @@
 import { chmodSync, copyFileSync, cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
+import { bundlePrograms } from './bundle.ts'
 import { root, step } from './steps.ts'
 
 const dist = join(root, 'dist')
@@ -10,6 +11,7 @@ rmSync(dist, { recursive: true, force: true })
 const code = await step('build: tsc', join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconfig.build.json'])
 process.exitCode = code
 if (code === 0) {
+  await bundlePrograms(dist)
   copyFileSync(join(root, 'src/cli/bin.cjs'), join(dist, 'bin.cjs'))
   chmodSync(join(dist, 'bin.cjs'), 0o755)
   cpSync(join(root, 'certs/profiles'), join(dist, 'certs/profiles'), { recursive: true, filter: (file) => !file.endsWith('.ts') })
