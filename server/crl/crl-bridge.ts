@@ -78,7 +78,8 @@ export class CrlBridge implements AsyncDisposable {
   static async start(deps: CrlBridgeDeps): Promise<CrlBridge> {
     const bridge = new CrlBridge(deps)
     bridge.#following = [
-      deps.store.journal.onCommit(({ records }) => {
+      deps.store.journal.onCommit(({ records, streamEvents }) => {
+        if (streamEvents.length === 0) return // nothing ended: most commits issue, and their records are not looked at
         for (const { record } of records) if (record.kind === 'credentials.ended' && record.cause !== 'abandoned') bridge.#ended(record.serials)
       }),
       deps.authorities.onChange(() => bridge.#ring()),

@@ -6,10 +6,12 @@ import { join } from 'node:path'
 
 import { MayflyError } from '../../core/errors.ts'
 import { formatJoinLine } from '../../core/join-line.ts'
+import { leakStatement } from '../../core/leak.ts'
 import { parseTrustDomain } from '../../core/spiffe-id.ts'
 import type { Random } from '../../ports/random.ts'
-import type { RpcChannel } from '../../rpc/channel.ts'
+import { RpcChannel } from '../../rpc/channel.ts'
 import { buildCsr } from '../../x509/csr-builder.ts'
+import { publicKeyHash } from '../../x509/fingerprint.ts'
 import { PrivateKey } from '../../x509/private-key.ts'
 import { onlyAgent } from '../agents.ts'
 import { requireOk } from '../batches.ts'
@@ -95,6 +97,9 @@ async function prepare(folder: string, installation: Installation, server: RpcCh
     { name: 'a process of the right user, but another program, asks for an identity', control: 'selectors: what the kernel says of the caller', run: () => deniedIntruder(binary, places.workloadSocket, context) },
     { name: 'an agent is lured to a server that is not the one it was told of', control: 'the join line pins the bundle', run: async () => lured(folder, status.agentAddress, await fresh(), context) },
     { name: 'garbage is poured into every socket', control: 'bounded parsing; each still serves afterwards', run: () => garbage(installation, door, random, context) },
+    { name: "somebody has another's key revoked as leaked", control: 'a leaked key ends itself: the report must be signed by it', run: () => refusalOf(() => reportLeak(door, PrivateKey.generate(), PrivateKey.generate())) },
+    { name: 'the authority that signs is revoked by a slip of the hand', control: 'the active authority ends only after another took its place, or when told so', run: () => refusalOf(() => revokeActive(server, signal)) },
+    { name: 'a copied key goes on after its owner said that it leaked', control: 'every program on the node can ask: the revocation is known to the agent within a second', run: () => leaked(server, door, places.workloadSocket, context) },
     { name: 'a banned agent goes on with the certificate it has', control: 'revocation is looked up at every call and at every handshake', run: () => replayed(server, door, rogue, signal) },
   ]
 }
@@ -110,6 +115,35 @@ async function refusalOf(attack: () => Promise<unknown>): Promise<Refusal> {
   } catch (error) {
     if (error instanceof MayflyError && !['INTERNAL', 'UNAVAILABLE', 'DEADLINE_EXCEEDED', 'UNIMPLEMENTED'].includes(error.code)) return { code: error.code, said: error.message }
     throw error
+  }
+  throw new MayflyError('EXPECTATION_FAILED', 'it was let through')
+}
+
+/** A report about `victim`, signed by whoever has `key`. */
+async function reportLeak(door: Door, victim: PrivateKey, key: PrivateKey): Promise<void> {
+  using server = openDoor(door)
+  await server.unary('mayfly.v1.Leaks', 'Report', { publicKey: Buffer.from(victim.spki), signature: Buffer.from(key.sign(leakStatement(trustDomain, publicKeyHash(victim.spki)))) })
+}
+
+async function revokeActive(server: RpcChannel, signal: AbortSignal): Promise<void> {
+  const { authorities } = await server.unary('mayfly.v1.Authorities', 'List', {}, { signal })
+  await server.unary('mayfly.v1.Authorities', 'Revoke', { id: authorities.find(({ state }) => state === 'active')?.id ?? '' }, { signal })
+}
+
+/** An SVID is good until its key says that it leaked, with no right but the key; then the agent refuses it for everybody who asks. */
+async function leaked(server: RpcChannel, door: Door, workloadSocket: string, { clock, signal }: Context): Promise<Refusal> {
+  const key = PrivateKey.generate()
+  const csr = Buffer.from(buildCsr(key, { uris: [`spiffe://${trustDomain}/copied`] }))
+  const { svid } = await server.unary('spire.api.server.svid.v1.SVID', 'MintX509SVID', { csr, ttl: 300 }, { signal })
+  using agent = RpcChannel.connectUnix(workloadSocket, { clock })
+  const ask = () => agent.unary('mayfly.v1.Verifier', 'Check', { chain: svid?.certChain ?? [], class: 'strict', allow: [`spiffe://${trustDomain}/copied`] }, { signal })
+  const before = await ask()
+  if (!before.accepted) throw new MayflyError('INTERNAL', `it was refused before: ${before.verdict}`)
+  await reportLeak(door, key, key)
+  for (const leftMs of Array.from({ length: 100 }, (_, at) => 1_000 - at * 10)) {
+    const { accepted, verdict, reason } = await ask()
+    if (!accepted) return { code: verdict.toUpperCase(), said: `${reason}, by one signature of the key itself` }
+    await clock.sleep(Math.min(10, leftMs), signal)
   }
   throw new MayflyError('EXPECTATION_FAILED', 'it was let through')
 }

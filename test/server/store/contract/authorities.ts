@@ -57,6 +57,37 @@ export function authorityContract(makePlace: MakePlace): void {
       expect((await store.stream.load(0)).buckets).toEqual([])
     }))
 
+  test('what its revocation would hit is said first, an expectation is held to, and the reason is kept', () =>
+    withStore(makePlace, async (store) => {
+      await prepareToIssue(store)
+      await store.entries.create([spec(1), spec(2)], by)
+      const [serial = ''] = await issue(store, request(1), request(1, { key: 'second' }))
+      const authorityId = sha256('authority')
+      expect((await store.authorities.revoke(authorityId, by, { dryRun: true })).hits.credentials).toBe(2)
+      await expect(store.authorities.revoke(authorityId, by, { expect: 1 })).rejects.toMatchObject({ code: 'EXPECTATION_FAILED', details: { hits: 2 } })
+      expect(await store.credentials.count({ authorityId, liveAtMs: nowMs })).toBe(2)
+      await store.authorities.taint(authorityId, by, 'tape lost')
+      await store.authorities.revoke(authorityId, by, { expect: 2, reason: 'tape lost' })
+      expect(await store.credentials.bySerial(serial)).toMatchObject({ state: 'revoked', reason: 'tape lost' })
+      expect(await store.credentials.count({ authorityId, liveAtMs: nowMs })).toBe(0)
+      await store.journal.verify()
+    }))
+
+  test('a credential is replaced once another authority has signed one for the same entry on the same agent', () =>
+    withStore(makePlace, async (store) => {
+      await prepareToIssue(store)
+      await store.entries.create([spec(1), spec(2)], by)
+      await store.authorities.prepare(authority('next'), by)
+      await store.authorities.activate(sha256('next'), by)
+      await issue(store, request(1), request(2))
+      const count = (): Promise<number> => store.credentials.count({ authorityId: sha256('authority'), liveAtMs: nowMs, notReplaced: true })
+      expect(await count()).toBe(2)
+      await issue(store, request(1, { key: 'renewed', authorityId: sha256('next') }))
+      expect(await count()).toBe(1)
+      expect((await store.credentials.bySerials((await store.credentials.list({}, { size: 10 })).items.map(({ serial }) => serial))).length).toBe(3)
+      expect((await store.credentials.list({ endedNotAfterMs: nowMs }, { size: 10 })).items).toEqual([])
+    }))
+
   test('an authority is prepared once; tainted and revoked ones are not activated; unknown ones are not found', () =>
     withStore(makePlace, async (store) => {
       await store.authorities.prepare(authority('a'), by)

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { RevokeOptions, Target } from '../../../../server/store/port.ts'
-import { agentId, agentRequest, attest, by, id, issue, nowMs, prepareToIssue, request, spec } from '../../../support/store/samples.ts'
+import { actorAt, agentId, agentRequest, attest, by, id, issue, nowMs, prepareToIssue, request, sha256, spec } from '../../../support/store/samples.ts'
 import { withStore, type MakePlace } from '../contract.ts'
 
 const options: RevokeOptions = { rotate: false, dryRun: false, reason: 'leaked' }
@@ -33,6 +33,39 @@ export function targetContract(makePlace: MakePlace): void {
       await store.targets.enable(target, 'mended', by)
       expect(await store.targets.disabled()).toEqual([])
       expect(await store.credentials.reserve([blocked], nowMs)).toMatchObject([{ ok: true }])
+    }))
+
+  test('a leaked key ends all that was issued to it and is refused from then on; again it changes nothing', () =>
+    withStore(makePlace, async (store) => {
+      await prepareToIssue(store)
+      await store.entries.create([spec(1), spec(2)], by)
+      await issue(store, request(1, { key: 'leaked' }), request(1, { key: 'leaked' }), request(1, { key: 'other' }))
+      const said = { denyUnknown: false, reason: 'found' }
+      const ended = await store.targets.endKey(sha256('leaked'), said, by)
+      expect(ended).toMatchObject({ known: true, denied: true, hits: { credentials: 2 } })
+      expect((await store.stream.load(0)).buckets[0]?.revoked).toHaveLength(2)
+      expect(await store.credentials.reserve([request(1, { key: 'leaked' })], nowMs)).toMatchObject([{ ok: false, code: 'KEY_DENIED' }])
+      expect(await store.credentials.reserve([request(1, { key: 'other' })], nowMs)).toMatchObject([{ ok: true }])
+      const { seq } = await store.journal.head()
+      expect(await store.targets.endKey(sha256('leaked'), said, by)).toMatchObject({ known: true, denied: true, hits: { credentials: 0 }, streamSeq: ended.streamSeq })
+      expect((await store.journal.head()).seq).toBe(seq)
+    }))
+
+  test('a leaked key is denied also when all that it had is over; an unknown one only when that is asked for', () =>
+    withStore(makePlace, async (store) => {
+      await prepareToIssue(store)
+      await store.entries.create([spec(1), spec(2)], by)
+      await issue(store, request(1, { key: 'old' }))
+      const later = actorAt(nowMs + 86_400_000)
+      expect(await store.targets.endKey(sha256('old'), { denyUnknown: false, reason: '' }, later)).toMatchObject({ known: true, denied: true, hits: { credentials: 0 } })
+      expect(await store.credentials.reserve([request(1, { key: 'old' })], nowMs)).toMatchObject([{ ok: false, code: 'KEY_DENIED' }])
+      const { seq } = await store.journal.head()
+      expect(await store.targets.endKey(sha256('never seen'), { denyUnknown: false, reason: '' }, by)).toMatchObject({ known: false, denied: false })
+      expect((await store.journal.head()).seq).toBe(seq)
+      expect(await store.targets.endKey(sha256('never seen'), { denyUnknown: true, reason: 'in a repository' }, by)).toMatchObject({ known: false, denied: true })
+      expect(await store.credentials.reserve([request(1, { key: 'never seen' })], nowMs)).toMatchObject([{ ok: false, code: 'KEY_DENIED' }])
+      await expect(store.targets.endKey('not a hash', { denyUnknown: true, reason: '' }, by)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+      await store.journal.verify()
     }))
 
   test('the keys of revoked credentials are refused, also after the target is enabled', () =>
