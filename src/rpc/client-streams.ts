@@ -9,9 +9,12 @@ interface Sending {
 
 /** Messages of a streaming call; sends `requests` meanwhile. Cancels the call when it is left or the scope aborts. */
 export async function* messagesOf(call: ClientReadableStream<object>, scope: CallScope, sending?: Sending): AsyncGenerator<object, void, undefined> {
-  let fail: (reason: unknown) => void = () => undefined
-  const failed = new Promise<never>((_resolve, reject) => (fail = reject))
-  failed.catch(() => undefined) // it is raced below, and may come when nobody reads any more
+  let failure: { readonly reason: unknown } | undefined
+  let reject: (reason: unknown) => void = () => undefined
+  const fail = (reason: unknown): void => {
+    failure ??= { reason }
+    reject(failure.reason)
+  }
   call.on('error', (status) => fail(fromStatus(status)))
   scope.onAbort((reason) => {
     fail(reason)
@@ -24,7 +27,12 @@ export async function* messagesOf(call: ClientReadableStream<object>, scope: Cal
   const iterator = call.iterator({ destroyOnReturn: false }) as AsyncIterator<object, undefined> // messages of the call's deserializer
   try {
     for (;;) {
-      const step = await Promise.race([iterator.next(), failed])
+      // Not a race with one promise of the whole call: that would keep a little of every message for as long as the call lasts.
+      const step = await new Promise<IteratorResult<object, undefined>>((resolve, rejectThis) => {
+        if (failure !== undefined) return rejectThis(failure.reason) // eslint-disable-line prefer-promise-reject-errors
+        reject = rejectThis
+        iterator.next().then(resolve, rejectThis)
+      })
       if (step.done === true) return
       yield step.value
     }

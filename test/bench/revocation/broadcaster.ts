@@ -16,6 +16,7 @@ server.addService(
   },
 )
 
+process.on('disconnect', () => process.exit(0))
 process.on('message', (message: ToBroadcaster) => {
   if (message.kind === 'listen') server.bindAsync(`unix:${message.socket}`, ServerCredentials.createInsecure(), () => say({ kind: 'listening' }))
   else {

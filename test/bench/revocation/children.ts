@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 
-/** A forked process that is spoken to in turn: each message is answered by one or more. Ended by its own pid. */
+/** A forked process that is spoken to in turn: each message is answered by one or more. It ends when this one lets go of it. */
 export class Child<To extends object, From extends { readonly kind: string }> implements AsyncDisposable {
   readonly #process: ChildProcess
   readonly #inbox: From[] = []
@@ -15,6 +15,10 @@ export class Child<To extends object, From extends { readonly kind: string }> im
       this.#wake()
     })
     this.#process.once('exit', () => this.#wake())
+  }
+
+  get pid(): number {
+    return this.#process.pid ?? 0
   }
 
   say(message: To): void {
@@ -33,7 +37,7 @@ export class Child<To extends object, From extends { readonly kind: string }> im
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#process.exitCode !== null) return
     const exited = once(this.#process, 'exit')
-    this.#process.kill('SIGKILL')
+    this.#process.disconnect()
     await exited
   }
 }

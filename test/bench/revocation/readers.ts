@@ -7,6 +7,7 @@ import type { FromReaders, ToReaders } from './protocol.ts'
 const together = 20
 let times: number[] = []
 
+process.on('disconnect', () => process.exit(0))
 process.on('message', ({ socket, count }: ToReaders) => void readAll(socket, count))
 
 async function readAll(socket: string, count: number): Promise<void> {

@@ -1,6 +1,6 @@
 // A process of verifiers for the benchmark of revocation latency: each with a connection of its own, told what to do over IPC.
 import { memberOf, startRevocationFeed, verifyX509Svid, WorkloadApi, X509Source } from '../../../src/client/index.ts'
-import type { BundleSet } from '../../../src/client/index.ts'
+import type { BundleSet, ChainFacts, Verdict } from '../../../src/client/index.ts'
 import { parseTrustDomain } from '../../../src/core/spiffe-id.ts'
 import { RevocationFeed } from '../../../src/verify/feed.ts'
 import { systemClock } from '../../../src/system/clock.ts'
@@ -14,12 +14,14 @@ const quiet = { debug: () => undefined, info: () => undefined, warn: () => undef
 interface Verifier {
   readonly feed: RevocationFeed
   readonly bundles: () => BundleSet
+  facts: ChainFacts | undefined
   refusedAtMs: number | undefined
 }
 
 let verifiers: Verifier[] = []
 let chain: readonly Uint8Array[] = []
 
+process.on('disconnect', () => process.exit(0))
 process.on('message', (message: ToVerifiers) => {
   void handle(message).catch((error: unknown) => {
     console.error(error)
@@ -40,8 +42,10 @@ async function handle(message: ToVerifiers): Promise<void> {
       return
     case 'watch':
       chain = message.chain.map((der) => Buffer.from(der, 'base64'))
-      for (const verifier of verifiers) verifier.refusedAtMs = undefined
-      say({ kind: 'watching', verdicts: verifiers.map(verdict) })
+      say({ kind: 'watching', verdicts: verifiers.map(watch) })
+      return
+    case 'verdicts':
+      say({ kind: 'verdicts', verdicts: verifiers.map((verifier) => verdict(verifier).kind) })
       return
     default:
       message satisfies never
@@ -53,25 +57,35 @@ async function checking(socket: string): Promise<Verifier> {
   const api = WorkloadApi.connect({ endpoint: `unix://${socket}` })
   const bundles = await api.fetchX509Bundles()
   const feed = await RevocationFeed.start({ trustDomain }, { clock: systemClock, random: systemRandom, logger: quiet, bundles: () => bundles, open: (position, signal) => api.revocationFrames(position, signal), time: (nonce, signal) => api.signerTime(nonce, signal) })
-  return { feed, bundles: () => bundles, refusedAtMs: undefined }
+  return { feed, bundles: () => bundles, facts: undefined, refusedAtMs: undefined }
 }
 
 /** As a service uses the library: an identity that stays current, and receipts. */
 async function reporting(socket: string): Promise<Verifier> {
   const source = await X509Source.start({ endpoint: `unix://${socket}` })
   const feed = await startRevocationFeed(source, { class: 'standard', software: 'bench' })
-  return { feed, bundles: () => source.bundles, refusedAtMs: undefined }
+  return { feed, bundles: () => source.bundles, facts: undefined, refusedAtMs: undefined }
 }
 
+/** What decides, of an open connection and of a new one alike: the check of a chain that was verified before, right after the set has changed. */
 function look(verifier: Verifier): void {
-  if (verifier.refusedAtMs !== undefined || chain.length === 0 || verdict(verifier) !== 'revoked') return
+  const { facts, refusedAtMs, feed } = verifier
+  if (refusedAtMs !== undefined || facts === undefined || feed.check(facts).kind !== 'revoked') return
   verifier.refusedAtMs = elapsedMs()
   const times = verifiers.flatMap(({ refusedAtMs }) => refusedAtMs ?? [])
   if (times.length === verifiers.length) say({ kind: 'refused', atMs: times })
 }
 
-function verdict({ feed, bundles }: Verifier): string {
-  return verifyX509Svid(chain, { bundles: bundles(), allow: memberOf(trustDomain), revocation: feed, nowMs: systemClock.nowMs(), class: 'available' }).kind
+/** Verifies the chain, as in a handshake, and looks for its revocation from then on. */
+function watch(verifier: Verifier): string {
+  const found = verdict(verifier)
+  verifier.refusedAtMs = undefined
+  verifier.facts = found.kind === 'accepted' ? found.facts : undefined
+  return found.kind
+}
+
+function verdict({ feed, bundles }: Verifier): Verdict {
+  return verifyX509Svid(chain, { bundles: bundles(), allow: memberOf(trustDomain), revocation: feed, nowMs: systemClock.nowMs(), class: 'available' })
 }
 
 function say(message: FromVerifiers): void {
