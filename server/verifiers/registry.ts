@@ -183,7 +183,7 @@ export class VerifierRegistry implements AsyncDisposable {
     if (differs && !verifier.stateDiffers) log.error({ event: 'verifier.state_differs', instance: verifier.registered.instance, spiffeId: verifier.registered.spiffeId, epoch, seq, ownEpoch: head.epoch, ownSeq: head.seq }, 'a verifier has another state than this server at the same place, or is ahead of it')
     verifier.stateDiffers = differs
     verifier.receiptAtMs = clock.nowMs()
-    if (epoch === head.epoch && seq > verifier.seq && !differs) this.spread.receipted(verifier.epoch === epoch ? verifier.seq : 0, seq, arrivedBootMs)
+    if (epoch === head.epoch && seq > verifier.seq && !differs) this.spread.receipted(verifier.epoch === epoch ? verifier.seq : 0, seq, arrivedBootMs - receipt.heldMs)
     if (differs) return
     verifier.epoch = epoch
     verifier.seq = seq

@@ -10,7 +10,7 @@ export interface Revocation {
   readonly committedBootMs: number
   /** Credentials and authorities revoked. */
   readonly events: number
-  /** From the commit to the arrival of the first receipt that has it, ms, by verifier, in no order. */
+  /** From the commit to the arrival of the first receipt that has it, less for how long the verifier held that back: ms, by verifier, in no order. */
   readonly delaysMs: number[]
 }
 

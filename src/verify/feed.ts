@@ -89,7 +89,7 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
 
   /** Another SVID is in force: reports are signed with it from now on. */
   identityChanged(): void {
-    this.#reporter?.moved()
+    this.#reporter?.identityChanged()
   }
 
   get position(): StreamHead {

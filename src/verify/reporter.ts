@@ -49,7 +49,10 @@ export interface VerifierState {
   readonly root: Uint8Array
 }
 
-/** At most one receipt in so long; the first after a pause goes at once. */
+/** A receipt waits for so long after the state has moved, and for up to so much more by chance: a thousand verifiers of one machine refuse first, and report then. */
+const receiptAfterMs = 50
+const receiptSpreadMs = 200
+/** At most one receipt in so long. */
 const receiptGapMs = 250
 /** A receipt though nothing moved, so that the server knows that this verifier is there. */
 const receiptEveryMs = 30_000
@@ -67,7 +70,8 @@ export class VerifierReporter implements AsyncDisposable {
   #running: Promise<void> = Promise.resolve()
   #wake: () => void = () => undefined
   #number: number
-  #moved = false
+  /** When the state first moved since the last receipt, and when the next is due for that. */
+  #moved: { readonly bootMs: number; readonly dueBootMs: number } | undefined
   #receiptBootMs = Number.NEGATIVE_INFINITY
   #usesBootMs: number
 
@@ -85,9 +89,17 @@ export class VerifierReporter implements AsyncDisposable {
     return reporter
   }
 
-  /** The verifier has taken in more of the stream, or has another SVID. */
+  /** The verifier has taken in more of the stream. */
   moved(): void {
-    this.#moved = true
+    if (this.#moved !== undefined) return
+    const bootMs = this.#deps.clock.bootMs()
+    const chance = (this.#deps.random.bytes(1)[0] ?? 0) / 256
+    this.#moved = { bootMs, dueBootMs: Math.max(bootMs + receiptAfterMs + chance * receiptSpreadMs, this.#receiptBootMs + receiptGapMs) }
+    this.#wake()
+  }
+
+  /** Another SVID is in force. */
+  identityChanged(): void {
     this.#wake()
   }
 
@@ -124,24 +136,26 @@ export class VerifierReporter implements AsyncDisposable {
   async *#reports(signal: AbortSignal): AsyncGenerator<SignedReport, void, undefined> {
     const { clock, identity, state } = this.#deps
     let registered: ReportingIdentity | undefined
-    let isFirst = true
+    let isNew = true
     while (!signal.aborted) {
       const own = identity()
-      if (isFirst || own !== registered) {
-        isFirst = false
+      if (isNew || own !== registered) {
+        isNew = false
         registered = own
         this.#receiptBootMs = Number.NEGATIVE_INFINITY
         yield this.#sealed({ kind: 'registration', ...this.#head(), class: this.#config.class, software: softwareText(this.#config.software) }, own)
         continue
       }
       const nowBootMs = clock.bootMs()
-      const receiptDueMs = (this.#receiptBootMs === Number.NEGATIVE_INFINITY ? nowBootMs : this.#receiptBootMs + (this.#moved ? receiptGapMs : receiptEveryMs)) - nowBootMs
+      const isFirst = this.#receiptBootMs === Number.NEGATIVE_INFINITY
+      const receiptDueMs = isFirst ? 0 : (this.#moved?.dueBootMs ?? this.#receiptBootMs + receiptEveryMs) - nowBootMs
       const present = state()
       if (own !== undefined && present !== undefined && receiptDueMs <= 0) {
-        this.#moved = false
+        const heldMs = this.#moved === undefined ? 0 : Math.round(nowBootMs - this.#moved.bootMs)
+        this.#moved = undefined
         this.#receiptBootMs = nowBootMs
         const { epoch, seq } = present.position
-        yield this.#sealed({ kind: 'receipt', ...this.#head(), epoch, seq, floorMinute: present.floorMinute, root: present.root }, own)
+        yield this.#sealed({ kind: 'receipt', ...this.#head(), epoch, seq, floorMinute: present.floorMinute, heldMs, root: present.root }, own)
         continue
       }
       const usesDueMs = this.#usesBootMs + usesEveryMs - nowBootMs

@@ -28,6 +28,8 @@ export interface Receipt extends ReportHead {
   readonly epoch: number
   readonly seq: number
   readonly floorMinute: number
+  /** How long the verifier has had this state when it signs: that much of the way is its own waiting. */
+  readonly heldMs: number
   /** Of its set, 32 bytes. */
   readonly root: Uint8Array
 }
@@ -81,6 +83,7 @@ export function encodeReport(report: Report): Uint8Array {
       writer.u64(report.epoch)
       writer.u64(report.seq)
       writer.u32(report.floorMinute)
+      writer.u32(Math.min(report.heldMs, 0xffff_ffff))
       writer.bytes(report.root)
       break
     case 'uses':
@@ -128,7 +131,7 @@ function readRegistration(head: ReportHead, reader: ByteReader): Registration | 
 }
 
 function readReceipt(head: ReportHead, reader: ByteReader): Receipt {
-  return { ...head, kind: 'receipt', epoch: reader.u64(), seq: reader.u64(), floorMinute: reader.u32(), root: reader.bytes(hashBytes) }
+  return { ...head, kind: 'receipt', epoch: reader.u64(), seq: reader.u64(), floorMinute: reader.u32(), heldMs: reader.u32(), root: reader.bytes(hashBytes) }
 }
 
 function readUses(head: ReportHead, reader: ByteReader): UsesReport | undefined {

@@ -21,7 +21,7 @@ function wire(report: Report, svidChain: readonly Buffer[] = [Buffer.of(1)]): Ve
 
 const head = (seed: number, number: number) => ({ instance: new Uint8Array(16).fill(seed), number })
 const registration = (seed: number, number = 1): VerifierReport__Output => wire({ kind: 'registration', ...head(seed, number), class: 'strict', software: 's' })
-const receipt = (seed: number, number: number, seq = number): VerifierReport__Output => wire({ kind: 'receipt', ...head(seed, number), epoch: 1, seq, floorMinute: 0, root: new Uint8Array(32) })
+const receipt = (seed: number, number: number, seq = number): VerifierReport__Output => wire({ kind: 'receipt', ...head(seed, number), epoch: 1, seq, floorMinute: 0, heldMs: 0, root: new Uint8Array(32) })
 const uses = (seed: number, number: number): VerifierReport__Output => wire({ kind: 'uses', ...head(seed, number), uses: [{ serial: new Uint8Array(17), firstMs: 1, lastMs: 1, count: 1 }] })
 
 /** One verifier's call. */

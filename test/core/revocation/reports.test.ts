@@ -8,7 +8,7 @@ const head = { instance: bytes(16), number: whole }
 
 const report: fc.Arbitrary<Report> = fc.oneof(
   fc.record({ ...head, kind: fc.constant('registration' as const), class: fc.constantFrom('strict' as const, 'standard' as const, 'available' as const), software: fc.string({ unit: 'binary' }).map(softwareText) }),
-  fc.record({ ...head, kind: fc.constant('receipt' as const), epoch: whole, seq: whole, floorMinute: fc.nat({ max: 0xffff_ffff }), root: bytes(32) }),
+  fc.record({ ...head, kind: fc.constant('receipt' as const), epoch: whole, seq: whole, floorMinute: fc.nat({ max: 0xffff_ffff }), heldMs: fc.nat({ max: 0xffff_ffff }), root: bytes(32) }),
   fc.record({
     ...head,
     kind: fc.constant('uses' as const),

@@ -72,8 +72,8 @@ class TestVerifier {
     return { registrations: [{ ...signed, svidChain: chain.map((der) => Buffer.from(der)) }] }
   }
 
-  receipt(seq: number, more: { readonly epoch?: number; readonly root?: Uint8Array; readonly by?: Issued } = {}): Partial<RelayedReports__Output> {
-    return { receipts: [this.#sign({ kind: 'receipt', ...this.#head(), epoch: more.epoch ?? 5, seq, floorMinute: 1, root: more.root ?? theRoot }, more.by)] }
+  receipt(seq: number, more: { readonly epoch?: number; readonly heldMs?: number; readonly root?: Uint8Array; readonly by?: Issued } = {}): Partial<RelayedReports__Output> {
+    return { receipts: [this.#sign({ kind: 'receipt', ...this.#head(), epoch: more.epoch ?? 5, seq, floorMinute: 1, heldMs: more.heldMs ?? 0, root: more.root ?? theRoot }, more.by)] }
   }
 
   uses(serial: Uint8Array, count: number): Partial<RelayedReports__Output> {
@@ -159,9 +159,9 @@ describe('receipts', () => {
     const { seq } = await store.stream.head()
     head = { ...head, seq }
     await clock.advance(40)
+    await receive(verifier.receipt(seq, { heldMs: 15 }))
     await receive(verifier.receipt(seq))
-    await receive(verifier.receipt(seq))
-    expect(registry.spread.revocations).toMatchObject([{ seq, events: 1, delaysMs: [40] }])
+    expect(registry.spread.revocations).toMatchObject([{ seq, events: 1, delaysMs: [25] }])
   })
 })
 
