@@ -24,6 +24,7 @@ export interface ConnectionsDeps {
 }
 
 const sweepMs = 1_000
+const farewellMs = 500
 /** Attestation and bootstrap take seconds; whoever stays longer without a certificate is cut. */
 const maxAnonymousMs = 30_000
 /** Connections at once of uids that may not administer. */
@@ -68,7 +69,8 @@ export class Connections implements AsyncDisposable {
     rpc.inject(socket, { kind: 'svid', id, serial, notAfterMs, facts, address })
     const held = this.#live.add(facts, (reason) => {
       log.info({ event: 'connection.cut', spiffeId: id, serial, address, reason }, 'connection of a revoked peer cut')
-      socket.destroy()
+      if (reason === 'authority_revoked' && isAgentId(id)) void this.#afterFarewell(socket)
+      else socket.destroy()
     })
     socket.once('close', () => held[Symbol.dispose]())
   }
@@ -127,6 +129,15 @@ export class Connections implements AsyncDisposable {
     if (code === undefined) return undefined
     const why = { AGENT_BANNED: 'is banned', AGENT_NOT_ATTESTED: 'is not attested', TARGET_DISABLED: 'is disabled' }[code]
     return { code, message: `agent ${id} ${why}` }
+  }
+
+  /**
+   * An agent that hangs on a revoked authority has done nothing wrong, and the verifiers on its node are to hear of the revocation: its calls are refused at once,
+   * and the stream that it reads is cut when the news has had time to arrive.
+   */
+  async #afterFarewell(socket: TLSSocket): Promise<void> {
+    await this.#deps.clock.sleep(farewellMs, this.#stopping.signal).catch(() => undefined) // stopping: now
+    socket.destroy()
   }
 
   #until(deadlines: Map<TLSSocket, number>, socket: TLSSocket, atMs: number): void {

@@ -67,6 +67,26 @@ describe('the end of an authority, with real processes', { timeout: 60_000 }, ()
   })
 })
 
+describe('an authority revoked at once, with all that hangs on it', { timeout: 60_000 }, () => {
+  test('verifiers on a node whose agent hangs on it hear of it before that agent is cut off; the agent is refused from then on', async () => {
+    await using product = await Product.start()
+    const agent = await product.startAgent()
+    const [agentId = ''] = await product.agentIds()
+    await product.createEntries([{ spiffeId: 'spiffe://example.org/web', parentId: agentId, selectors: [`unix:uid:${uid}`] }])
+    await using source = await X509Source.start({ endpoint: `unix://${agent.workloadSocket}` })
+    await using feed = await startRevocationFeed(source)
+    await feed.synced
+    const chain = source.current().certificateChain
+    const { bundles } = source
+    const [first] = (await product.admin.unary(service, 'List', {})).authorities
+    const { authority } = await product.admin.unary(service, 'Revoke', { id: first?.id ?? '', replaceActive: true, expect: { value: 3 }, reason: 'test' })
+    expect(authority).toMatchObject({ state: 'revoked' })
+    await until(async () => verifyX509Svid(chain, { bundles, allow: memberOf(trustDomain), revocation: feed, nowMs: systemClock.nowMs() }).kind === 'authority_revoked')
+    await until(async () => (await product.admin.unary('mayfly.v1.Status', 'Get', {})).agentsConnected === 0)
+    expect((await product.admin.unary(service, 'List', {})).authorities.find(({ state }) => state === 'active')).toBeDefined()
+  })
+})
+
 async function serialOfAgent(product: Product): Promise<string> {
   const { agents } = await product.admin.unary('spire.api.server.agent.v1.Agent', 'ListAgents', { pageSize: 10 })
   return agents[0]?.x509svidSerialNumber ?? ''
