@@ -147,7 +147,8 @@ export class Server implements AsyncDisposable {
     svid.rotate((identity) => tls.use(identity))
 
     const adminUids = new Set(config.adminUids)
-    const rules = { trustDomain, maxTtlSeconds: profiles.svids['x509-svid'].maxTtlMs / 1_000, adminUids: config.dev ? new Set<number>() : adminUids }
+    const { maxTtlMs, maxDnsNames } = profiles.svids['x509-svid']
+    const rules = { trustDomain, maxTtlSeconds: maxTtlMs / 1_000, maxDnsNames, adminUids: config.dev ? new Set<number>() : adminUids }
     const joinTokens = new JoinTokens({ store, clock, random, trustDomain })
     const operations = new EntryOperations({ store, clock, random, log, rules })
     const services = {

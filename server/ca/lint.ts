@@ -1,4 +1,5 @@
 import { equalBytes } from '../../src/core/bytes.ts'
+import { isDnsName } from '../../src/core/dns-name.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import type { CertificateProfile } from '../../src/core/profile.ts'
 import { decodeSerial, minuteOf, serialBytes } from '../../src/core/serial.ts'
@@ -116,11 +117,6 @@ function isWellFormed(id: string): boolean {
   } catch {
     return false
   }
-}
-
-/** Letters, digits and hyphens in labels of at most 63, at most 253 in all; the first label may be `*`. */
-function isDnsName(name: string): boolean {
-  return name.length <= 253 && /^(\*\.)?([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)(\.[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$/.test(name)
 }
 
 function sameTexts(left: readonly string[], right: readonly string[]): boolean {

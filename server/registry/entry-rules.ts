@@ -1,3 +1,4 @@
+import { isDnsName } from '../../src/core/dns-name.ts'
 import type { EntrySpec } from '../../src/core/entry.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import { checkSelector, formatSelector } from '../../src/core/selector.ts'
@@ -11,6 +12,8 @@ export interface EntryRules {
   readonly trustDomain: TrustDomain
   /** Longest lifetime the workload profile allows, seconds. */
   readonly maxTtlSeconds: number
+  /** Most DNS names that it allows: an entry with more could never be issued. */
+  readonly maxDnsNames: number
   /** Uids that may administer: an entry must not hand an identity to them by `unix:uid` (design 10). */
   readonly adminUids: ReadonlySet<number>
 }
@@ -19,7 +22,7 @@ export interface EntryRules {
 export type RawEntry = Omit<EntrySpec, 'spiffeId' | 'parentId'> & { readonly spiffeId: string; readonly parentId: string }
 
 const maxSelectors = 100
-const maxNames = 100
+const maxFederated = 100
 const maxHintBytes = 1024
 const maxOwnerLength = 255
 const entryId = /^[a-zA-Z0-9._-]{1,255}$/
@@ -32,7 +35,7 @@ const checks: Checks = {
   selectors: selectorSet,
   x509SvidTtlSeconds: ttl,
   jwtSvidTtlSeconds: ttl,
-  federatesWith: (names) => bounded(names, maxNames, 'trust domains').map((name) => parseTrustDomain(name)),
+  federatesWith: (names) => bounded(names, maxFederated, 'trust domains').map((name) => parseTrustDomain(name)),
   admin: Boolean,
   downstream: Boolean,
   expiresAtSeconds: (seconds) => (Number.isSafeInteger(seconds) && seconds >= 0 ? seconds : refuse('must be seconds since the epoch, or 0')),
@@ -115,8 +118,8 @@ function ttl(seconds: number, rules: EntryRules): number {
   return seconds > rules.maxTtlSeconds ? refuse(`is longer than the ${rules.maxTtlSeconds} s that the profile allows`) : seconds
 }
 
-function dnsNames(names: readonly string[]): readonly string[] {
-  const lower = new Set(bounded(names, maxNames, 'names').map((name) => checkDnsName(name).toLowerCase()))
+function dnsNames(names: readonly string[], rules: EntryRules): readonly string[] {
+  const lower = new Set(bounded(names, rules.maxDnsNames, 'names').map((name) => checkDnsName(name).toLowerCase()))
   for (const name of lower) {
     if (!name.startsWith('*.') && lower.has(`*.${name.slice(name.indexOf('.') + 1)}`)) refuse(`${name} is covered by a wildcard beside it`)
   }
@@ -124,9 +127,7 @@ function dnsNames(names: readonly string[]): readonly string[] {
 }
 
 function checkDnsName(name: string): string {
-  const labels = (name.startsWith('*.') ? name.slice(2) : name).split('.')
-  const valid = name.length <= 253 && labels.every((label) => /^[a-zA-Z0-9_]([a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?$/.test(label))
-  return valid ? name : refuse(`${JSON.stringify(name.slice(0, 80))} is not a DNS name`)
+  return isDnsName(name) ? name : refuse(`${JSON.stringify(name.slice(0, 80))} is not a DNS name`)
 }
 
 function owner(name: string): string {

@@ -70,11 +70,11 @@ test("the SVID has the entry's TTL and DNS names, and ends with the entry", asyn
   const { join, createEntries } = await startServer()
   const agent = await join()
   const expiresAt = Math.floor(Date.now() / 1_000) + 30
-  const [plain] = await createEntries(agent.id, ['/plain'], { x509SvidTtl: 120, dnsNames: ['web.example.org'] })
+  const [plain] = await createEntries(agent.id, ['/plain'], { x509SvidTtl: 120, dnsNames: ['web.example.org', 'a_b.example.org', '*.c.example.org'] })
   const [ending] = await createEntries(agent.id, ['/ending'], { expiresAt })
   const { results } = await agent.channel.unary(svidApi, 'BatchNewX509SVID', { params: [{ entryId: plain ?? '', csr: csr() }, { entryId: ending ?? '', csr: csr() }] })
   const [first, second] = results.map(({ svid }) => parseCertificate(svid?.certChain[0] ?? new Uint8Array(0)))
-  expect(first?.extensions.subjectAltName?.dns).toEqual(['web.example.org'])
+  expect(first?.extensions.subjectAltName?.dns).toEqual(['web.example.org', 'a_b.example.org', '*.c.example.org'])
   expect((first?.notAfterMs ?? 0) - Date.now()).toBeLessThanOrEqual(120_000)
   expect(second?.notAfterMs).toBeLessThanOrEqual(expiresAt * 1_000)
 })

@@ -4,7 +4,7 @@ import { checkEntry, checkEntryId, checkPatch } from '../../../server/registry/e
 import type { RawEntry } from '../../../server/registry/entry-rules.ts'
 import { parseTrustDomain } from '../../../src/core/spiffe-id.ts'
 
-const rules = { trustDomain: parseTrustDomain('example.org'), maxTtlSeconds: 3_600, adminUids: new Set([0, 1000]) }
+const rules = { trustDomain: parseTrustDomain('example.org'), maxTtlSeconds: 3_600, maxDnsNames: 20, adminUids: new Set([0, 1000]) }
 const valid: RawEntry = {
   spiffeId: 'spiffe://example.org/web',
   parentId: 'spiffe://example.org/spire/agent/join_token/x',
@@ -39,6 +39,7 @@ test.each([
   ['with a negative expiry', 'expiresAtSeconds', -1],
   ['with a bad DNS name', 'dnsNames', ['a..b']],
   ['with a space in a DNS name', 'dnsNames', ['a b']],
+  ['with more DNS names than can be signed', 'dnsNames', Array.from({ length: 21 }, (_, at) => `n${at}.example.org`)],
   ['with a wildcard within', 'dnsNames', ['a.*.b']],
   ['with a wildcard that covers another', 'dnsNames', ['*.b.c', 'a.b.c']],
   ['with too long a hint', 'hint', 'é'.repeat(513)],
