@@ -37,10 +37,6 @@ export function methodOf(service: ServiceName, name: string): RpcMethod {
   return method
 }
 
-export function isServiceName(name: string): name is ServiceName {
-  return Object.hasOwn(descriptors, name)
-}
-
 const known = new Map<ServiceName, ReadonlyMap<string, RpcMethod>>()
 
 /** How messages look in this code base: camelCase, 64-bit numbers as Number, enums by name, defaults filled in, bytes as Buffer. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { compareBytes } from '../core/bytes.ts'
 import { MayflyError } from '../core/errors.ts'
 import type { TrustDomain } from '../core/spiffe-id.ts'
-import { parseCertificate, type Certificate } from './certificate.ts'
+import { parseCertificate } from './certificate.ts'
 import { decodeBase64 } from './pem.ts'
 import { keyKindOf, importPublicKey, viewOf } from './spki.ts'
 
@@ -59,11 +59,6 @@ export function bundleDigest(authorities: readonly Uint8Array[]): Uint8Array {
     hash.update(length).update(der)
   }
   return new Uint8Array(hash.digest())
-}
-
-/** The authorities parsed. @throws {MayflyError} CERTIFICATE_INVALID, DER_INVALID */
-export function parseAuthorities(bundle: TrustBundle): readonly Certificate[] {
-  return bundle.x509Authorities.map(parseCertificate)
 }
 
 function jwkOf(der: Uint8Array): Record<string, unknown> {

@@ -6,11 +6,6 @@ export function sha256(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(hashOnce('sha256', bytes))
 }
 
-/** Lower-case hexadecimal SHA-256 of a certificate's DER: what people compare. */
-export function certificateFingerprint(der: Uint8Array): string {
-  return toHex(sha256(der))
-}
-
 /** SHA-256 of a SubjectPublicKeyInfo, 32 bytes: the one name of a public key in mayfly, whatever its certificate. */
 export function publicKeyHash(spki: Uint8Array): Uint8Array {
   return sha256(spki)
