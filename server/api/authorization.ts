@@ -94,7 +94,7 @@ export interface Standing {
   /** Why this agent may not call, or `undefined` when it may. */
   agentProblem(id: SpiffeId): 'AGENT_NOT_ATTESTED' | 'AGENT_BANNED' | 'TARGET_DISABLED' | undefined
   isAdmin(id: SpiffeId): boolean
-  /** Whether this SVID has been revoked, superseded or lost its authority since the connection was made. */
+  /** Whether this SVID has been revoked, lost its authority, or expired by the stream's time, since the connection was made. One that was merely superseded may go on. */
   isEnded(caller: SvidCaller): boolean
   nowMs(): number
 }
@@ -136,7 +136,7 @@ export function rightsOf(method: string): readonly Right[] | undefined {
 
 function checkSvid(caller: SvidCaller, standing: Standing): void {
   if (standing.nowMs() > caller.notAfterMs) throw new MayflyError('AGENT_EXPIRED', `the SVID of ${caller.id} has expired`, { hint: 'connect again with a renewed SVID' })
-  if (standing.isEnded(caller)) throw new MayflyError('PERMISSION_DENIED', `the SVID of ${caller.id} was revoked`)
+  if (standing.isEnded(caller)) throw new MayflyError('PERMISSION_DENIED', `the SVID of ${caller.id} was ended`, { hint: 'connect again with an SVID that is neither revoked nor expired' })
 }
 
 function checkAgent(id: SpiffeId, standing: Standing): void {

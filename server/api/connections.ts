@@ -34,8 +34,9 @@ const maxRefusedLocal = 32
 export class Connections implements AsyncDisposable {
   readonly #deps: ConnectionsDeps
   readonly #live: LiveConnections
+  /** When they are cut, by the time since boot: a clock that is set back keeps none of them open. */
   readonly #anonymous = new Map<TLSSocket, number>()
-  readonly #expiring = new Map<TLSSocket, number>()
+  readonly #expiring = new Map<TLSSocket, { readonly notAfterMs: number; readonly bootMs: number }>()
   readonly #stopping = new AbortController()
   #refusedLocal = 0
   readonly #sweeping: Promise<void>
@@ -52,7 +53,7 @@ export class Connections implements AsyncDisposable {
     const { clock, log, trustDomain, bundles, revocation } = this.#deps
     const nowMs = clock.nowMs()
     if (chain.length === 0) {
-      this.#until(this.#anonymous, socket, nowMs + maxAnonymousMs)
+      this.#until(this.#anonymous, socket, clock.bootMs() + maxAnonymousMs)
       rpc.inject(socket, { kind: 'anonymous', address })
       return
     }
@@ -60,12 +61,12 @@ export class Connections implements AsyncDisposable {
     if (verdict.kind !== 'accepted') {
       const refusal = this.#refusalOf(verdict)
       log.warn({ event: 'connection.refused', address, verdict: verdict.kind, code: refusal.code, spiffeId: 'id' in verdict ? verdict.id : undefined }, refusal.message)
-      this.#until(this.#anonymous, socket, nowMs + maxAnonymousMs)
+      this.#until(this.#anonymous, socket, clock.bootMs() + maxAnonymousMs)
       rpc.inject(socket, { kind: 'refused', ...refusal, address })
       return
     }
     const { id, serial, notAfterMs, facts } = verdict
-    this.#until(this.#expiring, socket, notAfterMs)
+    this.#until(this.#expiring, socket, { notAfterMs, bootMs: clock.bootMs() + (notAfterMs - nowMs) })
     rpc.inject(socket, { kind: 'svid', id, serial, notAfterMs, facts, address })
     const held = this.#live.add(facts, (reason) => {
       log.info({ event: 'connection.cut', spiffeId: id, serial, address, reason }, 'connection of a revoked peer cut')
@@ -140,8 +141,8 @@ export class Connections implements AsyncDisposable {
     socket.destroy()
   }
 
-  #until(deadlines: Map<TLSSocket, number>, socket: TLSSocket, atMs: number): void {
-    deadlines.set(socket, atMs)
+  #until<Deadline>(deadlines: Map<TLSSocket, Deadline>, socket: TLSSocket, deadline: Deadline): void {
+    deadlines.set(socket, deadline)
     socket.once('close', () => deadlines.delete(socket))
   }
 
@@ -154,9 +155,10 @@ export class Connections implements AsyncDisposable {
         return // stopping
       }
       const nowMs = clock.nowMs()
-      for (const [socket, atMs] of this.#anonymous) if (nowMs > atMs) socket.destroy()
-      for (const [socket, notAfterMs] of this.#expiring) {
-        if (nowMs <= notAfterMs) continue
+      const bootMs = clock.bootMs()
+      for (const [socket, atBootMs] of this.#anonymous) if (bootMs > atBootMs) socket.destroy()
+      for (const [socket, end] of this.#expiring) {
+        if (nowMs <= end.notAfterMs && bootMs <= end.bootMs) continue
         log.info({ event: 'connection.cut', reason: 'expired' }, 'connection whose SVID has expired cut')
         socket.destroy()
       }
@@ -181,9 +183,8 @@ export function standingOf(deps: {
     isAdmin: (id) => registry.entries.isAdmin(id, clock.nowMs()),
     isEnded: ({ facts }) => {
       const { kind } = revocation.check(facts)
-      return kind === 'revoked' || kind === 'authority_revoked'
+      return kind === 'revoked' || kind === 'authority_revoked' || kind === 'expired'
     },
     nowMs: () => clock.nowMs(),
   }
 }
-
