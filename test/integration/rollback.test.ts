@@ -1,0 +1,63 @@
+import { cp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { fileHeadStore, memberOf, startRevocationFeed, verifyX509Svid, X509Source } from '../../src/client/index.ts'
+import { systemClock } from '../../src/system/clock.ts'
+import { buildCsr } from '../../src/x509/csr-builder.ts'
+import { PrivateKey } from '../../src/x509/private-key.ts'
+import { Product } from '../support/product/product.ts'
+
+const uid = process.geteuid?.() ?? 0
+let product: Product
+
+beforeAll(async () => {
+  product = await Product.start()
+}, 30_000)
+
+afterAll(async () => product[Symbol.asyncDispose]())
+
+test('a server whose database was copied back is noticed: after a restart of everything, nothing of its stream makes agent or verifier fresh', async () => {
+  const agent = await product.startAgent()
+  const [agentId = ''] = await product.agentIds()
+  const { trustDomain } = product
+  await product.createEntries([{ spiffeId: `spiffe://${trustDomain}/api`, parentId: agentId, selectors: [`unix:uid:${uid}`] }])
+  const { svid } = await product.admin.unary('spire.api.server.svid.v1.SVID', 'MintX509SVID', { csr: Buffer.from(buildCsr(PrivateKey.generate(), { uris: [`spiffe://${trustDomain}/thief`] })), ttl: 600 })
+  const chain = svid?.certChain ?? []
+  const heads = fileHeadStore(join(product.dir, 'verifier-head.json'))
+
+  // The attacker keeps a copy of the database from before the revocation.
+  const data = join(product.dir, 'server')
+  await product.killServer('SIGTERM')
+  await cp(data, join(product.dir, 'copy'), { recursive: true, filter: (path) => !path.endsWith('.sock') })
+  await product.startServer()
+
+  {
+    await using source = await X509Source.start({ endpoint: `unix://${agent.workloadSocket}` })
+    await using feed = await startRevocationFeed(source, { heads, class: 'strict' })
+    const judge = (): string => verifyX509Svid(chain, { bundles: source.bundles, allow: memberOf(trustDomain), revocation: feed, nowMs: systemClock.nowMs(), class: 'strict' }).kind
+    await until(() => judge() === 'accepted')
+    await product.admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { spiffeId: `spiffe://${trustDomain}/thief` }, reason: 'stolen' })
+    await until(() => judge() === 'revoked')
+  }
+  await agent.kill('SIGTERM')
+  await product.killServer('SIGKILL')
+  await rm(data, { recursive: true })
+  await cp(join(product.dir, 'copy'), data, { recursive: true })
+  await product.startServer()
+  await agent.start()
+
+  await using source = await X509Source.start({ endpoint: `unix://${agent.workloadSocket}` })
+  await using feed = await startRevocationFeed(source, { heads, class: 'strict' })
+  const judge = (): string => verifyX509Svid(chain, { bundles: source.bundles, allow: memberOf(trustDomain), revocation: feed, nowMs: systemClock.nowMs(), class: 'strict' }).kind
+  await until(() => (agent.program?.errors ?? '').includes('"outcome":"rollback"'))
+  for (let look = 0; look < 15; look++) {
+    expect(judge()).toBe('stale')
+    await systemClock.sleep(100, AbortSignal.timeout(1_000))
+  }
+  expect(feed.freshness()).toBeUndefined()
+}, 60_000)
+
+async function until(holds: () => boolean): Promise<void> {
+  const over = AbortSignal.timeout(20_000)
+  while (!holds()) await systemClock.sleep(20, over)
+}
