@@ -78,7 +78,7 @@ function fieldsOf(record: JournalRecord): Readonly<Record<string, unknown>> {
     case 'authority.tainted':
     case 'authority.revoked':
     case 'authority.removed':
-      return { authorityId: record.id, by: record.by }
+      return { authorityId: record.id, by: record.by, ...(record.reason === undefined ? {} : { reason: record.reason }) }
     case 'domain.created':
       return { trustDomain: record.trustDomain, epoch: record.epoch }
     default:

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,7 +11,9 @@ import { decodePem } from '../../../src/x509/pem.ts'
 import { PrivateKey } from '../../../src/x509/private-key.ts'
 import type { RpcChannel } from '../../../src/rpc/channel.ts'
 import { systemClock } from '../../../src/system/clock.ts'
-import { startServer } from '../../support/server/test-server.ts'
+import { leakStatement } from '../../../src/core/leak.ts'
+import { publicKeyHash } from '../../../src/x509/fingerprint.ts'
+import { startServer, trustDomain } from '../../support/server/test-server.ts'
 import type { TestServer } from '../../support/server/test-server.ts'
 
 let folder = ''
@@ -61,6 +64,19 @@ test('each authority has a list, an empty one too, over HTTP and as files; a rev
   await until(() => readFileSync(join(folder, 'crl/bundle.pem'), 'utf8').split('BEGIN').length === 3)
   await world.admin.unary('mayfly.v1.Authorities', 'Revoke', { id: prepared.id })
   await until(() => !readdirSync(join(folder, 'crl')).includes(`${prepared.id}.crl`))
+}, 30_000)
+
+test('what was replaced is listed as superseded, what leaked as compromised, and what was abandoned not at all', async () => {
+  const world = await startServer(on())
+  await mint(world.admin, '/rotated')
+  await world.admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { spiffeId: 'spiffe://example.org/rotated' }, rotate: true, reason: 'test' })
+  const key = PrivateKey.generate()
+  await world.admin.unary('spire.api.server.svid.v1.SVID', 'MintX509SVID', { csr: Buffer.from(buildCsr(key, { uris: ['spiffe://example.org/leaked'] })), ttl: 300 })
+  await world.admin.unary('mayfly.v1.Leaks', 'Report', { publicKey: Buffer.from(key.spki), signature: Buffer.from(key.sign(leakStatement(trustDomain, publicKeyHash(key.spki)))) })
+  await until(() => parseCrl(decodePem('X509 CRL', readFileSync(join(folder, 'crl/crl.pem'), 'utf8'))).serials.length === 2)
+  const text = spawnSync('openssl', ['crl', '-in', join(folder, 'crl/crl.pem'), '-noout', '-text'], { encoding: 'utf8' }).stdout
+  expect(text).toContain('Superseded')
+  expect(text).toContain('Key Compromise')
 }, 30_000)
 
 test('a restarted server lists the same and goes on counting, whatever its clock', async () => {
