@@ -2,23 +2,25 @@ import type { AttestAgentRequest__Output } from '../../proto/generated/spire/api
 import type { AttestAgentResponse } from '../../proto/generated/spire/api/server/agent/v1/AttestAgentResponse.ts'
 import type { CreateJoinTokenRequest__Output } from '../../proto/generated/spire/api/server/agent/v1/CreateJoinTokenRequest.ts'
 import type { JoinToken } from '../../proto/generated/spire/api/types/JoinToken.ts'
+import { toHex } from '../../src/core/bytes.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import { hasGrantSegment, isReserved, pathOf } from '../../src/core/spiffe-id.ts'
 import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Call, Handlers } from '../../src/rpc/handlers.ts'
+import { Quota } from '../../src/rpc/quota.ts'
 import { verifyCsr } from '../../src/x509/csr.ts'
 import type { JoinTokens } from '../attest/join-token.ts'
 import type { NodeAttestor } from '../attest/node-attestor.ts'
 import type { Actor, Store } from '../store/port.ts'
 import { agentOf } from './agent-caller.ts'
+import { AgentVersions } from './agent-versions.ts'
 import { nameOf } from './caller.ts'
 import type { Caller } from './caller.ts'
+import { firstMessage } from './first-message.ts'
 import { issueOne, svidToWire } from './issuance.ts'
 import type { Issued, Issuer } from './issuance.ts'
-import { toHex } from '../../src/core/bytes.ts'
-import { Quota } from '../../src/rpc/quota.ts'
 import { agentFilter, agentToWire } from './wire-agent.ts'
 import { agentId as parseAgentId, memberId } from './wire-id.ts'
 
@@ -35,10 +37,8 @@ export interface AgentServiceDeps {
 
 const maxPayloadBytes = 65_536
 const maxCsrBytes = 16_384
-const attestTimeoutMs = 10_000
 const defaultPageSize = 500
 const maxPageSize = 1_000
-const maxVersionLength = 255
 /** Of all who come without a certificate, by address: a guess at a token costs a wait. */
 const attestTerms = { perSecond: 50, burst: 500 }
 const renewTerms = { perSecond: 1, burst: 30 }
@@ -48,6 +48,7 @@ export function agentService(deps: AgentServiceDeps): Handlers<'spire.api.server
   const { store, clock, log, trustDomain } = deps
   const attestQuota = new Quota(clock, attestTerms)
   const renewQuota = new Quota(clock, renewTerms)
+  const versions = new AgentVersions(deps)
   const actor = (caller: Caller): Actor => ({ name: nameOf(caller), atMs: clock.nowMs() })
   return {
     AttestAgent: (requests, call) => attest(requests, call, attestQuota, deps),
@@ -60,7 +61,7 @@ export function agentService(deps: AgentServiceDeps): Handlers<'spire.api.server
       return { svid: svidToWire(issued) }
     },
     PostStatus: async ({ agentVersion }, { peer }) => {
-      await recordVersion(agentOf(peer), agentVersion, deps)
+      await versions.record(agentOf(peer), agentVersion)
       return {}
     },
     CountAgents: async ({ filter }) => ({ count: await store.agents.count(agentFilter(filter)) }),
@@ -94,7 +95,7 @@ export function agentService(deps: AgentServiceDeps): Handlers<'spire.api.server
 /** Everything that can be wrong with the request is looked at before the token is spent. */
 async function* attest(requests: AsyncIterable<AttestAgentRequest__Output>, call: Call<Caller>, quota: Quota, deps: AgentServiceDeps): AsyncGenerator<AttestAgentResponse> {
   quota.take(call.peer.kind === 'local' ? nameOf(call.peer) : call.peer.address.replace(/:\d+$/, ''), 1)
-  const params = (await firstOf(requests, call.signal, deps.clock)).params
+  const { params } = await firstMessage(requests[Symbol.asyncIterator](), 'attestation request', deps.clock, call.signal)
   const data = params?.data
   if (params === null || params === undefined || data === null || data === undefined) throw new MayflyError('INVALID_ARGUMENT', 'malformed param: missing attestation data')
   if (data.payload.length === 0 || data.payload.length > maxPayloadBytes) throw new MayflyError('INVALID_ARGUMENT', 'malformed param: the attestation payload is empty or too long')
@@ -105,21 +106,6 @@ async function* attest(requests: AsyncIterable<AttestAgentRequest__Output>, call
   const issued = await issueAgentSvid(agentId, csr, call.signal, deps)
   deps.log.info({ event: 'agent.attested', agentId, attestor: attestor.type, serial: toHex(issued.serial), notAfterMs: issued.notAfterMs }, 'agent attested')
   yield { result: { svid: svidToWire(issued), reattestable: attestor.canReattest } }
-}
-
-async function firstOf<T>(requests: AsyncIterable<T>, signal: AbortSignal, clock: Clock): Promise<T> {
-  const done = new AbortController()
-  const limit = clock.sleep(attestTimeoutMs, AbortSignal.any([signal, done.signal])).then(() => {
-    throw new MayflyError('DEADLINE_EXCEEDED', 'no attestation request came in time')
-  })
-  try {
-    const first = await Promise.race([requests[Symbol.asyncIterator]().next(), limit])
-    if (first.done === true) throw new MayflyError('INVALID_ARGUMENT', 'the stream ended before a request')
-    return first.value
-  } finally {
-    done.abort()
-    await limit.catch(() => undefined) // it was only a limit
-  }
 }
 
 /** A CSR whose proof holds. @throws {MayflyError} CSR_INVALID */
@@ -134,13 +120,6 @@ async function issueAgentSvid(agentId: SpiffeId, csr: Buffer, signal: AbortSigna
   const issued = await issueOne(issuer, { kind: 'agent', profile: 'agent-svid', key: { csr }, spiffeId: agentId, dnsNames: [], ttlMs: agentSvidTtlMs, agentId, owner: '' }, signal)
   await store.agents.recordSvid(agentId, { serial: toHex(issued.serial), notAfterMs: issued.notAfterMs }, { name: agentId, atMs: clock.nowMs() })
   return issued
-}
-
-async function recordVersion(agentId: SpiffeId, version: string, { store, clock }: AgentServiceDeps): Promise<void> {
-  if (version === '') return
-  if (version.length > maxVersionLength || /\p{Cc}/u.test(version)) throw new MayflyError('INVALID_ARGUMENT', `agent version is too long (max ${maxVersionLength} characters)`)
-  const agent = await store.agents.byId(agentId)
-  if (agent?.version !== version) await store.agents.recordVersion(agentId, version, { name: agentId, atMs: clock.nowMs() })
 }
 
 async function createJoinToken(request: CreateJoinTokenRequest__Output, by: Actor, { joinTokens, trustDomain, log }: AgentServiceDeps): Promise<JoinToken> {

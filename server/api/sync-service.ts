@@ -15,9 +15,11 @@ import type { Subscription } from '../registry/subscribers.ts'
 import type { Store } from '../store/port.ts'
 import type { VerifierRegistry } from '../verifiers/registry.ts'
 import { agentOf, authoritiesOf } from './agent-caller.ts'
+import { AgentVersions } from './agent-versions.ts'
 import { bundleToWire } from './bundle-service.ts'
 import type { BundleSource } from './bundle-service.ts'
 import type { Caller } from './caller.ts'
+import { firstMessage } from './first-message.ts'
 import type { ServedStream } from './revocation-stream-service.ts'
 import { merge } from './merge.ts'
 import { frameToWire, positionFromWire } from './wire-stream.ts'
@@ -37,18 +39,17 @@ export interface SyncServiceDeps {
   readonly log: Logger
 }
 
-const helloTimeoutMs = 10_000
 const maxPartEntries = 500
 const maxPartBytes = 1_000_000
 const maxReportedSerials = 10_000
-const maxVersionLength = 255
 
 /** `mayfly.v1.Sync`: one stream for each agent. All that it is authorized for, then every change as soon as it is committed, with the bundle and the revocations. */
 export function syncService(deps: SyncServiceDeps): Handlers<'mayfly.v1.Sync', Caller> {
-  return { Connect: (requests, { peer, signal }) => connect(requests, agentOf(peer), authoritiesOf(peer), signal, deps) }
+  const versions = new AgentVersions(deps)
+  return { Connect: (requests, { peer, signal }) => connect(requests, agentOf(peer), authoritiesOf(peer), signal, versions, deps) }
 }
 
-async function* connect(requests: AsyncIterable<AgentMessage__Output>, agentId: SpiffeId, signedBy: readonly string[], signal: AbortSignal, deps: SyncServiceDeps): AsyncGenerator<ServerMessage> {
+async function* connect(requests: AsyncIterable<AgentMessage__Output>, agentId: SpiffeId, signedBy: readonly string[], signal: AbortSignal, versions: AgentVersions, deps: SyncServiceDeps): AsyncGenerator<ServerMessage> {
   const { registry, log } = deps
   const messages = requests[Symbol.asyncIterator]()
   const hello = await helloOf(messages, signal, deps.clock)
@@ -58,7 +59,7 @@ async function* connect(requests: AsyncIterable<AgentMessage__Output>, agentId: 
   const subscription = registry.subscribers.add(agentId, () => wakeup.wake())
   log.info({ event: 'agent.connected', agentId, connected: registry.subscribers.connected }, 'agent connected')
   try {
-    await recordVersion(agentId, hello.agentVersion, deps)
+    await versions.record(agentId, hello.agentVersion)
     yield* merge([
       bundles(deps.bundles, over),
       renewals(signedBy, deps.bundles, over),
@@ -75,25 +76,9 @@ async function* connect(requests: AsyncIterable<AgentMessage__Output>, agentId: 
 }
 
 async function helloOf(messages: AsyncIterator<AgentMessage__Output>, signal: AbortSignal, clock: Clock): Promise<NonNullable<AgentMessage__Output['hello']>> {
-  const done = new AbortController()
-  const limit = clock.sleep(helloTimeoutMs, AbortSignal.any([signal, done.signal])).then(() => {
-    throw new MayflyError('DEADLINE_EXCEEDED', 'no hello came in time')
-  })
-  try {
-    const first = await Promise.race([messages.next(), limit])
-    const hello = first.done === true ? undefined : first.value.hello
-    if (hello === undefined || hello === null) throw new MayflyError('INVALID_ARGUMENT', 'the first message must be a hello')
-    return hello
-  } finally {
-    done.abort()
-    await limit.catch(() => undefined) // it was only a limit
-  }
-}
-
-async function recordVersion(agentId: SpiffeId, version: string, { store, clock }: SyncServiceDeps): Promise<void> {
-  if (version === '' || version.length > maxVersionLength || /\p{Cc}/u.test(version)) return
-  const agent = await store.agents.byId(agentId)
-  if (agent !== undefined && agent.version !== version) await store.agents.recordVersion(agentId, version, { name: agentId, atMs: clock.nowMs() })
+  const { hello } = await firstMessage(messages, 'hello', clock, signal)
+  if (hello === undefined || hello === null) throw new MayflyError('INVALID_ARGUMENT', 'the first message must be a hello')
+  return hello
 }
 
 /** The snapshot in parts, then changes; what changes while the snapshot is read comes after it. */

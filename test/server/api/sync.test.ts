@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
+import { MayflyError } from '../../../src/core/errors.ts'
 import type { Request, ResponseOutput } from '../../../src/rpc/services.ts'
 import { fromHex } from '../../../src/core/bytes.ts'
 import { BundleSet } from '../../../src/verify/bundle-set.ts'
@@ -198,6 +199,22 @@ test('a stream without hello, and with a second one, is refused', async () => {
   const stream = new Stream(agent)
   stream.send({ hello: { agentVersion: 'x' } })
   await expect(stream.until(() => false)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+})
+
+test('an agent that says another version each time is told to wait: each is a record of the journal', async () => {
+  const { join, admin } = await startServer()
+  const agent = await join()
+  const say = async (agentVersion: string): Promise<string> =>
+    agent.channel.unary('spire.api.server.agent.v1.Agent', 'PostStatus', { agentVersion }).then(
+      () => 'taken',
+      (error: unknown) => (error instanceof MayflyError ? error.code : 'other'),
+    )
+  for (let at = 0; at < 10; at++) expect(await say(`${at}`)).toBe('taken')
+  expect(await say('10')).toBe('LIMIT_EXCEEDED')
+  expect(await say('9')).toBe('taken')
+  expect(await say('a\nb')).toBe('INVALID_ARGUMENT')
+  const { agents } = await admin.unary('spire.api.server.agent.v1.Agent', 'ListAgents', {})
+  expect(agents.map(({ agentVersion }) => agentVersion)).toEqual(['9'])
 })
 
 test("a ban cuts the agent's stream", async () => {
