@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { fromHex, toHex } from '../../../src/core/bytes.ts'
 import { chainHash, decodeEvent, emptyChainHash } from '../../../src/core/revocation/codec.ts'
 import { decodeFrameBody, encodeFrameBody, openFrame, signedBytes } from '../../../src/core/revocation/frame.ts'
+import { decodeReport, encodeReport, signedReportBytes } from '../../../src/core/revocation/reports.ts'
 import { RevocationSet } from '../../../src/core/revocation/set.ts'
 import { sha256 } from '../../support/revocation/sim-stream.ts'
 
@@ -52,6 +53,17 @@ describe('test/vectors/revocation', () => {
       expect(frame && toHex(encodeFrameBody(frame))).toBe(toHex(body))
     }
     expect(lines('frames').length).toBe(7)
+  })
+
+  test('reports.txt: every report has a good signature by the key of key.txt, reads, and has one form', () => {
+    const key = createPublicKey({ key: Buffer.from(bytes(spki)), format: 'der', type: 'spki' })
+    const kinds = lines('reports').map(([hex, signature]) => {
+      expect(verify(null, signedReportBytes(bytes(hex)), key, bytes(signature))).toBe(true)
+      const report = decodeReport(bytes(hex))
+      expect(report && toHex(encodeReport(report))).toBe(hex)
+      return report?.kind
+    })
+    expect(kinds).toEqual(['registration', 'receipt', 'uses'])
   })
 
   test.each(lines('refused').map(([hex, ...why]) => [why.join(' '), hex] as const))('refused.txt: %s', (_why, hex) => {

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { toHex } from '../../../src/core/bytes.ts'
 import { chainHash, emptyChainHash, encodeEvent, type RevocationEvent } from '../../../src/core/revocation/codec.ts'
 import { sealFrame, type Frame } from '../../../src/core/revocation/frame.ts'
+import { encodeReport, signedReportBytes, type Report } from '../../../src/core/revocation/reports.ts'
 import { RevocationSet } from '../../../src/core/revocation/set.ts'
 import { splitSnapshot } from '../../../src/core/revocation/snapshot.ts'
 import { publicKeyHash, sha256 } from '../../../src/x509/fingerprint.ts'
@@ -89,4 +90,15 @@ writeFileSync(
     `${changed(6, 63, 3)} a time that lacks a nonce`,
     '',
   ].join('\n'),
+)
+
+const instance = new Uint8Array(16).fill(0x33)
+const reports: readonly (readonly [string, Report])[] = [
+  ['registration of a strict verifier, software "example 1.0"', { kind: 'registration', instance, number: 1_767_268_800_000_001, class: 'strict', software: 'example 1.0' }],
+  ['receipt for 6 of chain.txt, held for 120 ms', { kind: 'receipt', instance, number: 1_767_268_800_000_002, epoch: head.epoch, seq, floorMinute: head.floorMinute, heldMs: 120, root: set.root(sha256) }],
+  ['uses: one credential accepted three times', { kind: 'uses', instance, number: 1_767_268_800_000_003, uses: [{ serial: Uint8Array.from({ length: 17 }, (_, at) => at + 1), firstMs: head.signedAtMs, lastMs: head.signedAtMs + 5_000, count: 3 }] }],
+]
+writeFileSync(
+  new URL('reports.txt', folder),
+  ['# body of a report, signature over it by the key of key.txt, what it is', ...reports.map(([name, report]) => `${toHex(encodeReport(report))} ${toHex(key.sign(signedReportBytes(encodeReport(report))))} ${name}`), ''].join('\n'),
 )
