@@ -184,7 +184,7 @@ export class Agent implements AsyncDisposable {
     )
     this.#checks = await CheckListener.start(config.checkSocket, { check, processes, clock, log })
     this.#admin = await AdminListener.start(
-      { socketPath: config.adminSocket, uids: config.adminUids, drainMs: config.drainMs },
+      { socketPath: config.adminSocket, uids: config.adminUids, onlyOwn: config.onlyOwnAdmin, drainMs: config.drainMs },
       { clock, log, processes, changed: this.#changed, sources: (signal) => this.#statusSources(signal), attestPid: (pid) => this.#attestPid(pid) },
     )
   }

@@ -33,6 +33,8 @@ export interface AgentConfig {
   readonly checkSocket: string
   /** Who may use the admin socket; root always may. */
   readonly adminUids: readonly number[]
+  /** Whether that is nobody but the uid of this process, and root. */
+  readonly onlyOwnAdmin: boolean
   readonly keyStorage: 'disk' | 'memory'
   readonly bindingTier: TierChoice
   /** Largest executable that is hashed for `unix:sha256`; 0: none. */
@@ -121,6 +123,7 @@ export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: s
   }
   if (problems.length > 0) throw new MayflyError('CONFIG_INVALID', problems.join('\n'), { hint: 'every problem is listed: mend them and run it again with --check-config' })
   const token = line?.token ?? raw.joinToken
+  const adminUids = raw.adminUids ?? [ownUid]
   return Object.freeze({
     serverAddress: raw.server === undefined ? line?.address : formatAddress(raw.server),
     trustDomain: raw.trustDomain ?? line?.trustDomain,
@@ -131,7 +134,8 @@ export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: s
     workloadSocket,
     adminSocket,
     checkSocket,
-    adminUids: raw.adminUids ?? [ownUid],
+    adminUids,
+    onlyOwnAdmin: adminUids.every((uid) => uid === ownUid),
     keyStorage: raw.keyStorage,
     bindingTier: raw.attest.bindingTier,
     sha256MaxBytes: raw.attest.sha256MaxBytes,

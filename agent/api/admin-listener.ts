@@ -19,6 +19,8 @@ export interface AdminListenerConfig {
   readonly socketPath: string
   /** Who may connect; root may always. */
   readonly uids: readonly number[]
+  /** Nobody but this process's own uid: the file keeps the others out as well. */
+  readonly onlyOwn: boolean
   readonly drainMs: number
 }
 
@@ -61,7 +63,7 @@ export class AdminListener implements AsyncDisposable {
   static async start(config: AdminListenerConfig, deps: AdminListenerDeps): Promise<AdminListener> {
     const admin = new AdminListener(config, deps)
     // The mode lets any uid of the list connect; the list is what decides.
-    admin.#listener = await listenUnix(config.socketPath, { mode: config.uids.length > 1 ? 0o666 : 0o600, maxConnections: 256, onConnection: (socket) => admin.#accept(socket) })
+    admin.#listener = await listenUnix(config.socketPath, { mode: config.onlyOwn ? 0o600 : 0o666, maxConnections: 256, onConnection: (socket) => admin.#accept(socket) })
     return admin
   }
 

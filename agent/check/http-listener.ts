@@ -16,12 +16,14 @@ export interface CheckListenerDeps {
   readonly processes: Pick<Processes, 'peerCredentials'>
   readonly clock: Clock
   readonly log: Logger
+  /** For a whole request to come; 5 s when absent. */
+  readonly requestLimitMs?: number
 }
 
 const maxBodyBytes = 65_536
 const maxConnections = 1_024
 const maxConnectionsOfUid = 256
-const limitMs = 5_000
+const longestRequestMs = 5_000
 /** Of one user: far above what a service needs, and little enough of a processor for the rest of the agent to live. */
 export const checkTerms = { perSecond: 2_000, burst: 4_000 }
 
@@ -39,7 +41,8 @@ export class CheckListener implements AsyncDisposable {
   private constructor(deps: CheckListenerDeps) {
     this.#deps = deps
     this.#quota = new Quota(deps.clock, checkTerms)
-    this.#http = createServer({ maxHeaderSize: 8_192, headersTimeout: limitMs, requestTimeout: limitMs, keepAliveTimeout: 30_000, connectionsCheckingInterval: 1_000 }, (request, response) => void this.#answer(request, response))
+    const limitMs = deps.requestLimitMs ?? longestRequestMs
+    this.#http = createServer({ maxHeaderSize: 8_192, headersTimeout: limitMs, requestTimeout: limitMs, keepAliveTimeout: 30_000, connectionsCheckingInterval: Math.ceil(limitMs / 5) }, (request, response) => void this.#answer(request, response))
     this.#http.timeout = 30_000
     this.#http.on('clientError', (_, socket) => socket.destroy())
     this.#http.emit('listening') // it is handed its connections, and begins to watch their limits with this event
@@ -77,10 +80,10 @@ export class CheckListener implements AsyncDisposable {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
+      this.#quota.take(String(this.#uids.get(request.socket) ?? -1), 1) // also what is no question takes its time
       const [path] = (request.url ?? '').split('?')
       if (path !== '/check') return send(response, 404, problem('NOT_FOUND', 'there is /check and nothing else'))
       if (request.method !== 'POST') return send(response, 405, problem('INVALID_ARGUMENT', 'ask with POST'), { allow: 'POST' })
-      this.#quota.take(String(this.#uids.get(request.socket) ?? -1), 1)
       const body = await readBody(request)
       const answer = this.#deps.check.check(questionFromJson(body))
       send(response, answer.accepted ? 200 : 403, answer)

@@ -34,6 +34,8 @@ export interface RevocationRelayDeps {
   readonly askTime: (nonces: readonly Uint8Array[]) => Promise<StreamFrame>
 }
 
+const maxChains = 64
+
 /**
  * Passes the server's revocation stream on as it came, to any number of verifiers on this node. The agent holds no signing key and
  * adds nothing; what its own reader refuses is not passed on.
@@ -83,7 +85,7 @@ export class RevocationRelay {
     const frame = opened === undefined ? undefined : decodeFrameBody(opened.body)
     if (opened === undefined || frame === undefined) return outcome
     const keyId = toHex(opened.keyId)
-    if (message.signerChain.length > 0) this.#chains.set(keyId, message.signerChain)
+    if (message.signerChain.length > 0) this.#keep(keyId, message.signerChain)
     const logged: LoggedFrame = { bytes: message.frame, keyId, epoch: frame.epoch, firstSeq: frame.seq, lastSeq: lastSeqOf(frame) }
     this.#file(outcome, frame, logged)
     if (outcome.kind === 'gap') this.#deps.wantSnapshot()
@@ -163,7 +165,15 @@ export class RevocationRelay {
 
   #learn(chain: readonly Uint8Array[]): void {
     const [leaf] = chain
-    if (leaf !== undefined) this.#chains.set(toHex(sha256(parseCertificate(leaf).spki)), chain)
+    if (leaf !== undefined) this.#keep(toHex(sha256(parseCertificate(leaf).spki)), chain)
+  }
+
+  /** The keys that were heard of last: earlier ones have ended long ago. */
+  #keep(keyId: string, chain: readonly Uint8Array[]): void {
+    this.#chains.delete(keyId)
+    this.#chains.set(keyId, chain)
+    const [oldest] = this.#chains.keys()
+    if (this.#chains.size > maxChains && oldest !== undefined) this.#chains.delete(oldest)
   }
 
   #placeOf(position: StreamHead): number {

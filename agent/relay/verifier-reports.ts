@@ -136,8 +136,11 @@ export class VerifierReports {
 
   #leave(verifier: Present): void {
     this.#present.delete(verifier)
-    this.#left.push(verifier.instance)
-    this.#left.splice(0, this.#left.length - maxLeft)
+    // Nobody is gone while another call speaks for it: one that copied the name of a verifier must not end it.
+    if (![...this.#present].some(({ instance }) => instance.equals(verifier.instance))) {
+      this.#left.push(verifier.instance)
+      this.#left.splice(0, this.#left.length - maxLeft)
+    }
     this.#isCountDue = true
     this.changed.emit()
   }

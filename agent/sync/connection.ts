@@ -198,7 +198,7 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
         if (this.#connectedSinceMs === undefined) this.#connected()
         this.#take(message, parts)
       }
-      return { kind: 'failed', error: new MayflyError('UNAVAILABLE', 'the server ended the stream'), wasConnected: true }
+      return { kind: 'failed', error: new MayflyError('UNAVAILABLE', 'the server ended the stream'), wasConnected: this.#connectedSinceMs !== undefined }
     } catch (error) {
       if (session.signal.reason === renewed) return { kind: 'renewed' }
       return { kind: 'failed', error: asMayflyError(session.signal.aborted ? session.signal.reason : error), wasConnected: this.#connectedSinceMs !== undefined }

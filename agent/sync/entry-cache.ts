@@ -48,7 +48,9 @@ export class EntryCache {
 
   /** Drops what has expired; the server's next change or snapshot says the same. */
   expire(nowMs: number): void {
-    this.apply([], [...this.#byId.values()].filter((entry) => isOver(entry, nowMs)).map(({ id }) => id))
+    const over: string[] = []
+    for (const entry of this.#byId.values()) if (isOver(entry, nowMs)) over.push(entry.id)
+    if (over.length > 0) this.apply([], over)
   }
 
   /** Those whose selectors are all among the facts and that have not expired, the oldest first (WH-01). */

@@ -62,15 +62,17 @@ export async function* x509Svids(connection: WorkloadConnection, signal: AbortSi
 export async function* x509Bundles(connection: WorkloadConnection, signal: AbortSignal, deps: X509StreamsDeps): AsyncGenerator<X509BundlesResponse, void, undefined> {
   const wake = new Wake()
   let interest: ReadonlySet<string> = new Set()
+  let attestation: Attestation | undefined
   using _entries = deps.entries.changed.on((ids) => {
-    if ([...interest].some((id) => ids.has(id))) wake.ring()
+    if (attestation === undefined || [...interest].some((id) => ids.has(id)) || deps.identities.concerns(ids, attestation)) wake.ring()
   })
   using _trust = deps.trust.changed.on(() => wake.ring())
   using _crls = deps.crls.changed.on(() => wake.ring())
   let sent: Buffer | undefined
   let sentLists: readonly Buffer[] = []
   for (;;) {
-    interest = new Set(deps.identities.entriesOf(await connection.attest()).map(({ id }) => id))
+    attestation = await connection.attest()
+    interest = new Set(deps.identities.entriesOf(attestation).map(({ id }) => id))
     const bundle = deps.trust.concatenated
     const lists = [...interest].some((id) => asksForCrl(id, deps.entries)) ? deps.crls.lists : noLists
     if (sent === undefined || !sent.equals(bundle) || crlMark(lists) !== crlMark(sentLists)) {

@@ -4,7 +4,7 @@ import { parseAgentConfig } from '../../agent/config.ts'
 describe('the configuration of an agent', () => {
   test('sockets are below the data folder unless they are named', () => {
     const config = parseAgentConfig('dataDir: /run/mayfly\n', {}, 'agent.yaml', 1000)
-    expect(config).toMatchObject({ workloadSocket: '/run/mayfly/workload.sock', adminSocket: '/run/mayfly/admin.sock', adminUids: [1000], keyStorage: 'disk', bindingTier: 'auto' })
+    expect(config).toMatchObject({ workloadSocket: '/run/mayfly/workload.sock', adminSocket: '/run/mayfly/admin.sock', adminUids: [1000], onlyOwnAdmin: true, keyStorage: 'disk', bindingTier: 'auto' })
     expect(Object.isFrozen(config)).toBe(true)
   })
 

@@ -85,7 +85,7 @@ test('what is no question is 400, 404, 405 or 413, and says why', async () => {
 
 test('who sends no request, or half of one, is cut off', async () => {
   const { check } = new TestCheck()
-  await using socket = await TestCheckSocket.start(check)
+  await using socket = await TestCheckSocket.start(check, { requestLimitMs: 250 })
   for (const begin of ['POST /check HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{', 'POST /check HT', 'garbage\r\n\r\n']) {
     const connection = connect(socket.path).on('error', () => undefined)
     connection.write(begin)

@@ -123,3 +123,15 @@ test('uses that wait are bounded', async () => {
   for (let next = reports.next(); next !== undefined; next = reports.next()) count += next.uses?.length ?? 0
   expect(count).toBe(200)
 })
+
+test('who copied the name of a verifier and leaves does not end it', async () => {
+  const reports = new VerifierReports()
+  const [own, copy] = [call(reports), call(reports)]
+  await own.say(registration(1))
+  await copy.say(registration(1))
+  reports.next()
+  await copy.leave()
+  expect(reports.next()?.left).toEqual([])
+  await own.leave()
+  expect(reports.next()?.left).toEqual([Buffer.alloc(16, 1)])
+})

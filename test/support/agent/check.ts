@@ -42,10 +42,10 @@ export class TestCheckSocket implements AsyncDisposable {
     this.log = log
   }
 
-  static async start(check: SvidCheck): Promise<TestCheckSocket> {
+  static async start(check: SvidCheck, more: { readonly requestLimitMs?: number } = {}): Promise<TestCheckSocket> {
     const folder = mkdtempSync(join(tmpdir(), 'mf-'))
     const log = new KeptLog()
-    return new TestCheckSocket(folder, await CheckListener.start(join(folder, 'check.sock'), { check, processes: linuxProcesses(), clock: systemClock, log }), log)
+    return new TestCheckSocket(folder, await CheckListener.start(join(folder, 'check.sock'), { check, processes: linuxProcesses(), clock: systemClock, log, ...more }), log)
   }
 
   async post(body: string | object, path = '/check', method = 'POST'): Promise<{ readonly status: number; readonly body: Readonly<Record<string, unknown>> }> {
