@@ -37,7 +37,8 @@ export async function startRevocationFeed(source: X509Source, options: Revocatio
       ...(options.heads === undefined ? {} : { heads: options.heads }),
     },
   )
-  source.onUpdate(() => feed.identityChanged())
+  const subscription = source.onUpdate(() => feed.identityChanged())
+  feed.ended.addEventListener('abort', () => subscription[Symbol.dispose](), { once: true })
   return feed
 }
 

@@ -12,7 +12,7 @@ import { acceptPeer } from './peer.ts'
 import { contextOf } from './tls-identity.ts'
 import type { X509Source } from './x509-source.ts'
 
-/** Where to, and what of TLS is not decided here. */
+/** Where to, and what of TLS is not decided here. `timeout` is for silence, in the handshake too. */
 export type TlsTarget = Pick<ConnectionOptions, 'host' | 'port' | 'path' | 'socket' | 'servername' | 'ALPNProtocols' | 'timeout' | 'lookup'> & {
   /** Gives up. */
   readonly signal?: AbortSignal
@@ -34,16 +34,19 @@ export async function connectTls(source: X509Source, terms: PeerTerms, target: T
       reject(failure instanceof MayflyError ? failure : new MayflyError('UNAVAILABLE', `no TLS connection: ${failure.message}`, { cause: failure }))
     }
     const closed = (): void => fail(new MayflyError('UNAVAILABLE', 'the connection closed in the TLS handshake'))
+    const silent = (): void => fail(new MayflyError('UNAVAILABLE', 'no TLS connection: the handshake took too long'))
     const aborted = (): void => {
       socket.destroy()
       reject(signal?.reason as Error) // whatever the caller gave
     }
     socket.once('error', fail)
     socket.once('close', closed)
+    socket.once('timeout', silent)
     signal?.addEventListener('abort', aborted, { once: true })
     socket.once('secureConnect', () => {
       socket.off('error', fail)
       socket.off('close', closed)
+      socket.off('timeout', silent)
       signal?.removeEventListener('abort', aborted)
       socket.on('error', () => undefined) // until the caller listens; 'close' follows
       try {
@@ -72,8 +75,8 @@ export class SpiffeAgent extends Agent {
     return undefined
   }
 
-  async #connect({ host, port, servername }: ConnectionOptions, callback: AgentCallback = () => undefined): Promise<void> {
-    const target = { ...(host === undefined ? {} : { host }), ...(port === undefined ? {} : { port }), ...(servername === undefined ? {} : { servername }), ALPNProtocols: ['http/1.1'] }
+  async #connect({ host, port, servername, timeout }: ConnectionOptions, callback: AgentCallback = () => undefined): Promise<void> {
+    const target = { ...(host === undefined ? {} : { host }), ...(port === undefined ? {} : { port }), ...(servername === undefined ? {} : { servername }), ...(timeout === undefined ? {} : { timeout }), ALPNProtocols: ['http/1.1'] }
     let socket: TLSSocket
     try {
       socket = await connectTls(this.#source, this.#terms, target)

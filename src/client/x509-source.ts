@@ -96,12 +96,17 @@ export class X509Source implements AsyncDisposable {
       latest = event
       wake()
     })
-    ends.addEventListener('abort', () => wake(), { once: true })
-    while (!ends.aborted) {
-      const event: SourceEvent | undefined = latest
-      latest = undefined
-      if (event === undefined) await new Promise<void>((resolve) => (wake = resolve))
-      else yield event
+    const ended = (): void => wake()
+    ends.addEventListener('abort', ended, { once: true })
+    try {
+      while (!ends.aborted) {
+        const event: SourceEvent | undefined = latest
+        latest = undefined
+        if (event === undefined) await new Promise<void>((resolve) => (wake = resolve))
+        else yield event
+      }
+    } finally {
+      ends.removeEventListener('abort', ended)
     }
   }
 

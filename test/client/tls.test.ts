@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { request } from 'node:https'
-import type { Server as NetServer, AddressInfo } from 'node:net'
+import type { Server as NetServer, AddressInfo, Socket } from 'node:net'
+import { createServer } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { connect as rawConnect } from 'node:tls'
 import * as grpc from '@grpc/grpc-js'
@@ -77,6 +78,12 @@ async function echo(source: X509Source, terms: PeerTerms): Promise<{ readonly po
   })
   onTestFinished(() => sockets.forEach((socket) => void socket.destroy()))
   return { port: await listen(server), sockets }
+}
+
+async function silentServer(): Promise<number> {
+  const held: Socket[] = []
+  onTestFinished(() => held.forEach((socket) => void socket.destroy()))
+  return await listen(createServer((socket) => void held.push(socket)))
 }
 
 async function say(socket: TLSSocket, text: string): Promise<string> {
@@ -297,4 +304,13 @@ describe('gRPC', () => {
     await expect(ask(b.source, { allow: exactly(home.id('/c')), ...unchecked })).rejects.toMatchObject({ code: grpc.status.UNAVAILABLE, details: expect.stringContaining('was refused') })
     await expect(ask((await sourceOf(home, '/x')).source, anyone)).rejects.toMatchObject({ code: grpc.status.UNAVAILABLE })
   })
+})
+
+test('a server that never answers the handshake is given up after the timeout, through the agent too', async () => {
+  const { source } = await sourceOf(home, '/web')
+  const port = await silentServer()
+  await expect(connectTls(source, anyone, { host: '127.0.0.1', port, timeout: 50 })).rejects.toMatchObject({ code: 'UNAVAILABLE', message: 'no TLS connection: the handshake took too long' })
+  const asked = request({ host: '127.0.0.1', port, agent: new SpiffeAgent(source, anyone, { timeout: 50 }) })
+  const [error] = (await once(asked.end(), 'error')) as [MayflyError]
+  expect(error.code).toBe('UNAVAILABLE')
 })
