@@ -15,7 +15,7 @@ import { find, table } from './table.ts'
 export async function runCli(args: readonly string[]): Promise<number> {
   const output = new Output(process.stdout, process.stderr, { isTty: process.stdout.isTTY, columns: () => process.stdout.columns || 80 })
   const stop = stopOnSignals()
-  const json = args.includes('--json')
+  const json = own(args).includes('--json')
   try {
     return await runCommand(args, { output, env: process.env, cwd: process.cwd(), clock: systemClock, random: systemRandom, signal: stop })
   } catch (error) {
@@ -24,6 +24,12 @@ export async function runCli(args: readonly string[]): Promise<number> {
     if (process.env['MAYFLY_TRACE'] !== undefined && error instanceof Error) output.note(String(error.stack))
     return exitCodeOf(error)
   }
+}
+
+/** What is for mayfly: after `--` comes another program's. */
+function own(args: readonly string[]): readonly string[] {
+  const dashes = args.indexOf('--')
+  return dashes < 0 ? args : args.slice(0, dashes)
 }
 
 async function runCommand(args: readonly string[], context: Context): Promise<number> {

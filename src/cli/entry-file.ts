@@ -1,9 +1,7 @@
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
-
 import { MayflyError } from '../core/errors.ts'
 import { formatSelector } from '../core/selector.ts'
 import type { EntryJson } from './entries.ts'
+import { readNamedFile } from './read-file.ts'
 
 /** One entry of a file; what it leaves out stays out, so that an update can tell it from what is empty. */
 export type EntryDraft = { -readonly [Name in keyof EntryJson]?: EntryJson[Name] | undefined }
@@ -13,7 +11,7 @@ export type EntryDraft = { -readonly [Name in keyof EntryJson]?: EntryJson[Name]
  * `-` reads stdin. @throws {MayflyError} INVALID_ARGUMENT naming the entry and the member
  */
 export async function readEntryFile(path: string, cwd: string, stdin: AsyncIterable<Uint8Array | string>): Promise<readonly EntryDraft[]> {
-  const source = path === '-' ? await readAll(stdin) : await readFileOrSay(resolve(cwd, path), path)
+  const source = path === '-' ? await readAll(stdin) : await readNamedFile(path, cwd)
   const content = await parseText(source, path)
   const list = Array.isArray(content) ? content : isRecord(content) ? content['entries'] : undefined
   if (!Array.isArray(list)) throw invalid(path, 'it has no list of entries')
@@ -111,14 +109,6 @@ async function parseText(content: string, path: string): Promise<unknown> {
   } catch (cause) {
     const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : ''
     throw new MayflyError('INVALID_ARGUMENT', `${path}: ${why}`, { cause })
-  }
-}
-
-async function readFileOrSay(path: string, shown: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (cause) {
-    throw new MayflyError('NOT_FOUND', `cannot read ${shown}`, { cause })
   }
 }
 

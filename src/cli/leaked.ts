@@ -1,7 +1,5 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
 
 import { MayflyError } from '../core/errors.ts'
 import { toHex } from '../core/bytes.ts'
@@ -20,6 +18,7 @@ import { usage } from './arguments.ts'
 import { connectServer } from './connection.ts'
 import type { Context } from './context.ts'
 import type { PlaceOptions } from './places.ts'
+import { readNamedFile } from './read-file.ts'
 
 export interface LeakedOptions extends PlaceOptions {
   readonly json: boolean
@@ -34,7 +33,7 @@ export async function revokeLeaked(file: string, options: LeakedOptions, context
   const { output, signal } = context
   if (options['trust-bundle'] !== undefined && options.server === undefined) throw usage('revoke', '--trust-bundle goes with --server')
   if (options['deny-unknown'] && options.server !== undefined) throw usage('revoke', '--deny-unknown is for administrators: over the admin socket, without --server')
-  const key = await readKey(resolve(context.cwd, file))
+  const key = await readKey(file, context.cwd)
   const publicKey = createPublicKey(key).export({ type: 'spki', format: 'der' })
   using server = options.server === undefined ? await connectServer(options, context) : await connectTls(options.server, options, context)
   const { trustDomain } = await server.unary('spire.api.server.bundle.v1.Bundle', 'GetBundle', { outputMask: {} }, { signal })
@@ -55,24 +54,19 @@ export async function revokeLeaked(file: string, options: LeakedOptions, context
   output.line(`the key ${name} is denied; ${credentials} credential${credentials === 1 ? '' : 's'} ended`)
 }
 
-async function readKey(path: string): Promise<KeyObject> {
-  let pem: string
-  try {
-    pem = await readFile(path, 'utf8')
-  } catch {
-    throw new MayflyError('NOT_FOUND', `${path} cannot be read`)
-  }
+async function readKey(file: string, cwd: string): Promise<KeyObject> {
+  const pem = await readNamedFile(file, cwd)
   try {
     return createPrivateKey(pem)
   } catch {
-    throw new MayflyError('CERTIFICATE_INVALID', `${path} holds no private key that can be read`, { hint: 'PEM, not encrypted: openssl pkey -in key.pem takes the password off' }) // the cause is left out: it could quote the key
+    throw new MayflyError('CERTIFICATE_INVALID', `${file} holds no private key that can be read`, { hint: 'PEM, not encrypted: openssl pkey -in key.pem takes the password off' }) // the cause is left out: it could quote the key
   }
 }
 
 /** Without a certificate, as anyone may. Nothing that is sent is secret; whether the answer is the server's own is known only by a bundle. */
 async function connectTls(address: string, options: LeakedOptions, { clock, cwd }: Context): Promise<RpcChannel> {
   const file = options['trust-bundle']
-  const authorities = file === undefined ? undefined : decodeCertificatesPem(await readFile(resolve(cwd, file), 'utf8'))
+  const authorities = file === undefined ? undefined : decodeCertificatesPem(await readNamedFile(file, cwd))
   return RpcChannel.connectTls({
     clock,
     address,

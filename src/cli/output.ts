@@ -17,7 +17,7 @@ export class Output {
   }
 
   line(text = ''): void {
-    this.#out.write(`${text}\n`)
+    this.#out.write(`${printable(text)}\n`)
   }
 
   /** As it is, without a line end: redrawing, PEM. */
@@ -31,7 +31,7 @@ export class Output {
 
   /** On stderr, where it does not mix with a result that is piped on. */
   note(text: string): void {
-    this.#err.write(`${text}\n`)
+    this.#err.write(`${printable(text)}\n`)
   }
 
   /** Redraws one line on stderr where that is a terminal: progress. */
@@ -40,7 +40,8 @@ export class Output {
   }
 
   /** Columns aligned by the longest cell of each, two blanks between; the last is never padded. */
-  table(header: readonly string[], rows: readonly (readonly string[])[]): void {
+  table(header: readonly string[], cells: readonly (readonly string[])[]): void {
+    const rows = cells.map((row) => row.map(printable))
     const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)))
     const format = (row: readonly string[]): string => row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0))).join('  ').trimEnd()
     for (const row of [header, ...rows]) this.line(format(row))
@@ -50,6 +51,12 @@ export class Output {
   facts(pairs: readonly (readonly [name: string, value: string | undefined])[]): void {
     const present = pairs.filter(([, value]) => value !== undefined && value !== '')
     const width = Math.max(0, ...present.map(([name]) => name.length))
-    for (const [name, value] of present) this.line(`${name.padEnd(width)}  ${value ?? ''}`)
+    for (const [name, value] of present) this.line(`${name.padEnd(width)}  ${printable(value ?? '')}`)
   }
+}
+
+/** Names and reasons come from others: what would steer the terminal, or turn the text around, is shown as `\u001b`, which JSON reads as what it was. Line ends and tabs stay. */
+export function printable(text: string): string {
+  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

@@ -30,7 +30,7 @@ export function parseJoinLine(text: string): JoinLine {
   const fields = decode(line.slice(prefix.length))
   const { a: address, t: token, d: domain, p: bundleDigest, ...others } = fields
   if (Object.keys(others).length > 0) throw invalid('it has members of a later version')
-  if (typeof address !== 'string' || !/^(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+):\d{1,5}$/.test(address)) throw invalid('its address is not host:port')
+  if (typeof address !== 'string' || !isAddress(address)) throw invalid('its address is not host:port')
   if (typeof token !== 'string' || !/^[a-zA-Z0-9._-]{16,255}$/.test(token)) throw invalid('its token is not one')
   if (typeof bundleDigest !== 'string' || !/^[0-9a-f]{64}$/.test(bundleDigest)) throw invalid('its bundle digest is not a SHA-256')
   if (typeof domain !== 'string') throw invalid('its trust domain is missing')
@@ -70,4 +70,9 @@ function trustDomainOf(text: string): TrustDomain {
 
 function invalid(why: string): MayflyError {
   return new MayflyError('JOIN_LINE_INVALID', `not a join line: ${why}`, { hint: 'copy the whole line that `mayfly token create` printed' })
+}
+
+/** `host:port` as a join line may have it: a name, an IPv4 address, or an IPv6 address in brackets. */
+export function isAddress(text: string): boolean {
+  return /^(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+):\d{1,5}$/.test(text)
 }

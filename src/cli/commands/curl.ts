@@ -41,7 +41,9 @@ export const command: Command = define({
     const { id } = source.current()
     const allow = options.allow.length > 0 ? oneOf(options.allow.map((item) => parseSpiffeId(item))) : memberOf(trustDomainOf(id))
     const terms: PeerTerms = { allow, revocation: feed, class: wanted }
-    await Promise.race([feed.synced, clock.sleep(3_000, signal)])
+    const known = new AbortController()
+    await Promise.race([feed.synced, clock.sleep(syncWaitMs, AbortSignal.any([signal, known.signal]))])
+    known.abort()
     const response = await ask(url, source, terms, options, signal)
     const peer = peerOf(response.socket)
     const status = response.statusCode ?? 0
@@ -56,6 +58,9 @@ export const command: Command = define({
     return options.fail && status >= 400 ? exitCodes.failed : exitCodes.ok
   },
 })
+
+/** How long the first revocation state is waited for. */
+const syncWaitMs = 3_000
 
 async function ask(url: URL, source: X509Source, terms: PeerTerms, options: { readonly request: string | undefined; readonly header: readonly string[]; readonly body: string | undefined }, signal: AbortSignal): Promise<IncomingMessage> {
   const agent = new SpiffeAgent(source, terms)

@@ -52,7 +52,7 @@ export const command: Command = define({
       if (argument !== undefined) throw usage('revoke', '--leaked names all there is to end')
       const { revokeLeaked } = await import('../leaked.ts')
       await revokeLeaked(options.leaked, options, context)
-      return
+      return exitCodes.ok
     }
     using server = await connectServer(options, context)
     const target = await resolveTarget(argument, options, server, signal)
@@ -61,7 +61,7 @@ export const command: Command = define({
     if (options['dry-run']) {
       if (options.json) output.json({ dryRun: true, ...hitsJson(hits) })
       else for (const line of hitLines(hits, 'would end')) output.line(line)
-      return
+      return exitCodes.ok
     }
     if (!options.json) output.line(`${targetText(target)}: ${hitText(hits)}`)
     if (hits.credentials > 10 && expect === undefined) throw usage('revoke', `${hits.credentials} credentials are many; nothing was done`, `mayfly revoke ${targetOption(target)} --expect ${hits.credentials}`)
@@ -72,7 +72,7 @@ export const command: Command = define({
       return exitCodeAfter(waited)
     }
     output.line(`revoked at ${clockText(done.committedAtMs)}, stream ${done.epoch}/${done.streamSeq}${done.disabled ? `, disabled until: mayfly enable ${targetOption(target)}` : ''}`)
-    if (!options.wait) return
+    if (!options.wait) return exitCodes.ok
     const waited = await waitForReceipts(done, server, context)
     for (const line of waitLines(waited)) output.line(line)
     return exitCodeAfter(waited)

@@ -49,7 +49,7 @@ export const command: Command = define({
     const states = watchSvids(workloadApi, until)
     const wanted = await firstWanted(states, options, context)
 
-    const folder = await mkdtemp(join(process.env['XDG_RUNTIME_DIR'] ?? tmpdir(), 'mayfly-run-')) // mode 0700
+    const folder = await privateFolder()
     const paths = svidPaths(folder)
     try {
       await writeSvid(paths, pemOf(wanted))
@@ -58,6 +58,8 @@ export const command: Command = define({
         env: { ...process.env, SPIFFE_ENDPOINT_SOCKET: `unix://${places.workloadSocket}`, MAYFLY_SVID_FILE: paths.svid, MAYFLY_KEY_FILE: paths.key, MAYFLY_BUNDLE_FILE: paths.bundle },
       })
       for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGCONT', 'SIGWINCH'] as const) {
+        // From here on signals are the program's: while it lives its identity is kept, and its key is not left behind.
+        process.removeAllListeners(name)
         process.on(name, () => {
           // a Ctrl-C at the terminal has reached the program already
           if (name !== 'SIGINT' || !process.stdin.isTTY) child.kill(name)
@@ -79,6 +81,19 @@ export const command: Command = define({
     }
   },
 })
+
+/** Of mode 0700; in memory where this user has a folder there, which XDG_RUNTIME_DIR may name without it being so, as after su. */
+async function privateFolder(): Promise<string> {
+  const runtime = process.env['XDG_RUNTIME_DIR']
+  if (runtime !== undefined && runtime !== '') {
+    try {
+      return await mkdtemp(join(runtime, 'mayfly-run-'))
+    } catch {
+      // not there, or not this user's
+    }
+  }
+  return await mkdtemp(join(tmpdir(), 'mayfly-run-'))
+}
 
 /** The identity asked for, from the first answer. @throws {MayflyError} NO_IDENTITY, with the one command that mends it */
 async function firstWanted(states: AsyncGenerator<readonly FetchedSvid[]>, options: PlaceOptions & { readonly as: string | undefined }, context: Context): Promise<FetchedSvid> {

@@ -8,6 +8,7 @@ import { connectAgent, connectServer } from '../connection.ts'
 import type { Context } from '../context.ts'
 import { exitCodes } from '../exit-code.ts'
 import type { PlaceOptions } from '../places.ts'
+import { count } from '../verifiers.ts'
 import { whenText } from '../when.ts'
 
 export const command: Command = define({
@@ -75,7 +76,7 @@ function printAgent({ output }: Context, status: AgentStatus, nowMs: number): vo
     ['own SVID', `ends ${whenText(status.svidNotAfterMs, nowMs)}`],
     ['entries', String(status.entries)],
     ['binding', status.bindingTier],
-    ['revocations', `stream ${status.epoch}/${status.streamSeq}, heard ${formatDuration(status.revocationAgeMs)} ago, ${status.verifiers} verifiers`],
+    ['revocations', `stream ${status.epoch}/${status.streamSeq}, ${status.revocationAgeMs < 0 ? 'not heard of yet' : `heard ${formatDuration(status.revocationAgeMs)} ago`}, ${count(status.verifiers, 'verifier')}`],
     ['workloads', status.workloadSocket],
     ['work', `${megabytes(status.rssBytes)} resident`],
   ])

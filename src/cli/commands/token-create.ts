@@ -1,5 +1,6 @@
-import { agentNameOf, formatJoinLine } from '../../core/join-line.ts'
+import { agentNameOf, formatJoinLine, isAddress } from '../../core/join-line.ts'
 import { parseTrustDomain, spiffeIdOf } from '../../core/spiffe-id.ts'
+import { usage } from '../arguments.ts'
 import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectServer } from '../connection.ts'
@@ -20,6 +21,7 @@ export const command: Command = define({
   examples: ['mayfly token create', 'mayfly token create --ttl 1h --address mayfly.internal:8081', 'ssh node7 mayfly agent run --join "$(mayfly token create)"'],
   async run({ options }, context) {
     const { output, signal, clock } = context
+    if (options.address !== undefined && !isAddress(options.address)) throw usage('token create', `${JSON.stringify(options.address)} is not host:port`)
     using server = await connectServer(options, context)
     const { agentAddress, trustDomain, bundleDigest } = await server.unary('mayfly.v1.Status', 'Get', {}, { signal })
     const aliasId = options.id === undefined ? undefined : await typedId(options.id, server, signal)

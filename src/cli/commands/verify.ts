@@ -1,6 +1,3 @@
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
-
 import { trustDomainId, trustDomainOf } from '../../core/spiffe-id.ts'
 import { svidOf } from '../../verify/leaf.ts'
 import { parseCertificate } from '../../x509/certificate.ts'
@@ -9,6 +6,7 @@ import { define, dataFolder } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectWorkloadApi } from '../connection.ts'
 import { exitCodes } from '../exit-code.ts'
+import { readNamedFile } from '../read-file.ts'
 import { timeText, whenText } from '../when.ts'
 
 export const command: Command = define({
@@ -27,7 +25,7 @@ export const command: Command = define({
   examples: ['mayfly verify svid.pem', 'mayfly verify peer.pem --allow spiffe://example.org/web --class strict', 'mayfly verify svid.pem --json'],
   async run({ options, positionals: [file = ''] }, context) {
     const { output, signal, cwd, clock } = context
-    const chain = decodeCertificatesPem(await readFile(resolve(cwd, file), 'utf8'))
+    const chain = decodeCertificatesPem(await readNamedFile(file, cwd))
     const allow = options.allow.length > 0 ? options.allow : [ownTrustDomain(chain)]
     using agent = await connectWorkloadApi(options, context)
     const answer = await agent.unary('mayfly.v1.Verifier', 'Check', { chain: chain.map((der) => Buffer.from(der)), class: options.class ?? 'standard', allow: [...allow] }, { signal })
