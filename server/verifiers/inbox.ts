@@ -10,59 +10,104 @@ export interface Arrived<Wire> {
   readonly arrivedBootMs: number
 }
 
-type RegistrationWire = WireReport & { readonly svidChain: readonly Uint8Array[] }
+export type WireRegistration = WireReport & { readonly svidChain: readonly Uint8Array[] }
 
-const maxEach = 20_000
-const maxUses = 1_000
+export type Waiting =
+  | { readonly kind: 'registration'; readonly arrived: Arrived<WireRegistration> }
+  | { readonly kind: 'report'; readonly arrived: Arrived<WireReport> & { readonly instance: string } }
+
+/** What one agent brought and is not checked yet; by instance, which is read from the unchecked body. */
+interface Box {
+  readonly registrations: Map<string, Arrived<WireRegistration>>
+  readonly receipts: Map<string, Arrived<WireReport>>
+  readonly uses: Arrived<WireReport>[]
+}
+
+const maxReports = 20_000
+const maxOfAgent = 5_000
+const maxUsesOfAgent = 500
+/** The longest body is 500 uses of 37 bytes; a chain is bounded as agents bound it. */
+const maxBodyBytes = 20_000
+const maxSignatureBytes = 1_024
+const maxChainBytes = 16_384
 
 /**
- * Reports that wait to be checked, bounded: of each agent's each instance the newest registration and the newest receipt, and so many reports of uses. The instance is
- * read from the unchecked body, so it is kept by agent: one agent cannot push out what another brought.
+ * Reports that wait to be checked, bounded: of each agent's each instance the newest registration and the newest receipt, and so many reports of uses. Agents take turns, so
+ * that one that brings much, or brings what is of no use, holds up nobody but itself; and none can touch what another brought.
  */
 export class Inbox {
-  readonly #registrations = new Map<string, Arrived<RegistrationWire>>()
-  readonly #receipts = new Map<string, Arrived<WireReport>>()
-  #uses: Arrived<WireReport>[] = []
+  /** By agent, the one whose turn is next first; those with nothing are left out. */
+  readonly #boxes = new Map<SpiffeId, Box>()
+  #size = 0
 
   get size(): number {
-    return this.#registrations.size + this.#receipts.size + this.#uses.length
+    return this.#size
   }
 
-  register(arrived: Arrived<RegistrationWire>): void {
-    keep(this.#registrations, arrived)
+  register(arrived: Arrived<WireRegistration>): void {
+    const { wire, agentId } = arrived
+    const chainBytes = wire.svidChain.reduce((sum, { length }) => sum + length, 0)
+    if (!fits(wire) || chainBytes > maxChainBytes) return
+    this.#keep(this.#boxOf(agentId).registrations, { ...arrived, wire: { ...copyOf(wire), svidChain: wire.svidChain.map((der) => Uint8Array.from(der)) } })
   }
 
-  /** The delay is that of the first that waits: a newer one has all that it had. */
+  /** In place of one of the same instance that waits: the newer one has all that the older had. */
   receipt(arrived: Arrived<WireReport>): void {
-    keep(this.#receipts, arrived)
+    if (fits(arrived.wire)) this.#keep(this.#boxOf(arrived.agentId).receipts, { ...arrived, wire: copyOf(arrived.wire) })
   }
 
   uses(arrived: Arrived<WireReport>): void {
-    if (this.#uses.length < maxUses) this.#uses.push(arrived)
+    if (!fits(arrived.wire) || this.#size >= maxReports) return
+    const { uses } = this.#boxOf(arrived.agentId)
+    if (uses.length >= maxUsesOfAgent) return
+    uses.push({ ...arrived, wire: copyOf(arrived.wire) })
+    this.#size++
   }
 
-  /** Registrations first: what they sign is checked with them. */
-  next(): { readonly kind: 'registration'; readonly arrived: Arrived<RegistrationWire> } | { readonly kind: 'report'; readonly arrived: Arrived<WireReport> & { readonly instance: string } } | undefined {
-    const registration = shift(this.#registrations)
-    if (registration !== undefined) return { kind: 'registration', arrived: registration }
-    const report = shift(this.#receipts) ?? this.#uses.shift()
-    return report === undefined ? undefined : { kind: 'report', arrived: { ...report, instance: instanceOf(report.wire.body) } }
+  /** Of the agent whose turn it is; registrations first, for what they sign is checked with them. */
+  next(): Waiting | undefined {
+    for (const [agentId, box] of this.#boxes) {
+      const waiting = takeFrom(box)
+      this.#boxes.delete(agentId)
+      if (waiting === undefined) continue
+      this.#boxes.set(agentId, box)
+      this.#size--
+      return waiting
+    }
+    return undefined
   }
 
-  /** Of a verifier that left. */
-  forget(instance: string): void {
-    for (const waiting of [this.#registrations, this.#receipts]) for (const [name, { wire }] of waiting) if (instanceOf(wire.body) === instance) waiting.delete(name)
+  /** A verifier left, says the agent that brought its reports. */
+  forget(instance: string, agentId: SpiffeId): void {
+    const box = this.#boxes.get(agentId)
+    for (const waiting of [box?.registrations, box?.receipts]) if (waiting?.delete(instance) === true) this.#size--
+  }
+
+  #keep<Wire extends WireReport>(waiting: Map<string, Arrived<Wire>>, arrived: Arrived<Wire>): void {
+    const instance = instanceOf(arrived.wire.body)
+    const isNew = !waiting.has(instance)
+    if (isNew && (waiting.size >= maxOfAgent || this.#size >= maxReports)) return
+    waiting.set(instance, arrived)
+    if (isNew) this.#size++
+  }
+
+  #boxOf(agentId: SpiffeId): Box {
+    const box = this.#boxes.get(agentId) ?? { registrations: new Map(), receipts: new Map(), uses: [] }
+    this.#boxes.set(agentId, box)
+    return box
   }
 }
 
-function keep<Wire extends WireReport>(waiting: Map<string, Arrived<Wire>>, arrived: Arrived<Wire>): void {
-  const name = `${arrived.agentId} ${instanceOf(arrived.wire.body)}`
-  if (waiting.size < maxEach || waiting.has(name)) waiting.set(name, arrived)
+function takeFrom({ registrations, receipts, uses }: Box): Waiting | undefined {
+  const registration = shift(registrations)
+  if (registration !== undefined) return { kind: 'registration', arrived: registration }
+  const report = shift(receipts) ?? uses.shift()
+  return report === undefined ? undefined : { kind: 'report', arrived: { ...report, instance: instanceOf(report.wire.body) } }
 }
 
 function shift<Wire>(waiting: Map<string, Arrived<Wire>>): Arrived<Wire> | undefined {
-  for (const [name, arrived] of waiting) {
-    waiting.delete(name)
+  for (const [instance, arrived] of waiting) {
+    waiting.delete(instance)
     return arrived
   }
   return undefined
@@ -71,4 +116,13 @@ function shift<Wire>(waiting: Map<string, Arrived<Wire>>): Arrived<Wire> | undef
 /** Where every body has it, after kind and version. */
 function instanceOf(body: Uint8Array): string {
   return toHex(body.subarray(2, 2 + instanceBytes))
+}
+
+function fits({ body, signature }: WireReport): boolean {
+  return body.length <= maxBodyBytes && signature.length <= maxSignatureBytes
+}
+
+/** The bytes came as views of a whole message, which would stay as long as they do. */
+function copyOf({ body, signature }: WireReport): WireReport {
+  return { body: Uint8Array.from(body), signature: Uint8Array.from(signature) }
 }

@@ -5,12 +5,13 @@ import type { StreamHead } from '../../src/core/revocation/follower.ts'
 import type { SpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
+import { Quota } from '../../src/rpc/quota.ts'
 import type { Store } from '../store/port.ts'
 import { checkRegistration, checkReport, isEnded, type VerifierCheckDeps, type WireReport } from './check.ts'
 import { Spread } from './spread.ts'
 import { UseLedger } from './use-ledger.ts'
 import type { Verifier } from './verifier.ts'
-import { Inbox, type Arrived } from './inbox.ts'
+import { Inbox, type Arrived, type WireRegistration } from './inbox.ts'
 import { VerifierRecords } from './records.ts'
 
 export interface VerifierRegistryDeps extends VerifierCheckDeps {
@@ -23,6 +24,8 @@ export interface VerifierRegistryDeps extends VerifierCheckDeps {
 
 const maxVerifiers = 20_000
 const maxPerAgent = 5_000
+/** New ones of one agent, each a record of the journal: a machine may start with as many as it can have, and not start over and over. */
+const newTerms = { perSecond: 20, burst: maxPerAgent }
 /** One that was not heard for so long is forgotten. */
 const forgetAfterMs = 600_000
 const lookEveryMs = 30_000
@@ -43,6 +46,7 @@ export class VerifierRegistry implements AsyncDisposable {
   readonly #unregistered = new Map<SpiffeId, number>()
   readonly #perAgent = new Map<SpiffeId, number>()
   readonly #inbox = new Inbox()
+  readonly #newQuota: Quota
   readonly #records: VerifierRecords
   readonly #uses: UseLedger
   readonly #listeners = new Set<() => void>()
@@ -57,6 +61,7 @@ export class VerifierRegistry implements AsyncDisposable {
   private constructor(deps: VerifierRegistryDeps) {
     this.#deps = deps
     this.spread = new Spread(deps.clock)
+    this.#newQuota = new Quota(deps.clock, newTerms)
     this.#records = new VerifierRecords(deps)
     this.#uses = new UseLedger(deps)
     this.#subscription = deps.store.journal.onCommit((commit) => this.spread.committed(commit))
@@ -137,7 +142,7 @@ export class VerifierRegistry implements AsyncDisposable {
     }
   }
 
-  #register({ agentId, wire, arrivedBootMs }: Arrived<WireReport & { readonly svidChain: readonly Uint8Array[] }>): void {
+  #register({ agentId, wire, arrivedBootMs }: Arrived<WireRegistration>): void {
     const { clock } = this.#deps
     const checked = checkRegistration(wire, this.#deps)
     if (checked.kind === 'refused') return this.#refuse(agentId, checked.why)
@@ -148,6 +153,7 @@ export class VerifierRegistry implements AsyncDisposable {
     if (known !== undefined && !known.unsigned && known.registered.spiffeId !== spiffeId) return this.#refuse(agentId, 'its instance is another identity\'s')
     if (known !== undefined && registration.number <= known.number) return // sent again over a new connection, or an old one replayed
     if (known === undefined && (this.#verifiers.size >= maxVerifiers || (this.#perAgent.get(agentId) ?? 0) >= maxPerAgent)) return this.#refuse(agentId, 'there are too many verifiers')
+    if (known === undefined && !this.#mayBringNew(agentId)) return this.#refuse(agentId, 'its agent brings too many new verifiers at once')
     const registered = {
       instance,
       spiffeId,
@@ -160,6 +166,15 @@ export class VerifierRegistry implements AsyncDisposable {
     if (known !== undefined) this.#drop(known)
     this.#put({ registered, key: checked.kind === 'signed' ? checked.by : undefined, unsigned: spiffeId === undefined, number: registration.number, epoch, seq, receiptAtMs, stateDiffers, heardBootMs: arrivedBootMs })
     if (spiffeId !== undefined) this.#records.registered({ ...registered, spiffeId }, known?.registered)
+  }
+
+  #mayBringNew(agentId: SpiffeId): boolean {
+    try {
+      this.#newQuota.take(agentId, 1)
+      return true
+    } catch {
+      return false // LIMIT_EXCEEDED, the one failure it has
+    }
   }
 
   #report({ agentId, wire, arrivedBootMs, instance }: Arrived<WireReport> & { readonly instance: string }): void {
@@ -204,7 +219,7 @@ export class VerifierRegistry implements AsyncDisposable {
 
   /** Only the agent that relays for it can say that it left. */
   #leave(instance: string, agentId: SpiffeId): void {
-    this.#inbox.forget(instance)
+    this.#inbox.forget(instance, agentId)
     const verifier = this.#verifiers.get(instance)
     if (verifier?.registered.agentId !== agentId) return
     this.#drop(verifier)

@@ -253,6 +253,23 @@ describe('registrations', () => {
   })
 })
 
+test('an agent whose verifiers come and go without end cannot fill the journal with them', async () => {
+  const instances = (from: number, count: number): TestVerifier[] => Array.from({ length: count }, (_, at) => {
+    const verifier = new TestVerifier(0)
+    verifier.instance.set([(from + at) >> 8, (from + at) & 255])
+    return verifier
+  })
+  for (const from of [0, 4_000]) {
+    const verifiers = instances(from, 4_000)
+    registry.receive(agent, { registrations: verifiers.flatMap((verifier) => verifier.registration({ chain: [] }).registrations ?? []), receipts: [], uses: [], left: [], unregistered: 0 })
+    await clock.advance(1_000)
+    if (from === 0) await receive({ left: verifiers.map(({ instance }) => Buffer.from(instance)) })
+  }
+  expect(registry.all.length).toBeGreaterThanOrEqual(1_000)
+  expect(registry.all.length).toBeLessThan(1_200)
+  expect(log.facts.at(-1)).toMatchObject({ event: 'verifier.refused', why: 'its agent brings too many new verifiers at once' })
+})
+
 describe('ten thousand reports at once', () => {
   test('are checked a slice at a time: others have the thread in between, and only the newest of each verifier is', async () => {
     const verifiers = Array.from({ length: 200 }, (_, seed) => new TestVerifier(seed))
