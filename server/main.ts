@@ -15,15 +15,24 @@ async function main(args: readonly string[]): Promise<number> {
   const cache = join(config.dataDir, 'cache')
   enableCompileCache(cache)
   process.env['NODE_COMPILE_CACHE'] ??= cache // for the worker threads, which look there when they start
-  const [{ Server }, { pino }, { clockWith }, { readBootMs }, { systemRandom }, files, { runCommand }, { FileLock }, { peerCredentials }, { stopOnSignals }, { trimHeapWhenIdle }] = await Promise.all([
-    import('./server.ts'),
-    import('pino'),
+  const [{ begin }, { clockWith }, { readBootMs }, files, { FileLock }] = await Promise.all([
+    import('./beginning.ts'),
     import('../src/system/clock.ts'),
     import('../src/system/linux/boottime.ts'),
-    import('../src/system/random.ts'),
     import('../src/system/files.ts'),
-    import('../src/system/run-command.ts'),
     import('../src/system/file-lock.ts'),
+  ])
+  const clock = clockWith(readBootMs)
+  const lock = async (path: string): Promise<AsyncDisposable> => {
+    const held = FileLock.acquire(`${path}.lock`)
+    return { [Symbol.asyncDispose]: async () => held[Symbol.dispose]() }
+  }
+  const begun = begin(config, { clock, files, lock })
+  const [{ Server }, { pino }, { systemRandom }, { runCommand }, { peerCredentials }, { stopOnSignals }, { trimHeapWhenIdle }] = await Promise.all([
+    import('./server.ts'),
+    import('pino'),
+    import('../src/system/random.ts'),
+    import('../src/system/run-command.ts'),
     import('../src/system/linux/peer-credentials.ts'),
     import('../src/system/signals.ts'),
     import('../src/system/heap.ts'),
@@ -31,7 +40,7 @@ async function main(args: readonly string[]): Promise<number> {
   using stop = stopOnSignals()
   const logger = pino({ level: config.logLevel, base: { pid: process.pid }, serializers: { error: pino.stdSerializers.err } }, pino.destination({ dest: 2, sync: true }))
   await using server = await Server.start(config, {
-    clock: clockWith(readBootMs),
+    clock,
     random: systemRandom,
     log: {
       debug: (fact, text) => logger.debug(fact, text),
@@ -41,10 +50,8 @@ async function main(args: readonly string[]): Promise<number> {
     },
     files,
     runCommand,
-    lock: async (path) => {
-      const lock = FileLock.acquire(`${path}.lock`)
-      return { [Symbol.asyncDispose]: async () => lock[Symbol.dispose]() }
-    },
+    lock,
+    begun,
     peerCredentials,
     ownUid: process.geteuid?.() ?? -1,
     rssBytes: () => process.memoryUsage.rss(),

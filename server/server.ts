@@ -1,17 +1,14 @@
-import { existsSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { formatAddress } from '../src/config/fields.ts'
 import { toHex } from '../src/core/bytes.ts'
 import { serverIdOf } from '../src/core/spiffe-id.ts'
-import type { Clock } from '../src/ports/clock.ts'
 import type { Logger } from '../src/ports/logger.ts'
 import type { Random } from '../src/ports/random.ts'
 import { listenTls } from '../src/rpc/listen-tls.ts'
 import { listenUnix } from '../src/rpc/listen-unix.ts'
 import { RpcServer } from '../src/rpc/server.ts'
 import { BundleSet } from '../src/verify/bundle-set.ts'
-import { SlowPath } from '../src/x509/peculiar/slow-path.ts'
 import { Connections, standingOf } from './api/connections.ts'
 import type { Caller } from './api/caller.ts'
 import { CrlBridge } from './crl/crl-bridge.ts'
@@ -26,8 +23,9 @@ import { DiskKeyStore, MemoryKeyStore } from './ca/key-store.ts'
 import type { KeyFiles } from './ca/key-store.ts'
 import { IssuancePipeline } from './ca/pipeline.ts'
 import { loadProfiles } from './ca/profiles.ts'
-import { SignerPool } from './ca/signer-pool.ts'
 import { StreamKeyCertifier } from './ca/stream-signer.ts'
+import { begin } from './beginning.ts'
+import type { Beginning, BeginningDeps } from './beginning.ts'
 import type { ServerConfig } from './config.ts'
 import { Maintenance } from './maintenance.ts'
 import { Acknowledgements } from './registry/acknowledgements.ts'
@@ -38,25 +36,21 @@ import { ServerSvid } from './server-svid.ts'
 import { addServices } from './services.ts'
 import type { Store } from './store/port.ts'
 import { VerifierRegistry } from './verifiers/registry.ts'
-import { openSqliteStore } from './store/sqlite/open.ts'
 
 /** The outside world: the mains give the real one. */
-export interface ServerDeps {
-  readonly clock: Clock
+export interface ServerDeps extends BeginningDeps {
   readonly random: Random
   readonly log: Logger
   readonly files: KeyFiles & CrlFilesDeps['files']
   /** Runs the reload command of the lists of revoked certificates. */
   readonly runCommand: CrlFilesDeps['run']
-  /** Takes the store for this process. @throws STORE_LOCKED */
-  readonly lock: (path: string) => Promise<AsyncDisposable>
   /** Who connected to an accepted Unix socket. */
   readonly peerCredentials: (socket: Socket) => { readonly uid: number; readonly pid: number }
   readonly ownUid: number
   readonly rssBytes: () => number
   readonly version: string
-  /** For tests that hold the store in their own hands. */
-  readonly openStore?: (path: string) => Promise<Store>
+  /** What was begun for this server already. */
+  readonly begun?: Beginning
 }
 
 const refreshHintSeconds = 300
@@ -89,12 +83,10 @@ export class Server implements AsyncDisposable {
     await using starting = new AsyncDisposableStack()
 
     const profiles = loadProfiles()
-    await files.privateDirectory(config.dataDir)
-    const slowPath = starting.use(new SlowPath(clock))
-    if (!existsSync(databasePath(config))) slowPath.warm()
-    const pool = starting.use(new SignerPool())
-    pool.warm()
-    const store = starting.use(await openStore(config, deps, startedAtMs))
+    const begun = deps.begun ?? begin(config, deps)
+    const slowPath = starting.use(begun.slowPath)
+    const pool = starting.use(begun.pool)
+    const store = starting.use(await begun.store)
     const [abandoned, registry, keys] = await Promise.all([
       store.credentials.abandonUnreleased(startedAtMs),
       Registry.start({ store, clock, log }),
@@ -238,15 +230,6 @@ async function startBridge({ crl }: ServerConfig, { clock, log, files }: ServerD
 async function publishCrls({ crl }: ServerConfig, { clock, log, files, runCommand }: ServerDeps, crls: LazyCrls, starting: AsyncDisposableStack): Promise<string | undefined> {
   if (crl.directory !== undefined) starting.use(await CrlFiles.start({ directory: crl.directory, reload: crl.reload }, await crls.bridge(), { files, run: runCommand, clock, log }))
   return crl.listen === undefined ? undefined : starting.use(await CrlHttp.start(crl.listen, await crls.bridge())).address
-}
-
-function databasePath(config: ServerConfig): string {
-  return join(config.dataDir, 'mayfly.db')
-}
-
-async function openStore(config: ServerConfig, deps: ServerDeps, nowMs: number): Promise<Store> {
-  const path = databasePath(config)
-  return deps.openStore === undefined ? await openSqliteStore({ path, trustDomain: config.trustDomain, nowMs }, { lock: deps.lock }) : await deps.openStore(path)
 }
 
 function drained(stack: AsyncDisposableStack, rpc: RpcServer<Caller>, drainMs: number): RpcServer<Caller> {
