@@ -110,7 +110,7 @@ export class StreamFollower {
     const measured = this.#clock.at(time)
     const signerMs = measured?.mostMs ?? time.nowMs
     const skewMs = measured === undefined ? 0 : measured.leastMs > time.nowMs ? measured.leastMs - time.nowMs : Math.min(0, measured.mostMs - time.nowMs)
-    return { ageMs: Math.max(0, signerMs - signedAtMs, time.bootMs - receivedBootMs), aheadMs: Math.max(0, signedAtMs - signerMs, skewMs), behindMs: Math.max(0, -skewMs) }
+    return { ageMs: Math.max(0, signerMs - signedAtMs, time.bootMs - receivedBootMs), aheadMs: Math.max(0, signedAtMs - signerMs, skewMs), behindMs: Math.max(0, -skewMs), ...(this.#clock.isWithheld(time) ? { unmeasured: true as const } : {}) }
   }
 
   #accept(frame: DecodedFrame, time: ReaderTime): FrameOutcome {

@@ -13,6 +13,8 @@ export interface Freshness {
   readonly aheadMs: number
   /** How far the signer's clock is behind this one at least; 0 when it is not, or was not measured. */
   readonly behindMs: number
+  /** The reader asks for the signer's clock and gets no answer: its age is told by its own clock, which may be wrong. */
+  readonly unmeasured?: true
 }
 
 /** How old a verifier's state may be (design 6). `available`: any age, and the verdict says that it is stale. */
@@ -23,9 +25,10 @@ export const stalenessLimitMs: Readonly<Record<StalenessClass, number>> = { stri
 /** Clocks of signer and reader may differ by this much; more is not fresh. */
 export const clockSkewLimitMs = 1_000
 
-/** Whether a state of this freshness is within the limit; nothing received is not, and neither is one that is measured by clocks which differ. */
+/** Whether a state of this freshness is within the limit; nothing received is not, and neither is one that is measured by clocks which differ; for `strict`, nor one whose clock is not measured though that was asked for. */
 export function isWithin(freshness: Freshness | undefined, limit: StalenessClass): boolean {
-  return freshness !== undefined && freshness.ageMs <= stalenessLimitMs[limit] && skewOf(freshness) === undefined
+  if (freshness === undefined || (limit === 'strict' && freshness.unmeasured === true)) return false
+  return freshness.ageMs <= stalenessLimitMs[limit] && skewOf(freshness) === undefined
 }
 
 /** By how much the signer's clock is surely ahead (or behind, when negative), if that is more than {@link clockSkewLimitMs}. */

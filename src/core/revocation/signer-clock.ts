@@ -18,11 +18,14 @@ export const measurementLifeMs = 300_000
  */
 export class SignerClock {
   #asked: { readonly nonce: Uint8Array; readonly bootMs: number } | undefined
+  /** When the first request was sent that nobody has answered since. */
+  #unansweredBootMs: number | undefined
   #measured: { readonly signedAtMs: number; readonly sentBootMs: number; readonly receivedBootMs: number } | undefined
 
   /** @param nonce of the request that is sent now; only the newest is waited for */
   asks(nonce: Uint8Array, bootMs: number): void {
     this.#asked = { nonce, bootMs }
+    this.#unansweredBootMs ??= bootMs
   }
 
   /** Takes a signed answer. False when it is none to the request, or came too late. */
@@ -31,8 +34,14 @@ export class SignerClock {
     if (asked === undefined || !nonces.some((nonce) => equalBytes(nonce, asked.nonce))) return false
     this.#asked = undefined
     if (bootMs - asked.bootMs > longestAnswerMs) return false
+    this.#unansweredBootMs = undefined
     this.#measured = { signedAtMs, sentBootMs: asked.bootMs, receivedBootMs: bootMs }
     return true
+  }
+
+  /** Whether the reader asks, is not answered in time, and no earlier measurement serves: whoever passes the stream on may be holding the answers back. */
+  isWithheld(time: ReaderTime): boolean {
+    return this.at(time) === undefined && this.#unansweredBootMs !== undefined && time.bootMs - this.#unansweredBootMs > longestAnswerMs
   }
 
   /** The signer's time now; unset when it was not measured of late. */

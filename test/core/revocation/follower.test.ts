@@ -252,6 +252,29 @@ describe('freshness', () => {
     expect(follower.freshness(at(t0 + 306_001))?.aheadMs).toBe(0)
   })
 
+  test('when measurements are asked for and held back, strict refuses after five seconds, until one is answered; an earlier one serves for five minutes', () => {
+    const stream = streamOf(1)
+    const follower = followerAt(stream, 1)
+    const nonce = new Uint8Array(16).fill(9)
+    const beat = (ms: number): void => void follower.receive(stream.heartbeat(1, t0 + ms), at(t0 + ms))
+    const fresh = (ms: number) => [isWithin(follower.freshness(at(t0 + ms)), 'strict'), isWithin(follower.freshness(at(t0 + ms)), 'standard')]
+    beat(1_000)
+    expect(fresh(1_000)).toEqual([true, true])
+    follower.asksTime(nonce, at(t0 + 1_000))
+    beat(6_000)
+    expect(fresh(6_000)).toEqual([true, true])
+    follower.asksTime(nonce, at(t0 + 6_000))
+    beat(6_001)
+    expect(fresh(6_001)).toEqual([false, true])
+    follower.receive(stream.time([nonce], t0 + 6_002), at(t0 + 6_002))
+    expect(fresh(6_002)).toEqual([true, true])
+    follower.asksTime(nonce, at(t0 + 60_000))
+    beat(306_000)
+    expect(fresh(306_000)).toEqual([true, true])
+    beat(306_003)
+    expect(fresh(306_003)).toEqual([false, true])
+  })
+
   test('property: whoever delays the nonce, the answer or the frames makes a reader staler and never fresher', () => {
     const delay = fc.integer({ min: 0, max: 8_000 })
     fc.assert(
