@@ -8,6 +8,7 @@ import { serialBytes } from '../../src/core/serial.ts'
 import type { SpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
+import type { Random } from '../../src/ports/random.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
 import type { Acknowledgements } from '../registry/acknowledgements.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -36,9 +37,11 @@ export interface SyncServiceDeps {
   readonly revocations: ServedStream
   readonly verifiers: Pick<VerifierRegistry, 'receive' | 'agentLeft'>
   readonly clock: Clock
+  readonly random: Random
   readonly log: Logger
 }
 
+const renewalsPerSecond = 100
 const maxPartEntries = 500
 const maxPartBytes = 1_000_000
 const maxReportedSerials = 10_000
@@ -62,7 +65,7 @@ async function* connect(requests: AsyncIterable<AgentMessage__Output>, agentId: 
     await versions.record(agentId, hello.agentVersion)
     yield* merge([
       bundles(deps.bundles, over),
-      renewals(signedBy, deps.bundles, over),
+      renewals(signedBy, over, deps),
       entries(subscription, wakeup, over, registry),
       revocations(positionFromWire(hello.position), over, deps),
       answers({ [Symbol.asyncIterator]: () => messages }, agentId, deps),
@@ -130,14 +133,20 @@ async function* bundles(source: BundleSource, signal: AbortSignal): AsyncGenerat
   }
 }
 
-/** Asks the agent to renew its own SVID, once another authority can sign, when one above it is tainted. */
-async function* renewals(signedBy: readonly string[], source: BundleSource, signal: AbortSignal): AsyncGenerator<ServerMessage> {
+/**
+ * Asks the agent to renew its own SVID, once another authority can sign, when one above it is tainted. Each then connects again: many agents are asked
+ * one after another, at a rate that handshakes can bear.
+ */
+async function* renewals(signedBy: readonly string[], signal: AbortSignal, { bundles: source, registry, clock, random }: SyncServiceDeps): AsyncGenerator<ServerMessage> {
   const wakeup = new Wakeup()
   const following = source.onChange(() => wakeup.wake())
   try {
     while (!signal.aborted) {
       const isTainted = source.all().some(({ id, state }) => state === 'tainted' && signedBy.includes(id))
       if (isTainted && source.all().some(({ state }) => state === 'active')) {
+        const [part = 0] = random.bytes(1)
+        await clock.sleep((part / 255) * (registry.subscribers.connected / renewalsPerSecond) * 1_000, signal).catch(() => undefined) // the agent has gone
+        if (signal.aborted) return
         yield { renew: { reason: 'the authority that signed the SVID of this agent is tainted' } }
         return
       }

@@ -156,6 +156,8 @@ http { access_log off; client_body_temp_path ${home}/b; proxy_temp_path ${home}/
       await until(async () => (await status(bad)) === 400)
       expect(systemClock.nowMs() - revokedAtMs).toBeLessThan(10_000)
       expect(await status(good)).toBe(200)
+      const session = await sessionOf(port, good)
+      expect((await sessionOf(port, good, session.session)).reused).toBe(false) // cache and tickets are off
     } finally {
       child.kill('SIGQUIT')
       await new Promise((resolve) => child.once('close', resolve))
@@ -179,6 +181,16 @@ http { access_log off; client_body_temp_path ${home}/b; proxy_temp_path ${home}/
     const { svid } = await product.admin.unary('spire.api.server.svid.v1.SVID', 'MintX509SVID', { csr, ttl: 600 })
     const chain = svid?.certChain ?? []
     return { cert: encodeCertificatesPem(chain), key: key.toPem(), serial: toHex(parseCertificate(chain[0] ?? new Uint8Array(0)).serial).padStart(34, '0') }
+  }
+
+  /** Of a finished request over TLS 1.2, offering a session where one is given. */
+  async function sessionOf(port: number, who: Minted, session?: Buffer): Promise<{ readonly session: Buffer | undefined; readonly reused: boolean }> {
+    return new Promise((resolve, reject) => {
+      const socket: TLSSocket = connect({ host: '127.0.0.1', port, cert: who.cert, key: who.key, rejectUnauthorized: false, maxVersion: 'TLSv1.2', ...(session === undefined ? {} : { session }) }, () => socket.write('GET / HTTP/1.0\r\n\r\n'))
+      socket.on('data', () => undefined)
+      socket.once('end', () => resolve({ session: socket.getSession(), reused: socket.isSessionReused() }))
+      socket.once('error', reject)
+    })
   }
 
   async function revoke({ serial }: Minted): Promise<void> {
