@@ -8,8 +8,9 @@ const config: ViteUserConfig = defineConfig({
     pool: 'forks',
     // Threads and processes that tests start need not strip and compile the same files again.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/compile') },
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    // Tests wait for events; what never comes is a failure also on a machine that is several times slower.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 })
 
