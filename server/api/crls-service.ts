@@ -12,14 +12,28 @@ export interface CrlsServiceDeps {
 }
 
 /** All lists together; what is longer would take the whole X.509 response beyond what gRPC clients accept. */
-export const maxCrlSetBytes = 262_144
+const maxCrlSetBytes = 262_144
 
 /** `mayfly.v1.Crls`: what agents hand to workloads whose entries ask. */
 export function crlsService(deps: CrlsServiceDeps): Handlers<'mayfly.v1.Crls', Caller> {
-  return { Watch: (_, { signal }) => watch(deps, signal) }
+  const messages = new WeakMap<readonly PublishedCrl[], CrlSet>()
+  const messageOf = (crls: readonly PublishedCrl[]): CrlSet => {
+    const message = messages.get(crls) ?? toWire(crls, deps.log)
+    messages.set(crls, message)
+    return message
+  }
+  return { Watch: (_, { signal }) => watch(deps, messageOf, signal) }
 }
 
-async function* watch({ crls, log }: CrlsServiceDeps, signal: AbortSignal): AsyncGenerator<CrlSet, void, undefined> {
+/** Made once for all who watch. */
+function toWire(crls: readonly PublishedCrl[], log: Logger): CrlSet {
+  const bytes = crls.reduce((sum, { der }) => sum + der.length, 0)
+  if (bytes <= maxCrlSetBytes) return { crls: crls.map(({ der }) => Buffer.from(der)) }
+  log.warn({ event: 'crl.too_long', bytes, limit: maxCrlSetBytes }, 'the lists are too long for the Workload API: workloads that ask for them get none')
+  return { crls: [] }
+}
+
+async function* watch({ crls }: CrlsServiceDeps, messageOf: (crls: readonly PublishedCrl[]) => CrlSet, signal: AbortSignal): AsyncGenerator<CrlSet, void, undefined> {
   const bridge = await crls()
   const wakeup = new Wakeup()
   using following = bridge.onPublished(() => wakeup.wake())
@@ -28,9 +42,7 @@ async function* watch({ crls, log }: CrlsServiceDeps, signal: AbortSignal): Asyn
   while (!signal.aborted) {
     if (bridge.crls !== sent) {
       sent = bridge.crls
-      const bytes = sent.reduce((sum, { der }) => sum + der.length, 0)
-      if (bytes > maxCrlSetBytes) log.warn({ event: 'crl.too_long', bytes, limit: maxCrlSetBytes }, 'the lists are too long for the Workload API: workloads that ask for them get none')
-      yield { crls: bytes > maxCrlSetBytes ? [] : sent.map(({ der }) => Buffer.from(der)) }
+      yield messageOf(sent)
     }
     await wakeup.wait(signal)
   }

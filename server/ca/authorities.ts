@@ -286,7 +286,8 @@ export class AuthoritySet implements AsyncDisposable {
       if (key !== undefined && authorityIdOf(key.spki) === id) this.#keys.set(id, key)
       else if (state === 'active' || state === 'prepared') log.warn({ event: 'authority.key_missing', authority: id }, 'the key of an authority is gone, another takes its place')
     }
-    for (const id of this.#keys.keys()) if (!all.some((authority) => authority.id === id && authority.state !== 'revoked')) this.#keys.delete(id)
+    const usable = new Set(all.filter(({ state }) => state !== 'revoked').map(({ id }) => id))
+    for (const known of [this.#keys, this.#certificates]) for (const id of known.keys()) if (!usable.has(id)) known.delete(id)
     this.#all = all
     const published = all.filter(({ state }) => isPublished(state)).map(({ certificate }) => certificate)
     this.#bundle = { trustDomain: this.#config.trustDomain, x509Authorities: published, sequence: BigInt(sequence), refreshHintSeconds: this.#config.refreshHintSeconds }

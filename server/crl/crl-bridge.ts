@@ -39,7 +39,7 @@ interface Entry {
 }
 
 /** A list past this is an outage at whoever checks it: freshness comes from the stream, not from here. */
-export const crlLifeMs = 86_400_000
+const crlLifeMs = 86_400_000
 const backdateMs = 10_000
 /** Without a change, so that a server away for hours is no outage. */
 const refreshMs = 3_600_000
@@ -182,7 +182,8 @@ export class CrlBridge implements AsyncDisposable {
       isNew = true
       return this.#make(id, certificate, key, nowMs)
     })
-    for (const id of before.keys()) this.#byAuthority.delete(id)
+    const listed = new Set(crls.map(({ authorityId }) => authorityId))
+    for (const id of this.#byAuthority.keys()) if (!listed.has(id)) this.#byAuthority.delete(id)
     this.#changed.clear()
     if (!isNew && before.size === 0) return
     this.#crls = crls

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { formatAddress } from '../../src/config/fields.ts'
 import type { HostAndPort } from '../../src/config/fields.ts'
 import { MayflyError } from '../../src/core/errors.ts'
-import type { CrlBridge } from './crl-bridge.ts'
+import type { CrlBridge, PublishedCrl } from './crl-bridge.ts'
 import { bundlePem, crlsPem } from './crl-files.ts'
 
 const limitMs = 5_000
@@ -49,22 +49,33 @@ function answer(request: IncomingMessage, response: ServerResponse, { crls }: Pi
   const found = path === '/crl.pem' ? crls : crls.filter(({ authorityId }) => path === `/${authorityId}.crl`)
   const [first] = found
   if (path === '/bundle.pem') {
-    send(request, response, Buffer.from(bundlePem(crls)), 'application/x-pem-file', crls.map(({ authorityId }) => authorityId.slice(0, 16)).join('-'))
+    send(request, response, () => Buffer.from(bundlePem(crls)), 'application/x-pem-file', crls.map(({ authorityId }) => authorityId.slice(0, 16)).join('-'))
   } else if (first === undefined) {
     response.writeHead(404).end()
   } else {
-    const body = path === '/crl.pem' ? Buffer.from(crlsPem(crls)) : Buffer.from(first.der)
-    send(request, response, body, path === '/crl.pem' ? 'application/x-pem-file' : 'application/pkix-crl', found.map(({ number }) => number.toString(36)).join('-'))
+    const version = found.map(({ number }) => number.toString(36)).join('-')
+    if (path === '/crl.pem') send(request, response, () => pemOf(crls), 'application/x-pem-file', version)
+    else send(request, response, () => Buffer.from(first.der.buffer, first.der.byteOffset, first.der.byteLength), 'application/pkix-crl', version)
   }
 }
 
-/** `version` changes with the content. */
-function send(request: IncomingMessage, response: ServerResponse, body: Buffer, type: string, version: string): void {
+/** As text, made once for the lists as they stand: it may be megabytes, and anybody may ask. */
+function pemOf(crls: readonly PublishedCrl[]): Buffer {
+  const known = pems.get(crls) ?? Buffer.from(crlsPem(crls))
+  pems.set(crls, known)
+  return known
+}
+
+const pems = new WeakMap<readonly PublishedCrl[], Buffer>()
+
+/** `version` changes with the content, which is made only for those who do not have it. */
+function send(request: IncomingMessage, response: ServerResponse, content: () => Buffer, type: string, version: string): void {
   const headers = { etag: `"${version}"`, 'cache-control': 'max-age=2' }
   if (request.headers['if-none-match'] === headers.etag) {
     response.writeHead(304, headers).end()
     return
   }
+  const body = content()
   response.writeHead(200, { ...headers, 'content-type': type, 'content-length': body.length })
   response.end(request.method === 'HEAD' ? undefined : body)
 }
