@@ -6,7 +6,7 @@ import { connectServer } from '../connection.ts'
 export const command: Command = define({
   arguments: '<authority>',
   positionals: [1, 1],
-  about: 'Lets a prepared authority sign; the one that did becomes old. It waits for agents that do not know it yet: what it signs would\nbe refused there.',
+  about: 'Lets a prepared authority sign; the one that did becomes old. It is refused while an agent with a valid SVID does not know it\nyet, because what it signs would be refused there.',
   options: { force: { type: 'boolean', help: 'also before every agent has acknowledged it' }, ...serverSocket, ...dataFolder },
   examples: ['mayfly authority activate 3f1a9c0d'],
   async run({ options, positionals: [id = ''] }, context) {
