@@ -32,7 +32,7 @@ export function count(number: number, word: string): string {
 
 /** What a wait for receipts came to, for people: who has it, who refuses anyway, and who may still accept. */
 export function waitLines(last: AwaitReceiptsResponse): readonly string[] {
-  const lines = [`${last.receipted} of ${count(last.verifiers, 'verifier')} have receipted it`]
+  const lines = [`${last.receipted} of ${count(last.verifiers, 'verifier')} ${last.verifiers === 1 ? 'has' : 'have'} receipted it`]
   if (last.pastLimit.length > 0) lines.push(`${last.pastLimit.length} have not, and refuse until they are fresh:`, ...last.pastLimit.map((verifier) => `  ${verifierText(verifier)}`))
   if (last.uncovered.length > 0) lines.push(`${last.uncovered.length} have not, and may still accept:`, ...last.uncovered.map((verifier) => `  ${verifierText(verifier)}`))
   if (last.unregistered > 0) lines.push(`not known: ${count(last.unregistered, 'reader')} of the stream that did not register`)

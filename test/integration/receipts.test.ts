@@ -1,12 +1,16 @@
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { connectTls, createTlsServer, memberOf, startRevocationFeed, X509Source } from '../../src/client/index.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { buildCsr } from '../../src/x509/csr-builder.ts'
 import { PrivateKey } from '../../src/x509/private-key.ts'
+import { main, node24 } from '../support/product/process.ts'
 import { Product } from '../support/product/product.ts'
 
+const run = promisify(execFile)
 const uid = process.geteuid?.() ?? 0
 
 test('a verifier registers, is waited for, receipts what was revoked, and the ledger knows where an identity was accepted', async () => {
@@ -57,6 +61,15 @@ test('a verifier registers, is waited for, receipts what was revoked, and the le
     found = await uses()
   }
   expect(found).toMatchObject([{ verifier: `spiffe://${trustDomain}/api`, count: 2 }])
+
+  // What people see of it.
+  const { stdout: why } = await run(node24, [main('src/cli'), 'why', serial, '--server-socket', product.adminSocket])
+  expect(why).toMatch(new RegExp(`accepted +by spiffe://${trustDomain}/api: 2 times, last `))
+  await admin.unary('spire.api.server.svid.v1.SVID', 'MintX509SVID', { csr: Buffer.from(buildCsr(PrivateKey.generate(), { uris: [`spiffe://${trustDomain}/third`] })) })
+  const { stdout: waited } = await run(node24, [main('src/cli'), 'revoke', '--id', '/third', '--wait', '--server-socket', product.adminSocket])
+  expect(waited).toMatch(/^1 of 1 verifier has receipted it$/m)
+  const { stdout: listed } = await run(node24, [main('src/cli'), 'verifier', 'list', '--server-socket', product.adminSocket])
+  expect(listed).toMatch(new RegExp(`spiffe://${trustDomain}/api +[0-9a-f]{8} +strict +0 +.* receipts test 1`))
 
   // A server that is killed and started again knows who it waits for, and they tell it where they are.
   await product.killServer()
