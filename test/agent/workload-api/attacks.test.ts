@@ -1,10 +1,9 @@
-import { connect } from 'node:net'
 import type { Socket } from 'node:net'
-import { once } from 'node:events'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../../../src/system/clock.ts'
 import { node24, Program, root } from '../../support/product/process.ts'
+import { opened } from '../../support/agent/opened.ts'
 import { SvidStream, TestApi } from '../../support/agent/workload-api.ts'
 import { anEntry } from '../../support/agent/entries.ts'
 import { WorkloadProcess } from '../../support/agent/workload.ts'
@@ -113,39 +112,7 @@ describe('who takes too much', () => {
     for (const socket of sockets) socket.destroy()
     while (api.connections > 0) await systemClock.sleep(5, never)
   })
-
-  test('10,000 idle connections leave the socket in service', { timeout: 60_000 }, async () => {
-    await api[Symbol.asyncDispose]()
-    api = await TestApi.start({ limits: { connectionsPerProcess: 2_500, connectionsPerUid: 2_500 } })
-    api.entriesAre(anEntry('a', { selectors: ['unix:uid:4001'] }))
-    const sockets: Socket[] = []
-    for (let round = 0; round < 250; round++) sockets.push(...(await Promise.all(Array.from({ length: 40 }, async () => await opened(api.socket)))))
-    expect(sockets).toHaveLength(10_000)
-    expect(api.connections).toBeLessThanOrEqual(2_500)
-    if (isRoot) {
-      await using workload = WorkloadProcess.start(api.socket, { uid: 4001, once: true })
-      expect((await workload.svids()).ids).toEqual(['spiffe://test.example/a'])
-    }
-    for (const socket of sockets) socket.destroy()
-  })
 })
-
-/** Tries again while the queue of the listener is full. */
-async function opened(path: string): Promise<Socket> {
-  for (;;) {
-    const socket = connect(path)
-    const connected = once(socket, 'connect')
-    socket.on('error', () => socket.destroy())
-    socket.on('end', () => socket.destroy())
-    socket.resume()
-    try {
-      await connected
-      return socket
-    } catch {
-      await systemClock.sleep(1, never)
-    }
-  }
-}
 
 async function sent(path: string, bytes: Buffer): Promise<Socket> {
   const socket = await opened(path)
