@@ -3,6 +3,7 @@ import { Client, connectivityState, credentials } from '@grpc/grpc-js'
 import type { ChannelCredentials, ChannelOptions } from '@grpc/grpc-js'
 import { MayflyError } from '../core/errors.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { CallScope } from './call-scope.ts'
 import { messagesOf } from './client-streams.ts'
 import type { MetadataInit } from './metadata.ts'
 import { toGrpcMetadata } from './metadata.ts'
@@ -10,7 +11,7 @@ import type { MethodsOfKind, Request, ResponseOutput, ServiceName } from './serv
 import { methodOf } from './services.ts'
 import { fromStatus } from './status.ts'
 import { OwnTlsCredentials } from './tls-credentials.ts'
-import type { TlsClientOptions } from './tls-credentials.ts'
+import type { TlsClientOptions } from './tls-socket.ts'
 
 export interface ChannelConfig {
   readonly clock: Clock
@@ -196,13 +197,6 @@ export class RpcChannel {
       },
     }
   }
-}
-
-/** What ends a call from this side: the caller's signal, the deadline, or the channel's close. */
-export interface CallScope {
-  readonly signal: AbortSignal
-  onAbort(act: (reason: Error) => void): void
-  end(): void
 }
 
 function closedError(): MayflyError {

@@ -1,5 +1,5 @@
 import type { ClientDuplexStream, ClientReadableStream } from '@grpc/grpc-js'
-import type { CallScope } from './channel.ts'
+import type { CallScope } from './call-scope.ts'
 import { fromStatus } from './status.ts'
 
 interface Sending {

@@ -1,14 +1,6 @@
-import type { Socket } from 'node:net'
-import type { SecureContext } from 'node:tls'
 import { CallCredentials, ChannelCredentials } from '@grpc/grpc-js'
 import { connectTlsSocket } from './tls-socket.ts'
-
-export interface TlsClientOptions {
-  /** Key and certificate chain to show, asked for at each connection so that they may change; `undefined` shows none. */
-  context(): SecureContext
-  /** Judges the server by its chain, DER, leaf first, before anything is sent to it. Throws to refuse. */
-  verifyPeer(chain: readonly Uint8Array[], socket: Socket): void
-}
+import type { TlsClientOptions } from './tls-socket.ts'
 
 type SecureConnector = ReturnType<ChannelCredentials['_createSecureConnector']>
 

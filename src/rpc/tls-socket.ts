@@ -1,9 +1,15 @@
 import type { Socket } from 'node:net'
 import { connect } from 'node:tls'
-import type { TLSSocket } from 'node:tls'
+import type { SecureContext, TLSSocket } from 'node:tls'
 import { MayflyError } from '../core/errors.ts'
 import { peerChain } from './peer-chain.ts'
-import type { TlsClientOptions } from './tls-credentials.ts'
+
+export interface TlsClientOptions {
+  /** Key and certificate chain to show, asked for at each connection so that they may change; `undefined` shows none. */
+  context(): SecureContext
+  /** Judges the server by its chain, DER, leaf first, before anything is sent to it. Throws to refuse. */
+  verifyPeer(chain: readonly Uint8Array[], socket: Socket): void
+}
 
 /** A handshake over a connected socket, resolved only once `verifyPeer` has accepted the server. @throws {MayflyError} UNAUTHENTICATED */
 export async function connectTlsSocket(socket: Socket, options: TlsClientOptions): Promise<TLSSocket> {
