@@ -1,6 +1,6 @@
 import type { Entry } from '../../src/core/entry.ts'
 import type { SpiffeId } from '../../src/core/spiffe-id.ts'
-import type { Authority, CredentialRequest, CredentialUse, EndCause, RegisteredVerifier, Target } from '../store/port.ts'
+import type { Authority, CredentialRequest, CredentialUse, EndCause, RegisteredVerifier, Target } from '../store/model.ts'
 
 /** Every kind of change of state, as the journal holds it (design 5). JSON: byte strings are hexadecimal or base64 text. */
 export type JournalRecord =

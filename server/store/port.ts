@@ -1,9 +1,10 @@
-import type { AuthorityState } from '../../src/core/authority.ts'
 import type { Entry, EntrySpec } from '../../src/core/entry.ts'
-import type { StalenessClass } from '../../src/core/revocation/freshness.ts'
 import type { Selector } from '../../src/core/selector.ts'
 import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
 import type { JournalRecord } from '../journal/records.ts'
+import type { Agent, Authority, Credential, CredentialRequest, CredentialUse, DisabledTarget, JoinToken, RegisteredVerifier, StreamEvent, Target } from './model.ts'
+
+export type { Agent, Authority, Credential, CredentialRequest, CredentialUse, DisabledTarget, EndCause, RegisteredVerifier, StreamEvent, Target } from './model.ts'
 
 /**
  * The store: asynchronous, shaped by transactions (design 5). Every call below is one transaction: it reads what it
@@ -84,34 +85,12 @@ export interface Actor {
   readonly atMs: number
 }
 
-export interface Agent {
-  readonly id: SpiffeId
-  readonly attestationType: string
-  readonly selectors: readonly Selector[]
-  /** Hexadecimal; of the newest SVID. */
-  readonly serial: string
-  readonly notAfterMs: number
-  readonly banned: boolean
-  readonly canReattest: boolean
-  readonly version: string
-  readonly attestedAtMs: number
-}
-
 export interface AgentFilter {
   readonly attestationType?: string
   readonly selectors?: { readonly match: SelectorMatchKind; readonly selectors: readonly Selector[] }
   readonly banned?: boolean
   readonly canReattest?: boolean
   readonly expiresBeforeMs?: number
-}
-
-export interface JoinToken {
-  /** SHA-256 of the token, hexadecimal: the token itself is never stored. */
-  readonly tokenHash: string
-  readonly agentId: SpiffeId
-  /** An extra ID that the agent may be addressed by (SPIRE's `agent_id`): an alias entry is made when it is set. */
-  readonly aliasId?: SpiffeId
-  readonly expiresAtMs: number
 }
 
 export interface AgentStore {
@@ -131,42 +110,10 @@ export interface AgentStore {
   delete(id: SpiffeId, by: Actor): Promise<EndResult>
 }
 
-/** What a credential is written down as before it is signed. */
-export interface CredentialRequest {
-  readonly kind: 'workload' | 'agent' | 'server' | 'mint'
-  readonly spiffeId: SpiffeId
-  /** Unset for agent, server and minted SVIDs. */
-  readonly entryId?: string
-  /** The agent that asked, or that it is for; unset for server and minted ones. */
-  readonly agentId?: SpiffeId
-  readonly owner: string
-  /** SHA-256 of the SubjectPublicKeyInfo, hexadecimal. */
-  readonly publicKeyHash: string
-  /** Hexadecimal id of the authority that will sign. */
-  readonly authorityId: string
-  readonly notBeforeMs: number
-  /** Whole seconds. */
-  readonly notAfterMs: number
-  /** 8 random bytes of the serial. */
-  readonly random: Uint8Array
-}
-
 export type ReserveResult =
   | { readonly ok: true; readonly serial: Uint8Array }
   /** The key was seen under another entry, reported leaked, or its target is disabled or gone by now. */
   | { readonly ok: false; readonly code: 'KEY_DENIED' | 'TARGET_DISABLED' | 'NOT_FOUND' | 'AGENT_BANNED'; readonly message: string }
-
-export interface Credential extends Omit<CredentialRequest, 'random'> {
-  /** 34 hexadecimal digits. */
-  readonly serial: string
-  readonly issuedAtMs: number
-  readonly state: 'reserved' | 'released' | 'superseded' | 'revoked' | 'abandoned'
-  readonly endedAtMs?: number
-  readonly cause?: EndCause
-  readonly reason?: string
-}
-
-export type EndCause = 'operator' | 'rotated' | 'entry_deleted' | 'agent_banned' | 'agent_evicted' | 'holder_exited' | 'abandoned' | 'authority_revoked' | 'leak'
 
 export interface CredentialFilter {
   readonly spiffeId?: SpiffeId
@@ -212,43 +159,12 @@ export interface CredentialStore {
   prunedBefore(): Promise<number>
 }
 
-/** Checks of one verifier that accepted one credential. */
-export interface CredentialUse {
-  /** 34 hexadecimal digits. */
-  readonly serial: string
-  readonly verifier: SpiffeId
-  /** By the verifier's clock. */
-  readonly firstMs: number
-  readonly lastMs: number
-  readonly count: number
-}
-
-/** A process that follows the revocation stream, checks peers by it and says how far it has come. */
-export interface RegisteredVerifier {
-  /** 32 hexadecimal digits. */
-  readonly instance: string
-  readonly spiffeId: SpiffeId
-  readonly class: StalenessClass
-  readonly software: string
-  /** The agent that relays for it. */
-  readonly agentId: SpiffeId
-  readonly registeredAtMs: number
-}
-
 export interface VerifierStore {
   /** Those of the same instance are replaced. */
   register(verifiers: readonly RegisteredVerifier[], atMs: number): Promise<void>
   remove(instances: readonly string[], atMs: number): Promise<void>
   all(): Promise<readonly RegisteredVerifier[]>
 }
-
-/** What a revocation or a disablement is aimed at. */
-export type Target =
-  | { readonly kind: 'serial'; readonly serial: string }
-  | { readonly kind: 'id'; readonly id: SpiffeId }
-  | { readonly kind: 'entry'; readonly entryId: string }
-  | { readonly kind: 'agent'; readonly id: SpiffeId }
-  | { readonly kind: 'owner'; readonly owner: string }
 
 /** What a revocation hits, said before it is done. */
 export interface Hits {
@@ -281,13 +197,6 @@ export interface KeyEndResult extends EndResult {
   readonly denied: boolean
 }
 
-export interface DisabledTarget {
-  readonly target: Target
-  readonly reason: string
-  readonly by: string
-  readonly atMs: number
-}
-
 export interface TargetStore {
   /**
    * Ends all that is live under the target and, unless `rotate` or a serial, disables it, in one transaction. Superseded and abandoned credentials are
@@ -306,19 +215,6 @@ export interface TargetStore {
   /** @throws NOT_FOUND when it is not disabled */
   enable(target: Target, reason: string, by: Actor): Promise<void>
   disabled(): Promise<readonly DisabledTarget[]>
-}
-
-export interface Authority {
-  /** SHA-256 of the SubjectPublicKeyInfo, hexadecimal; also what the revocation stream lists. */
-  readonly id: string
-  readonly certificate: Uint8Array
-  /** Where the key store keeps the key. */
-  readonly keyName: string
-  readonly state: AuthorityState
-  readonly notBeforeMs: number
-  readonly notAfterMs: number
-  readonly preparedAtMs: number
-  readonly activatedAtMs?: number
 }
 
 export interface AuthorityRevokeOptions {
@@ -342,16 +238,6 @@ export interface AuthorityStore {
   revoke(id: string, by: Actor, options?: AuthorityRevokeOptions): Promise<EndResult>
   /** Drops one whose notAfter has passed from the bundle. @throws NOT_FOUND, EXPECTATION_FAILED when it has not */
   remove(id: string, by: Actor): Promise<void>
-}
-
-/** One event of the revocation stream, with the hash chain of `docs/revocation.md` up to and including it. */
-export interface StreamEvent {
-  readonly seq: number
-  /** As of src/core/revocation/codec.ts. */
-  readonly event: Uint8Array
-  /** 32 bytes: SHA-256(chain hash before | event). */
-  readonly chainHash: Uint8Array
-  readonly atMs: number
 }
 
 export interface StreamStore {

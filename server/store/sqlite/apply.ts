@@ -1,11 +1,9 @@
+import { keptMinutes } from '../../../src/core/revocation/set.ts'
 import { checkSelector, parseSelector } from '../../../src/core/selector.ts'
 import { decodeSerial, minuteOf } from '../../../src/core/serial.ts'
 import type { JournalRecord } from '../../journal/records.ts'
 import type { EndCause, StreamEvent } from '../port.ts'
 import type { Tables } from './tables/tables.ts'
-
-/** Buckets are kept this long past their minute (design 6). */
-const bucketGraceMinutes = 5
 
 /**
  * Moves the projections by one record and returns what it adds to the revocation stream. Depends on nothing but the tables and the record, so
@@ -64,7 +62,7 @@ export function apply(tables: Tables, record: JournalRecord): StreamEvent[] {
       tables.ledger.dropBefore(record.beforeMs)
       tables.uses.dropWithoutLedger()
       tables.entries.dropPastIds()
-      tables.stream.dropBitsBefore(minuteOf(record.beforeMs) - bucketGraceMinutes)
+      tables.stream.dropBitsBefore(minuteOf(record.beforeMs) - keptMinutes)
       tables.domain.notePruned(record.beforeMs)
       return []
     case 'verifiers.registered':

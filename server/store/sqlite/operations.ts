@@ -1,5 +1,6 @@
 import type { JournalRecord } from '../../journal/records.ts'
 import type { Store } from '../port.ts'
+import type { Json } from './json.ts'
 import type { PackedRequests, PackedResults } from './packing.ts'
 import type { Tables } from './tables/tables.ts'
 
@@ -39,13 +40,3 @@ export interface Decision<R> {
 export type Command<N extends OperationName> = (tables: Tables, ...args: ArgsOf<N>) => Decision<ResultOf<N>>
 /** Reads durable state. */
 export type Read<N extends OperationName> = (tables: Tables, ...args: ArgsOf<N>) => ResultOf<N> | Json<ResultOf<N>>
-
-/** An answer that is JSON text already: cheaper to send to another thread than the objects. */
-export class Json<T> {
-  declare readonly type?: T
-  readonly text: string
-
-  constructor(text: string) {
-    this.text = text
-  }
-}

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Entry, EntrySpec } from '../../../../src/core/entry.ts'
 import { formatSelector } from '../../../../src/core/selector.ts'
-import { Json } from '../operations.ts'
+import { Json } from '../json.ts'
 import type { Statements } from '../query.ts'
 
 /** A row as the lists need it: `body` is the entry's JSON without `disabled`. */
@@ -104,7 +104,7 @@ export class EntryTable {
 }
 
 /** The JSON text of an entry, `disabled` put back. */
-export function entryJson(row: EntryRow): string {
+function entryJson(row: EntryRow): string {
   return `${row.body.slice(0, -1)},"disabled":${row.disabled === 1}}`
 }
 

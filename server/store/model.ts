@@ -1,0 +1,125 @@
+import type { AuthorityState } from '../../src/core/authority.ts'
+import type { StalenessClass } from '../../src/core/revocation/freshness.ts'
+import type { Selector } from '../../src/core/selector.ts'
+import type { SpiffeId } from '../../src/core/spiffe-id.ts'
+
+/** An agent that has attested. */
+export interface Agent {
+  readonly id: SpiffeId
+  readonly attestationType: string
+  readonly selectors: readonly Selector[]
+  /** Hexadecimal; of the newest SVID. */
+  readonly serial: string
+  readonly notAfterMs: number
+  readonly banned: boolean
+  readonly canReattest: boolean
+  readonly version: string
+  readonly attestedAtMs: number
+}
+
+/** Lets one agent attest, once. */
+export interface JoinToken {
+  /** SHA-256 of the token, hexadecimal: the token itself is never stored. */
+  readonly tokenHash: string
+  readonly agentId: SpiffeId
+  /** An extra ID that the agent may be addressed by (SPIRE's `agent_id`): an alias entry is made when it is set. */
+  readonly aliasId?: SpiffeId
+  readonly expiresAtMs: number
+}
+
+/** What a credential is written down as before it is signed. */
+export interface CredentialRequest {
+  readonly kind: 'workload' | 'agent' | 'server' | 'mint'
+  readonly spiffeId: SpiffeId
+  /** Unset for agent, server and minted SVIDs. */
+  readonly entryId?: string
+  /** The agent that asked, or that it is for; unset for server and minted ones. */
+  readonly agentId?: SpiffeId
+  readonly owner: string
+  /** SHA-256 of the SubjectPublicKeyInfo, hexadecimal. */
+  readonly publicKeyHash: string
+  /** Hexadecimal id of the authority that will sign. */
+  readonly authorityId: string
+  readonly notBeforeMs: number
+  /** Whole seconds. */
+  readonly notAfterMs: number
+  /** 8 random bytes of the serial. */
+  readonly random: Uint8Array
+}
+
+/** A row of the ledger: a credential that was, or was to be, issued, and what became of it. */
+export interface Credential extends Omit<CredentialRequest, 'random'> {
+  /** 34 hexadecimal digits. */
+  readonly serial: string
+  readonly issuedAtMs: number
+  readonly state: 'reserved' | 'released' | 'superseded' | 'revoked' | 'abandoned'
+  readonly endedAtMs?: number
+  readonly cause?: EndCause
+  readonly reason?: string
+}
+
+/** Why a credential ended before its time. */
+export type EndCause = 'operator' | 'rotated' | 'entry_deleted' | 'agent_banned' | 'agent_evicted' | 'holder_exited' | 'abandoned' | 'authority_revoked' | 'leak'
+
+/** Checks of one verifier that accepted one credential. */
+export interface CredentialUse {
+  /** 34 hexadecimal digits. */
+  readonly serial: string
+  readonly verifier: SpiffeId
+  /** By the verifier's clock. */
+  readonly firstMs: number
+  readonly lastMs: number
+  readonly count: number
+}
+
+/** A process that follows the revocation stream, checks peers by it and says how far it has come. */
+export interface RegisteredVerifier {
+  /** 32 hexadecimal digits. */
+  readonly instance: string
+  readonly spiffeId: SpiffeId
+  readonly class: StalenessClass
+  readonly software: string
+  /** The agent that relays for it. */
+  readonly agentId: SpiffeId
+  readonly registeredAtMs: number
+}
+
+/** What a revocation or a disablement is aimed at. */
+export type Target =
+  | { readonly kind: 'serial'; readonly serial: string }
+  | { readonly kind: 'id'; readonly id: SpiffeId }
+  | { readonly kind: 'entry'; readonly entryId: string }
+  | { readonly kind: 'agent'; readonly id: SpiffeId }
+  | { readonly kind: 'owner'; readonly owner: string }
+
+/** What gets no more credentials until it is enabled, and who said so. */
+export interface DisabledTarget {
+  readonly target: Target
+  readonly reason: string
+  readonly by: string
+  readonly atMs: number
+}
+
+/** A signing key of the trust domain. */
+export interface Authority {
+  /** SHA-256 of the SubjectPublicKeyInfo, hexadecimal; also what the revocation stream lists. */
+  readonly id: string
+  readonly certificate: Uint8Array
+  /** Where the key store keeps the key. */
+  readonly keyName: string
+  readonly state: AuthorityState
+  readonly notBeforeMs: number
+  readonly notAfterMs: number
+  readonly preparedAtMs: number
+  readonly activatedAtMs?: number
+}
+
+/** One event of the revocation stream, with the hash chain of `docs/revocation.md` up to and including it. */
+export interface StreamEvent {
+  readonly seq: number
+  /** As of src/core/revocation/codec.ts. */
+  readonly event: Uint8Array
+  /** 32 bytes: SHA-256(chain hash before | event). */
+  readonly chainHash: Uint8Array
+  readonly atMs: number
+}
