@@ -17,7 +17,7 @@ export interface Progress {
 const tellEveryMs = 100
 
 /** @param sinceMs time since that point was committed */
-export function progressOf({ all, relied }: Pick<VerifierRegistry, 'all' | 'relied'>, epoch: number, seq: number, sinceMs: number): Progress {
+function progressOf({ all, relied }: Pick<VerifierRegistry, 'all' | 'relied'>, epoch: number, seq: number, sinceMs: number): Progress {
   const by = Map.groupBy(relied, (verifier) => coverageOf(verifier, epoch, seq, sinceMs, stalenessLimitMs))
   const count = (name: 'receipted' | 'waiting'): number => by.get(name)?.length ?? 0
   return { verifiers: relied.length, receipted: count('receipted'), waiting: count('waiting'), pastLimit: by.get('past_limit') ?? [], uncovered: by.get('uncovered') ?? [], unsigned: all.length - relied.length }

@@ -22,7 +22,7 @@ export interface StreamKey {
 export type SignerResult = { readonly kind: 'key'; readonly key: StreamKey } | { readonly kind: 'refused'; readonly why: string }
 
 /** Longest validity of a stream key's certificate: 24 h, and a minute for a notBefore that lies back. */
-export const maxSignerLifeMs = 86_460_000
+const maxSignerLifeMs = 86_460_000
 
 /**
  * Verifies the certificate of a stream key, DER, leaf first: an Ed25519 leaf with our extended key usage and no URI, of at most 24 h,

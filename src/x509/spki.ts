@@ -9,7 +9,7 @@ import { oid } from './oids.ts'
 export type KeyKind = 'P-256' | 'P-384' | 'RSA' | 'Ed25519'
 
 /** Length of a P-256 SubjectPublicKeyInfo with its point uncompressed, the only form taken. */
-export const p256SpkiBytes = 91
+const p256SpkiBytes = 91
 const p256Prefix = Uint8Array.from([
   0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
 ])
@@ -17,10 +17,10 @@ const p256Prefix = Uint8Array.from([
 const p384Oid = derOid(oid.p384)
 
 /** Least size of an RSA modulus, bits; and the most, so that a check stays cheap. */
-export const rsaBits = { least: 2048, most: 4096 } as const
+const rsaBits = { least: 2048, most: 4096 } as const
 
 /** Whether these bytes have the form of a P-256 key; whether the point is on the curve shows at import. */
-export function isP256Spki(spki: Uint8Array): boolean {
+function isP256Spki(spki: Uint8Array): boolean {
   return spki.length === p256SpkiBytes && p256Prefix.every((octet, at) => spki[at] === octet)
 }
 

@@ -13,7 +13,7 @@ interface Bucket {
   hash: Uint8Array | undefined
 }
 
-/** Minutes that a bucket is kept after its own has passed. */
+/** Minutes that a bucket is kept after its own has passed (design 6). */
 export const keptMinutes = 5
 const rootContext = new TextEncoder().encode('mayfly revocation root 1\0')
 
