@@ -18,7 +18,7 @@ const rules: Readonly<Record<string, Rule>> = {
   'src/system': { may: ['src/core', 'src/ports', 'src/system'], packages: ['koffi', 'pino'], node: true, why: 'the only real clock, randomness, files, processes and native calls' },
   'src/x509': { may: ['src/core', 'src/ports', 'src/x509'], node: true, why: 'the parser and the hot path are in every service that embeds the verifier: nothing heavy' },
   'src/x509/peculiar': { may: ['src/core', 'src/ports', 'src/x509'], packages: ['@peculiar/x509', '@peculiar/webcrypto', 'reflect-metadata'], node: true, why: 'the slow path and oracle, the only importer of @peculiar; runs in a worker' },
-  'src/rpc': { may: ['src/core', 'src/ports', 'src/rpc', 'proto'], packages: ['@grpc/grpc-js', '@grpc/proto-loader', '@grpc/reflection', 'protobufjs'], node: true, why: 'the only importer of @grpc, so that its version can be pinned and its traps held in one place' },
+  'src/rpc': { may: ['src/core', 'src/ports', 'src/rpc', 'proto'], packages: ['@grpc/grpc-js', 'protobufjs'], node: true, why: 'the only importer of @grpc, so that its version can be pinned and its traps held in one place' },
   'src/config': { may: ['src/core', 'src/config'], packages: ['yaml'], node: true, why: 'text in, checked values out; the package is loaded when a file is read' },
   'src/verify': { may: ['src/core', 'src/ports', 'src/x509', 'src/verify'], node: true, why: 'embedded in services on Node 20: nothing native, no polyfill' },
   'src/client': { may: ['src/core', 'src/ports', 'src/x509', 'src/verify', 'src/rpc', 'src/client', 'proto'], node: true, why: 'embedded in services on Node 20: nothing native, no polyfill' },
