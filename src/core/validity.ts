@@ -1,3 +1,4 @@
+import { formatDuration } from './duration.ts'
 import { MayflyError } from './errors.ts'
 
 /** From when to when, ms since the epoch in whole seconds, both ends included: RFC 5280 4.1.2.5. */
@@ -24,7 +25,7 @@ export interface LeafTerms {
  */
 export function leafValidity(nowMs: number, terms: LeafTerms): Validity {
   const { ttlMs, maxTtlMs, backdateMs, issuer } = terms
-  if (ttlMs > maxTtlMs) throw new MayflyError('TTL_TOO_LONG', `a TTL of ${ttlMs} ms is over the profile's limit of ${maxTtlMs} ms`, { details: { ttlMs, maxTtlMs } })
+  if (ttlMs > maxTtlMs) throw new MayflyError('TTL_TOO_LONG', `a TTL of ${formatDuration(ttlMs)} is longer than the ${formatDuration(maxTtlMs)} that the profile allows`, { details: { ttlMs, maxTtlMs } })
   if (!(ttlMs >= 1_000)) throw new MayflyError('INVALID_ARGUMENT', 'a TTL is at least one second')
   const notBeforeMs = Math.max(wholeSeconds(nowMs - backdateMs), issuer.notBeforeMs)
   const notAfterMs = Math.min(wholeSeconds(nowMs + ttlMs), issuer.notAfterMs)

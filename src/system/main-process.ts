@@ -41,9 +41,11 @@ export function readConfigText(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    throw new MayflyError('CONFIG_INVALID', `${file} cannot be read`, { cause: error, hint: error instanceof Error ? error.message : 'is it there, and yours to read?' })
+    throw new MayflyError('CONFIG_INVALID', `${file} cannot be read`, { cause: error, hint: reasons[(error as NodeJS.ErrnoException).code ?? ''] ?? 'is it a file, and yours to read?' })
   }
 }
+
+const reasons: Readonly<Record<string, string>> = { ENOENT: 'there is no such file', EACCES: 'this user may not read it', EISDIR: 'it is a folder' }
 
 /** The version in the `package.json` one folder above a main's. */
 export function versionBeside(mainFile: string): string {
@@ -67,7 +69,8 @@ function parsed(args: readonly string[], { paths, switches, command }: MainFlags
     const { values } = parseArgs({ args: [...args], strict: true, options: { config: { type: 'string' }, 'check-config': { type: 'boolean' }, ...Object.fromEntries(flags) } })
     return values as Record<string, string | boolean | string[] | undefined> // each is of the type its option was given
   } catch (error) {
-    throw new MayflyError('USAGE', error instanceof Error ? (error.message.split('\n')[0] ?? '') : 'the arguments are not understood', { hint: `see ${command} --help` })
+    const [text = ''] = (error instanceof Error ? error.message : String(error)).split(/\.\s|\n/)
+    throw new MayflyError('USAGE', text.replace(/\.$/, '').replace(/^./, (letter) => letter.toLowerCase()), { hint: `see ${command} --help` })
   }
 }
 

@@ -1,4 +1,5 @@
-import { readdirSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
@@ -9,15 +10,23 @@ import type { Step } from '../support/cli/transcript.ts'
 const folder = join(import.meta.dirname, 'transcripts')
 const update = process.env['MAYFLY_UPDATE_TRANSCRIPTS'] !== undefined
 
+/** Nothing runs for these. */
+const alone = new Set(['help.txt'])
+
 /** Each file is a session at a terminal, from top to bottom, with a server and an agent of its own. */
 describe.each(readdirSync(folder).filter((name) => name.endsWith('.txt')))('%s', (name) => {
   const file = join(folder, name)
   const parts = readTranscript(file)
+  const sessionFolder = mkdtempSync(join(tmpdir(), 'mf-'))
   const printed: (Step | string)[] = [...parts]
-  let product: Product
+  let product: Product | undefined
   let shell: Shell
 
   beforeAll(async () => {
+    if (alone.has(name)) {
+      shell = new Shell(sessionFolder, {})
+      return
+    }
     product = await Product.start({ serverArgs: ['--dev'] })
     const agent = await product.startAgent()
     const [agentId = ''] = await product.agentIds()
@@ -30,7 +39,8 @@ describe.each(readdirSync(folder).filter((name) => name.endsWith('.txt')))('%s',
   })
 
   afterAll(async () => {
-    await product[Symbol.asyncDispose]()
+    await product?.[Symbol.asyncDispose]()
+    rmSync(sessionFolder, { recursive: true, force: true })
     if (update) writeTranscript(file, printed)
   })
 

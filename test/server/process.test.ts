@@ -70,5 +70,5 @@ test.each([
 test('an unknown flag ends in two lines and exit code 1', () => {
   const { status, stderr } = spawnSync(node24, [main, '--what'], { encoding: 'utf8' })
   expect(status).toBe(1)
-  expect(stderr).toMatch(/^mayfly: Unknown option '--what'.*\nhint: .*\n$/)
+  expect(stderr).toMatch(/^mayfly: unknown option '--what'.*\nhint: .*\n$/)
 })

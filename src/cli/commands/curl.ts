@@ -2,7 +2,7 @@ import { request } from 'node:https'
 import type { IncomingMessage } from 'node:http'
 
 import { memberOf, peerOf, SpiffeAgent, startRevocationFeed, X509Source } from '../../client/index.ts'
-import type { PeerTerms, StalenessClass } from '../../client/index.ts'
+import type { PeerTerms } from '../../client/index.ts'
 import { MayflyError } from '../../core/errors.ts'
 import { parseSpiffeId, trustDomainOf } from '../../core/spiffe-id.ts'
 import { oneOf } from '../../verify/authorize.ts'
@@ -10,6 +10,7 @@ import type { AcceptedSvid } from '../../verify/verify-svid.ts'
 import { usage } from '../arguments.ts'
 import { define, dataFolder } from '../command.ts'
 import type { Command } from '../command.ts'
+import { classOf } from '../class-option.ts'
 import { exitCodes } from '../exit-code.ts'
 import { placesOf } from '../places.ts'
 import { whenText } from '../when.ts'
@@ -35,7 +36,7 @@ export const command: Command = define({
   async run({ options, positionals: [text = ''] }, context) {
     const { output, signal, clock, random, env } = context
     const url = urlOf(text)
-    const wanted = classOf(options.class)
+    const wanted = classOf('curl', options.class)
     await using source = await X509Source.start({ endpoint: `unix://${placesOf(options, context).workloadSocket}`, startTimeoutMs: 10_000, signal }, { clock, random, env })
     await using feed = await startRevocationFeed(source, { class: wanted, software: 'mayfly curl' })
     const { id } = source.current()
@@ -76,12 +77,6 @@ function urlOf(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url?.protocol !== 'https:') throw usage('curl', `${JSON.stringify(text)} is not an https URL`)
   return url
-}
-
-function classOf(text: string | undefined): StalenessClass {
-  if (text === undefined || text === 'standard') return 'standard'
-  if (text === 'strict' || text === 'available') return text
-  throw usage('curl', 'a class is strict, standard or available')
 }
 
 function headersOf(lines: readonly string[]): Readonly<Record<string, string>> {

@@ -5,6 +5,7 @@ import { decodeCertificatesPem } from '../../x509/pem.ts'
 import { define, dataFolder } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectWorkloadApi } from '../connection.ts'
+import { classOf } from '../class-option.ts'
 import { exitCodes } from '../exit-code.ts'
 import { readNamedFile } from '../read-file.ts'
 import { timeText, whenText } from '../when.ts'
@@ -25,10 +26,11 @@ export const command: Command = define({
   examples: ['mayfly verify svid.pem', 'mayfly verify peer.pem --allow spiffe://example.org/web --class strict', 'mayfly verify svid.pem --json'],
   async run({ options, positionals: [file = ''] }, context) {
     const { output, signal, cwd, clock } = context
+    const wanted = classOf('verify', options.class)
     const chain = decodeCertificatesPem(await readNamedFile(file, cwd))
     const allow = options.allow.length > 0 ? options.allow : [ownTrustDomain(chain)]
     using agent = await connectWorkloadApi(options, context)
-    const answer = await agent.unary('mayfly.v1.Verifier', 'Check', { chain: chain.map((der) => Buffer.from(der)), class: options.class ?? 'standard', allow: [...allow] }, { signal })
+    const answer = await agent.unary('mayfly.v1.Verifier', 'Check', { chain: chain.map((der) => Buffer.from(der)), class: wanted, allow: [...allow] }, { signal })
     const { accepted, verdict, reason, spiffeId, serial, authorityId, notAfterMs, stale, ageMs, epoch, seq } = answer
     if (options.json) {
       output.json({ accepted, verdict, ...(reason === '' ? {} : { reason }), spiffeId, serial, authorityId, notAfter: timeText(notAfterMs), class: answer.class, stale, ageMs, epoch, seq })
