@@ -10,12 +10,14 @@ export interface ServerSvidDeps {
   readonly spiffeId: SpiffeId
   readonly dnsNames: readonly string[]
   readonly issuer: Issuer
-  readonly authorities: { active(): { readonly id: string }; onChange(listener: () => void): Disposable }
+  readonly authorities: { active(): { readonly id: string }; vouchers(): readonly Uint8Array[]; onChange(listener: () => void): Disposable }
   readonly clock: Clock
   readonly log: Logger
 }
 
 const retryMs = 1_000
+/** Timers stand still while the machine sleeps, and its wall clock may be set: what is due is looked at again after so long. */
+const longestSleepMs = 10_000
 /** Of the life; ± 10 %. */
 const rotateAt = 0.5
 
@@ -41,7 +43,7 @@ export class ServerSvid implements AsyncDisposable {
   }
 
   get identity(): TlsIdentity {
-    return { certificateChain: this.#issued.chain, privateKey: this.#key.keyObject }
+    return { certificateChain: [...this.#issued.chain, ...this.#deps.authorities.vouchers()], privateKey: this.#key.keyObject }
   }
 
   /** Begins to rotate; `onNew` gets each new identity. Once. */
@@ -57,15 +59,22 @@ export class ServerSvid implements AsyncDisposable {
   async #run(onNew: (identity: TlsIdentity) => void, signal: AbortSignal): Promise<void> {
     const { authorities, clock, log } = this.#deps
     const following = authorities.onChange(() => this.#wake.abort())
+    let shown: readonly Uint8Array[] | undefined
     try {
       while (!signal.aborted) {
         this.#wake = new AbortController()
-        if (this.#hasSigner()) await clock.sleep(this.#untilRotationMs(), AbortSignal.any([signal, this.#wake.signal])).catch(() => undefined) // woken or stopped
-        if (signal.aborted || (this.#hasSigner() && this.#untilRotationMs() > 0)) continue
+        if (this.#hasSigner()) await clock.sleep(Math.min(this.#untilRotationMs(), longestSleepMs), AbortSignal.any([signal, this.#wake.signal])).catch(() => undefined) // woken or stopped
+        if (signal.aborted) return
+        if (this.#hasSigner() && this.#untilRotationMs() > 0) {
+          if (authorities.vouchers() !== shown) onNew(this.identity)
+          shown = authorities.vouchers()
+          continue
+        }
         try {
           const { key, issued } = await issue(this.#deps, signal)
           this.#key = key
           this.#issued = issued
+          shown = authorities.vouchers()
           onNew(this.identity)
           log.info({ event: 'server.svid_rotated', notAfterMs: issued.notAfterMs, authority: issued.authorityId }, 'the server has a new SVID')
         } catch (error) {

@@ -52,6 +52,15 @@ export interface AuthorityEndOptions {
   readonly reason?: string
 }
 
+/** A certificate for an authority's key by another. */
+interface Voucher {
+  readonly by: string
+  readonly der: Uint8Array
+}
+
+const unvouchedText = 'no older authority could vouch for the active one: an agent that was away when the bundle changed must join anew'
+/** Chains have at most eight certificates. */
+const mostVouchers = 3
 const system = 'system'
 const retryMs = 1_000
 const longestSleepMs = 60_000
@@ -69,6 +78,8 @@ export class AuthoritySet implements AsyncDisposable {
   readonly #keys = new Map<string, PrivateKey>()
   readonly #certificates = new Map<string, Certificate>()
   #all: readonly Authority[] = []
+  #vouchers: readonly Voucher[] = []
+  #shownVouchers: readonly Uint8Array[] = []
   #bundle: TrustBundle
   #active: ActiveAuthority | undefined
   #queue: Promise<unknown> = Promise.resolve()
@@ -89,6 +100,7 @@ export class AuthoritySet implements AsyncDisposable {
     await set.#reload()
     await set.#settle()
     set.#loop = set.#run()
+    void set.#inTurn(async () => set.#vouchAgain()).catch((error: unknown) => deps.log.warn({ event: 'authority.unvouched', error }, unvouchedText)) // beside the rest of the start
     return set
   }
 
@@ -113,6 +125,17 @@ export class AuthoritySet implements AsyncDisposable {
       const key = this.#keys.get(id)
       return key === undefined || !isPublished(state) ? [] : [{ id, certificate: this.#parsed(id, certificate), key }]
     })
+  }
+
+  /**
+   * Certificates for the active authority's key by those before it, DER: shown beside what it signs, they let a peer in that was away when the bundle changed and knows only
+   * the old one. None by an authority that was revoked or is gone. The same array until it changes.
+   */
+  vouchers(): readonly Uint8Array[] {
+    const published = new Set(this.#all.filter(({ state }) => isPublished(state)).map(({ id }) => id))
+    const shown = this.#vouchers.filter(({ by }) => published.has(by)).map(({ der }) => der)
+    if (shown.length !== this.#shownVouchers.length || shown.some((der, at) => der !== this.#shownVouchers[at])) this.#shownVouchers = shown
+    return this.#shownVouchers
   }
 
   /** Called after every change of an authority's state. */
@@ -272,9 +295,40 @@ export class AuthoritySet implements AsyncDisposable {
 
   async #activate(id: string, by: Actor): Promise<void> {
     if (!this.#keys.has(id)) throw new MayflyError('AUTHORITY_STATE', 'the key of this authority is not here')
+    const vouchers = await this.#vouchersFor(id)
     await this.#deps.store.activate(id, by)
+    this.#vouchers = vouchers
     await this.#reload()
     this.#deps.log.info({ event: 'authority.activated', authority: id }, 'authority activated')
+  }
+
+  /** After a start, when the vouchers of the run before are gone. */
+  async #vouchAgain(): Promise<void> {
+    if (this.#active === undefined || this.#vouchers.length > 0) return
+    this.#vouchers = await this.#vouchersFor(this.#active.id)
+    if (this.#vouchers.length > 0) for (const listener of this.#listeners) listener()
+  }
+
+  /** Certificates for its key by those that came before it. That one cannot be made is no reason not to go on. */
+  async #vouchersFor(id: string): Promise<readonly Voucher[]> {
+    const { clock, random, profiles, slowPath, log } = this.#deps
+    const authority = this.#byId(id)
+    const { spki } = parseCertificate(authority.certificate)
+    const before = this.signers().filter((other) => other.id !== id && this.#byId(other.id).state !== 'prepared')
+    try {
+      return await Promise.all(
+        before.slice(-mostVouchers).map(async (other) => {
+          const validity = { notBeforeMs: wholeSeconds(clock.nowMs() - profiles.authority.backdateMs), notAfterMs: Math.min(authority.notAfterMs, other.certificate.notAfterMs) }
+          const serial = random.bytes(serialLength)
+          serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40 // as above
+          const spec = authoritySpec(profiles.authority, { trustDomain: this.#config.trustDomain, spki, serial, validity })
+          return { by: other.id, der: await slowPath.certify({ ...spec, issuer: other.certificate.subject, authorityKeyId: other.certificate.extensions.subjectKeyId }, other.key) }
+        }),
+      )
+    } catch (error) {
+      log.warn({ event: 'authority.unvouched', error }, unvouchedText)
+      return []
+    }
   }
 
   async #reload(): Promise<void> {

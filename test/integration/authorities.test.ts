@@ -87,6 +87,32 @@ describe('an authority revoked at once, with all that hangs on it', { timeout: 6
   })
 })
 
+describe('a taint over faults', { timeout: 60_000 }, () => {
+  test('a server killed in the middle of it, and an agent that was away, replace all the same', async () => {
+    await using product = await Product.start()
+    const agent = await product.startAgent()
+    const [agentId = ''] = await product.agentIds()
+    await product.createEntries([{ spiffeId: 'spiffe://example.org/web', parentId: agentId, selectors: [`unix:uid:${uid}`] }])
+    await using source = await X509Source.start({ endpoint: `unix://${agent.workloadSocket}` })
+    const before = source.current().serial
+    const agentSerial = await serialOfAgent(product)
+    const [first] = (await product.admin.unary(service, 'List', {})).authorities
+    await agent.kill()
+    const tainted = product.admin.unary(service, 'Taint', { id: first?.id ?? '', replaceActive: true }).catch(() => undefined)
+    await systemClock.sleep(3, AbortSignal.timeout(1_000))
+    await product.killServer()
+    await tainted
+    await product.startServer()
+    const { authorities } = await product.admin.unary(service, 'List', {})
+    if (authorities.find(({ id }) => id === first?.id)?.state !== 'tainted') await product.admin.unary(service, 'Taint', { id: first?.id ?? '', replaceActive: true })
+    await until(async () => (await product.admin.unary(service, 'List', {})).authorities.some(({ id, state }) => state === 'active' && id !== first?.id))
+    await agent.start()
+    await until(async () => (await serialOfAgent(product)) !== agentSerial)
+    await until(async () => source.current().serial !== before)
+    await until(async () => (await product.admin.unary(service, 'List', {})).authorities.every(({ state, notReplaced }) => state !== 'tainted' || notReplaced === 0))
+  })
+})
+
 async function serialOfAgent(product: Product): Promise<string> {
   const { agents } = await product.admin.unary('spire.api.server.agent.v1.Agent', 'ListAgents', { pageSize: 10 })
   return agents[0]?.x509svidSerialNumber ?? ''

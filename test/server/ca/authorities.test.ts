@@ -3,6 +3,7 @@ import { AuthoritySet } from '../../../server/ca/authorities.ts'
 import { MemoryKeyStore, type KeyStore } from '../../../server/ca/key-store.ts'
 import { loadProfiles } from '../../../server/ca/profiles.ts'
 import { parseTrustDomain } from '../../../src/core/spiffe-id.ts'
+import { parseCertificate } from '../../../src/x509/certificate.ts'
 import { keyUsageBit } from '../../../src/x509/extensions.ts'
 import { SlowPath } from '../../../src/x509/peculiar/slow-path.ts'
 import { verifySignature } from '../../../src/x509/signature.ts'
@@ -94,6 +95,39 @@ describe('the authorities of a trust domain', () => {
     await set.taint(first, operator, { replaceActive: true })
     expect(set.active().id).not.toBe(first)
     expect(set.bundle().x509Authorities).toHaveLength(2)
+  })
+
+  test('an authority is vouched for by the one before it, also after a restart, until that one is revoked', async () => {
+    expect(set.vouchers()).toEqual([])
+    const first = set.active()
+    const next = await set.prepare(operator)
+    expect(set.vouchers()).toEqual([])
+    await set.activate(next.id, operator)
+    const [der = new Uint8Array(0), ...more] = set.vouchers()
+    expect(more).toEqual([])
+    expect(set.vouchers()).toBe(set.vouchers())
+    const voucher = parseCertificate(der)
+    expect(voucher).toMatchObject({ issuer: first.certificate.subject, subject: set.active().certificate.subject, spki: set.active().certificate.spki })
+    expect(verifySignature(first.certificate.spki, voucher)).toBe(true)
+    expect(voucher.extensions.basicConstraints?.ca).toBe(true)
+    expect(voucher.notAfterMs).toBe(first.certificate.notAfterMs)
+
+    await set[Symbol.asyncDispose]()
+    set = await start()
+    const told = new Promise<void>((resolve) => void set.onChange(() => resolve()))
+    if (set.vouchers().length === 0) await told
+    expect(parseCertificate(set.vouchers()[0] ?? new Uint8Array(0)).issuer).toEqual(first.certificate.subject)
+    await set.revoke(first.id, operator)
+    expect(set.vouchers()).toEqual([])
+  })
+
+  test('when nobody can vouch the next one signs all the same', async () => {
+    const { id } = await set.prepare(operator)
+    await set[Symbol.asyncDispose]()
+    set = await start({ slowPath: { certify: () => Promise.reject(new Error('told to fail')) } })
+    await set.activate(id, operator)
+    expect(set.active().id).toBe(id)
+    expect(set.vouchers()).toEqual([])
   })
 
   test('a revoked authority leaves the bundle, its key is destroyed, another signs at once', async () => {
