@@ -10,6 +10,7 @@ export interface StreamSigningKey {
   readonly keyId: Uint8Array
   /** DER, leaf first. */
   readonly chain: readonly Uint8Array[]
+  readonly notBeforeMs: number
   readonly notAfterMs: number
   sign(bytes: Uint8Array): Uint8Array
 }
@@ -23,6 +24,8 @@ export interface StreamSignerDeps {
 
 const firstRetryMs = 250
 const longestRetryMs = 10_000
+/** Timers stand still while the machine sleeps, and its wall clock may be set: what is due is looked at again after so long. */
+const longestSleepMs = 10_000
 
 /**
  * Keeps an Ed25519 key that may sign the revocation stream: makes one at start, has it certified, and replaces it at half of its life. Starting
@@ -75,9 +78,21 @@ export class StreamSigner implements AsyncDisposable {
       const next = await this.#make()
       if (signal.aborted) return
       if (next !== undefined) this.#adopt(next)
-      const waitMs = next === undefined ? retryMs : Math.max(firstRetryMs, (next.notAfterMs - this.#deps.clock.nowMs()) / 2)
+      const over = AbortSignal.any([signal, this.#wake.signal])
+      if (next === undefined) await this.#deps.clock.sleep(retryMs, over).catch(() => undefined) // only aborts
+      else await this.#outlive(next, over)
       retryMs = next === undefined ? Math.min(retryMs * 2, longestRetryMs) : firstRetryMs
-      await this.#deps.clock.sleep(waitMs, AbortSignal.any([signal, this.#wake.signal])).catch(() => undefined) // only aborts
+    }
+  }
+
+  /** Until half of its life is over, or the clock is set back to before it. */
+  async #outlive({ notBeforeMs, notAfterMs }: StreamSigningKey, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#deps
+    const halfMs = (notAfterMs + clock.nowMs()) / 2
+    let leftMs = Math.max(firstRetryMs, halfMs - clock.nowMs())
+    while (leftMs > 0 && !signal.aborted) {
+      await clock.sleep(Math.min(leftMs, longestSleepMs), signal).catch(() => undefined) // only aborts
+      leftMs = clock.nowMs() < notBeforeMs ? 0 : halfMs - clock.nowMs()
     }
   }
 
@@ -91,8 +106,8 @@ export class StreamSigner implements AsyncDisposable {
     try {
       const key = PrivateKey.generate('Ed25519')
       const chain = await this.#deps.certify(key.spki)
-      const { notAfterMs } = parseCertificate(chain[0] ?? new Uint8Array(0))
-      return { keyId: publicKeyHash(key.spki), chain, notAfterMs, sign: (bytes) => key.sign(bytes) }
+      const { notBeforeMs, notAfterMs } = parseCertificate(chain[0] ?? new Uint8Array(0))
+      return { keyId: publicKeyHash(key.spki), chain, notBeforeMs, notAfterMs, sign: (bytes) => key.sign(bytes) }
     } catch (error) {
       this.#deps.logger.warn({ event: 'revocation.signer_uncertified', error: String(error) }, 'no certificate for the key of the revocation stream: the stream is silent')
       return undefined

@@ -268,6 +268,20 @@ describe('the key of the stream', () => {
     expect(new Set(outcomes)).toEqual(new Set(['replaced', 'confirmed', 'introduced']))
   })
 
+  test.each([
+    ['slept past its end', 25 * 3_600_000],
+    ['had its clock set back to before it', -3_600_000],
+  ])('is replaced within seconds on a machine that %s, though no timer ran out', async (_, jumpMs) => {
+    const before = signer.current
+    clock.jump(jumpMs)
+    await clock.advance(10_500)
+    expect(signer.current).toBeDefined()
+    expect(signer.current).not.toBe(before)
+    expect(signer.current?.notBeforeMs).toBeLessThanOrEqual(clock.nowMs())
+    await clock.advance(60_000)
+    expect(logged.filter((event) => event === 'revocation.signer_changed')).toHaveLength(2)
+  })
+
   test('is replaced at once when an authority is revoked, and the event itself still arrives', async () => {
     const second = authority('second')
     const both = BundleSet.of({ trustDomain, x509Authorities: [root.der, second.der] })
