@@ -47,6 +47,7 @@ export class RevocationReader implements RevocationChecker {
   readonly #keys = new Map<string, StreamKey>()
   /** Key ids by the SHA-256 of the certificates that were verified. */
   readonly #keyOfCertificate = new Map<string, string>()
+  #lastKey: StreamKey | undefined
   #refused: (readonly Uint8Array[])[] = []
   readonly #listeners = new Set<(change: RevokedChange) => void>()
 
@@ -140,21 +141,30 @@ export class RevocationReader implements RevocationChecker {
     const { key } = result
     if (this.#isUnderRevoked(key)) return { kind: 'signer_refused', why: 'an authority above it was revoked' }
     for (const [id, known] of this.#keys) if (known.notAfterMs < nowMs || this.#keys.size >= maxKeys) this.#forget(id)
+    this.#lastKey = undefined
     this.#keys.set(toHex(key.keyId), key)
     this.#keyOfCertificate.set(name, toHex(key.keyId))
     return undefined
   }
 
   #forget(keyId: string): void {
+    this.#lastKey = undefined
     this.#keys.delete(keyId)
     for (const [name, id] of this.#keyOfCertificate) if (id === keyId) this.#keyOfCertificate.delete(name)
   }
 
   #verify(keyId: Uint8Array, signed: Uint8Array, signature: Uint8Array, signedAtMs: number): 'good' | 'bad' | 'unknown_key' {
-    const key = this.#keys.get(toHex(keyId))
+    const key = this.#keyOf(keyId)
     if (key === undefined || this.#isUnderRevoked(key) || !this.#isAnchored(key)) return 'unknown_key'
     if (signedAtMs < key.notBeforeMs || signedAtMs > key.notAfterMs) return 'bad'
     return verify(null, viewOf(signed), key.key, viewOf(signature)) ? 'good' : 'bad'
+  }
+
+  /** Nearly always the one of the frame before. */
+  #keyOf(keyId: Uint8Array): StreamKey | undefined {
+    const last = this.#lastKey
+    if (last !== undefined && equalBytes(last.keyId, keyId)) return last
+    return (this.#lastKey = this.#keys.get(toHex(keyId)))
   }
 
   #isUnderRevoked(key: StreamKey): boolean {

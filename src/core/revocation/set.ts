@@ -31,6 +31,8 @@ export class RevocationSet {
   readonly #shards: (Map<number, Bucket> | undefined)[] = []
   readonly #authorities = new Map<string, { indexed: boolean; revoked: boolean }>()
   #floorMinute = 0
+  /** Unset after a change. */
+  #root: Uint8Array | undefined
 
   static fromSnapshot(content: SnapshotContent): RevocationSet {
     const set = new RevocationSet()
@@ -54,7 +56,7 @@ export class RevocationSet {
         if (event.minute < this.#floorMinute) return false
         const bucket = this.#bucket(event.shard, event.minute)
         const changed = bucket[event.kind].set(event.index)
-        if (changed) bucket.hash = undefined
+        if (changed) bucket.hash = this.#root = undefined
         return changed
       }
       case 'authority_indexed':
@@ -72,6 +74,7 @@ export class RevocationSet {
   dropBelow(floorMinute: number): void {
     if (floorMinute <= this.#floorMinute) return
     this.#floorMinute = floorMinute
+    this.#root = undefined
     for (const shard of this.#shards) {
       if (shard === undefined) continue
       for (const minute of shard.keys()) if (minute < floorMinute) shard.delete(minute)
@@ -101,18 +104,9 @@ export class RevocationSet {
     return this.#authorities.get(id)?.revoked === true
   }
 
-  /** 32 bytes that are equal exactly when two sets and their floors are. Costs little when little changed: hashes are kept per bucket. */
+  /** 32 bytes that are equal exactly when two sets and their floors are. Costs little when little changed, nothing when nothing did: it is kept, and hashes per bucket. */
   root(sha256: Sha256): Uint8Array {
-    const buckets = new ByteWriter(1024)
-    for (const { shard, minute, bucket } of this.#ordered()) {
-      bucket.hash ??= sha256(encodeBitmaps(bucket.superseded.trimmed(), bucket.revoked.trimmed()))
-      buckets.u8(shard)
-      buckets.u32(minute)
-      buckets.bytes(bucket.hash)
-    }
-    const floor = new ByteWriter(4)
-    floor.u32(this.#floorMinute)
-    return sha256(concatBytes(rootContext, floor.finish(), sha256(encodeAuthorities(this.#orderedAuthorities())), sha256(buckets.finish())))
+    return (this.#root ??= this.#computeRoot(sha256))
   }
 
   /** Canonical: equal sets give equal snapshots. The bitmaps are copies. */
@@ -141,9 +135,23 @@ export class RevocationSet {
     return { buckets: ordered.length, bitmapBytes, authorities: this.#authorities.size }
   }
 
+  #computeRoot(sha256: Sha256): Uint8Array {
+    const buckets = new ByteWriter(1024)
+    for (const { shard, minute, bucket } of this.#ordered()) {
+      bucket.hash ??= sha256(encodeBitmaps(bucket.superseded.trimmed(), bucket.revoked.trimmed()))
+      buckets.u8(shard)
+      buckets.u32(minute)
+      buckets.bytes(bucket.hash)
+    }
+    const floor = new ByteWriter(4)
+    floor.u32(this.#floorMinute)
+    return sha256(concatBytes(rootContext, floor.finish(), sha256(encodeAuthorities(this.#orderedAuthorities())), sha256(buckets.finish())))
+  }
+
   #mark(id: string, flag: 'indexed' | 'revoked'): boolean {
     const authority = this.#authorities.get(id) ?? { indexed: false, revoked: false }
     if (authority[flag]) return false
+    this.#root = undefined
     authority[flag] = true
     this.#authorities.set(id, authority)
     return true

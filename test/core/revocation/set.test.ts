@@ -118,3 +118,16 @@ describe('a set', () => {
     )
   })
 })
+
+test('the root that is kept is the one that would be computed: after every event, floor and authority', () => {
+  fc.assert(
+    fc.property(fc.array(fc.oneof(anyEvent, fc.integer({ min: 98, max: 106 })), { maxLength: 60 }), (steps) => {
+      const set = new RevocationSet()
+      for (const step of steps) {
+        if (typeof step === 'number') set.dropBelow(step)
+        else set.apply(step)
+        expect(set.root(sha256)).toEqual(RevocationSet.fromSnapshot(set.snapshot()).root(sha256))
+      }
+    }),
+  )
+})
