@@ -1,3 +1,5 @@
+import type { Clock } from '../src/ports/clock.ts'
+
 /** The promise, or the signal's reason when that comes first; the promise itself runs on. */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -9,4 +11,18 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<
     signal.addEventListener('abort', aborted, { once: true })
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted))
   })
+}
+
+/** The promise; what `late` says when it takes longer than `limitMs`; or the signal's reason. */
+export async function within<T>(promise: Promise<T>, limitMs: number, late: () => Error, clock: Clock, signal: AbortSignal): Promise<T> {
+  const done = new AbortController()
+  const limit = clock.sleep(limitMs, done.signal).then(() => {
+    throw late()
+  })
+  try {
+    return await abortable(Promise.race([promise, limit]), signal)
+  } finally {
+    done.abort()
+    await limit.catch(() => undefined) // it was only a limit
+  }
 }

@@ -36,7 +36,7 @@ export async function firstTrust(bootstrap: Bootstrap, address: string, trustDom
 }
 
 /** @throws {MayflyError} CERTIFICATE_INVALID */
-export function readBundleText(text: string, trustDomain: TrustDomain): TrustBundle {
+function readBundleText(text: string, trustDomain: TrustDomain): TrustBundle {
   if (text.trimStart().startsWith('{')) return parseBundle(trustDomain, text)
   return { trustDomain, x509Authorities: decodeCertificatesPem(text), sequence: undefined, refreshHintSeconds: undefined }
 }

@@ -7,9 +7,7 @@ import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Random } from '../../src/ports/random.ts'
 import type { RpcChannel } from '../../src/rpc/channel.ts'
-import { exactly } from '../../src/verify/authorize.ts'
-import { revocationUnchecked, verifyX509Svid } from '../../src/verify/verify-svid.ts'
-import { abortable } from '../abortable.ts'
+import { within } from '../abortable.ts'
 import { Notifier } from '../notifier.ts'
 import type { RevocationRelay } from '../relay/revocation-relay.ts'
 import type { VerifierReports } from '../relay/verifier-reports.ts'
@@ -23,6 +21,7 @@ import type { AgentSvid } from './agent-svid.ts'
 import { renewAgent } from './attestation.ts'
 import { EndedReports } from './ended-reports.ts'
 import type { EntryCache } from './entry-cache.ts'
+import { Membership, permanent, rejoinHint } from './membership.ts'
 import { channelToServer } from './server-channel.ts'
 import { signedBy } from './svid-call.ts'
 import type { Trust } from './trust.ts'
@@ -54,8 +53,6 @@ const maxReportSerials = 5_000
 const renewLookMs = 10_000
 /** Between two messages with reports of verifiers: what comes together is sent together. */
 const reportGapMs = 20
-/** A server that refuses this agent for so long, and does not call it disabled, will not have it back. */
-const refusalPatienceMs = 60_000
 
 /**
  * The one connection of an agent to its server: the stream of what changes, kept up for as long as the agent runs, and the calls
@@ -71,8 +68,7 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
   readonly #calls = new Set<Promise<unknown>>()
   #svid: AgentSvid
   #renewAt: DueTime
-  #endsAtBootMs: number
-  #refusedSinceBootMs: number | undefined
+  readonly #membership: Membership
   #channel: RpcChannel | undefined
   #connectedSinceMs: number | undefined
   #ackDue = false
@@ -91,7 +87,7 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
     this.#svid = svid
     const now = this.#now()
     this.#renewAt = halfLifeOfKept(svid, now, deps.random)
-    this.#endsAtBootMs = now.bootMs + svid.notAfterMs - now.nowMs
+    this.#membership = new Membership(deps, svid)
   }
 
   static start(config: ServerConnectionConfig, deps: ServerConnectionDeps, svid: AgentSvid): ServerConnection {
@@ -169,7 +165,7 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
       const end = await this.#session()
       if (signal.aborted) return
       if (end.kind === 'renewed') continue
-      const reason = this.#lostBy(end.error)
+      const reason = this.#membership.lostBy(end.error)
       if (reason !== undefined) {
         await this.#giveUp(reason)
         return
@@ -315,7 +311,7 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
           this.#svid = svid
           this.#renewNow = undefined
           this.#renewAt = halfLife(svid.notAfterMs, renewedAt, random)
-          this.#endsAtBootMs = renewedAt.bootMs + svid.notAfterMs - renewedAt.nowMs
+          this.#membership.renewed(svid)
           log.info({ event: 'agent.renewed', agentId: svid.id, serial: svid.serial, notAfterMs: svid.notAfterMs }, 'renewed the SVID of this agent')
           session.abort(renewed)
           return
@@ -350,43 +346,11 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
   /** The channel once it is connected, waiting a little for one that is being made. @throws {MayflyError} UNAVAILABLE */
   async #connectedChannel(): Promise<RpcChannel> {
     if (this.#channel !== undefined && this.#connectedSinceMs !== undefined) return this.#channel
-    const wait = new AbortController()
     const { promise, resolve } = Promise.withResolvers<RpcChannel>()
     using _ = this.changed.on(() => {
       if (this.#channel !== undefined && this.#connectedSinceMs !== undefined) resolve(this.#channel)
     })
-    const limit = this.#deps.clock.sleep(this.#config.signWaitMs, wait.signal).then(() => {
-      throw new MayflyError('UNAVAILABLE', 'the agent has no connection to its server')
-    })
-    try {
-      return await abortable(Promise.race([promise, limit]), this.#stop.signal)
-    } finally {
-      wait.abort()
-      await limit.catch(() => undefined) // it was only a limit
-    }
-  }
-
-  /** Why the agent can never connect again with what it has. */
-  #lostBy(error: MayflyError): MayflyError | undefined {
-    if (permanent.has(error.code)) return error
-    const now = this.#now()
-    if (now.nowMs > this.#svid.notAfterMs && now.bootMs > this.#endsAtBootMs) {
-      return new MayflyError('AGENT_EXPIRED', `the SVID of this agent expired while its server was away`, { hint: rejoinHint })
-    }
-    if (error.code !== 'PERMISSION_DENIED') this.#refusedSinceBootMs = undefined
-    if (error.code !== 'TARGET_DISABLED' && error.code !== 'PERMISSION_DENIED') return undefined
-    this.#deps.entries.replace([])
-    if (this.#isRevoked()) return new MayflyError('AGENT_NOT_ATTESTED', 'the SVID of this agent was revoked', { hint: rejoinHint, cause: error })
-    if (error.code === 'TARGET_DISABLED') return undefined
-    this.#refusedSinceBootMs ??= now.bootMs
-    return now.bootMs - this.#refusedSinceBootMs > refusalPatienceMs ? new MayflyError(error.code, error.message, { hint: error.hint ?? rejoinHint, cause: error }) : undefined
-  }
-
-  /** Whether the stream has said so of this agent's own SVID. */
-  #isRevoked(): boolean {
-    const { trust, relay, clock } = this.#deps
-    const verdict = verifyX509Svid(this.#svid.chain, { bundles: trust.bundles, allow: exactly(this.#svid.id), revocation: revocationUnchecked, nowMs: clock.nowMs() })
-    return verdict.kind === 'accepted' && relay.reader.freshness() !== undefined && relay.reader.check(verdict.facts).kind === 'revoked'
+    return await within(promise, this.#config.signWaitMs, notConnected, this.#deps.clock, this.#stop.signal)
   }
 
   async #giveUp(reason: MayflyError): Promise<void> {
@@ -401,14 +365,14 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
   }
 }
 
-export const rejoinHint = 'join again with a new token: mayfly token create, then mayfly agent run --join <line>'
-
 type SessionEnd = { readonly kind: 'renewed' } | { readonly kind: 'failed'; readonly error: MayflyError; readonly wasConnected: boolean }
 
 /** Why a session ends when the agent has a new SVID. */
 const renewed = new MayflyError('UNAVAILABLE', 'connecting again with the renewed SVID')
 
-const permanent: ReadonlySet<string> = new Set(['AGENT_BANNED', 'AGENT_NOT_ATTESTED', 'AGENT_EXPIRED'])
+function notConnected(): MayflyError {
+  return new MayflyError('UNAVAILABLE', 'the agent has no connection to its server')
+}
 
 function asMayflyError(error: unknown): MayflyError {
   return error instanceof MayflyError ? error : new MayflyError('INTERNAL', 'the connection to the server failed', { cause: error })

@@ -86,7 +86,7 @@ export class EntryCache {
 }
 
 /** The oldest is the default identity; ids decide between those of one second. */
-export function byAge(left: Entry, right: Entry): number {
+function byAge(left: Entry, right: Entry): number {
   return left.createdAtSeconds - right.createdAtSeconds || (left.id < right.id ? -1 : 1)
 }
 

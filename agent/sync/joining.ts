@@ -11,7 +11,7 @@ import type { AgentSvid } from './agent-svid.ts'
 import { attestWithJoinToken } from './attestation.ts'
 import { firstTrust } from './bootstrap.ts'
 import type { Bootstrap } from './bootstrap.ts'
-import { rejoinHint } from './connection.ts'
+import { rejoinHint } from './membership.ts'
 import { Trust } from './trust.ts'
 
 /** How an agent comes by its identity: the one it has, or by joining. Known before anything listens, so that what is missing is said at once. */

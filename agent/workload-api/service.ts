@@ -4,7 +4,7 @@ import type { VerifierReport__Output } from '../../proto/generated/mayfly/v1/Ver
 import { checkNonces } from '../../src/core/revocation/nonces.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Call, Handlers } from '../../src/rpc/handlers.ts'
-import { abortable } from '../abortable.ts'
+import { within } from '../abortable.ts'
 import type { VerifierReports } from '../relay/verifier-reports.ts'
 import type { RevocationRelay } from '../relay/revocation-relay.ts'
 import { frameToWire, positionFromWire } from '../sync/wire.ts'
@@ -77,7 +77,7 @@ async function* stream<T>(call: Call<WorkloadConnection>, deps: WorkloadApiDeps,
   using _ = deps.admission.stream(peer.caller.uid, peer.processKey)
   const signal = AbortSignal.any([call.signal, peer.over])
   const notSynced = deps.notSynced()
-  if (notSynced !== undefined) await firstSync(notSynced, deps, signal)
+  if (notSynced !== undefined) await within(notSynced, deps.syncWaitMs, notSyncedYet, deps.clock, signal)
   yield* messages(signal)
 }
 
@@ -89,15 +89,6 @@ function checkMetadata({ metadata }: Call<WorkloadConnection>): void {
   }
 }
 
-async function firstSync(synced: Promise<void>, { syncWaitMs, clock }: WorkloadApiDeps, signal: AbortSignal): Promise<void> {
-  const done = new AbortController()
-  const limit = clock.sleep(syncWaitMs, done.signal).then(() => {
-    throw new MayflyError('UNAVAILABLE', 'the agent does not know its entries yet: it has no connection to its server')
-  })
-  try {
-    await abortable(Promise.race([synced, limit]), signal)
-  } finally {
-    done.abort()
-    await limit.catch(() => undefined) // it was only a limit
-  }
+function notSyncedYet(): MayflyError {
+  return new MayflyError('UNAVAILABLE', 'the agent does not know its entries yet: it has no connection to its server')
 }

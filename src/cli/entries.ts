@@ -86,7 +86,7 @@ export function ttlSeconds(text: string | undefined): number {
 }
 
 /** Seconds since the epoch of an ISO 8601 time; 0 when unset. @throws {MayflyError} INVALID_ARGUMENT */
-export function secondsOf(text: string | undefined): number {
+function secondsOf(text: string | undefined): number {
   if (text === undefined || text === '') return 0
   const atMs = Date.parse(text)
   if (Number.isNaN(atMs)) throw new MayflyError('INVALID_ARGUMENT', `${JSON.stringify(text)} is not a time`, { hint: 'write it as 2027-01-31T12:00:00Z' })

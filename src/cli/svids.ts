@@ -26,7 +26,7 @@ export interface FetchedSvid {
 }
 
 /** Every message is the full state: WX. */
-export function svidsOf(response: X509SvidResponse): readonly FetchedSvid[] {
+function svidsOf(response: X509SvidResponse): readonly FetchedSvid[] {
   return response.svids.map((svid) => {
     const chain = splitDer(svid.x509Svid)
     const [first] = chain

@@ -7,7 +7,7 @@ export function version(): string {
 }
 
 /** The folder that holds package.json: two above this file in the source tree, three in the built package. */
-export function packageFolder(): string {
+function packageFolder(): string {
   let folder = import.meta.dirname
   while (!existsSync(join(folder, 'package.json')) && folder !== '/') folder = dirname(folder)
   return folder

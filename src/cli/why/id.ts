@@ -45,7 +45,7 @@ export async function explainId(text: string, options: PlaceOptions & { readonly
   return exitCodes.ok
 }
 
-export function credentialLine(credential: Credential, nowMs: number): string {
+function credentialLine(credential: Credential, nowMs: number): string {
   const end = credential.endedAtMs > 0 ? `${credential.state} ${timeText(credential.endedAtMs)}${credential.cause === '' ? '' : ` (${credential.cause}${credential.reason === '' ? '' : `: ${credential.reason}`})`}` : credential.notAfterMs < nowMs ? `expired ${whenText(credential.notAfterMs, nowMs)}` : `${credential.state}, ends ${whenText(credential.notAfterMs, nowMs)}`
   return `${credential.serial}  ${end}${credential.agentId === '' ? '' : `  at ${credential.agentId}`}`
 }

@@ -77,6 +77,6 @@ function kindOf(selector: string): string {
   return selector.split(':').slice(0, 2).join(':')
 }
 
-export function quoted(text: string): string {
+function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`
 }

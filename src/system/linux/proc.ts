@@ -41,7 +41,7 @@ export function startTicks(pid: number): number | undefined {
  * What the process runs. The path is the kernel's word for where the file lies, seen from the process's own mounts, and whoever may
  * make a user namespace may mount over any path there: it is believed only if this process finds the same file at it.
  */
-export function readExecutable(pid: number): Executable {
+function readExecutable(pid: number): Executable {
   const link = `/proc/${pid}/exe`
   try {
     const path = readlinkSync(link)

@@ -14,7 +14,7 @@ export function http2Frame(type: number, flags: number, stream: number, payload:
 }
 
 /** HPACK: literals without indexing and without Huffman code. */
-export function headerBlock(fields: readonly (readonly [string, string])[]): Buffer {
+function headerBlock(fields: readonly (readonly [string, string])[]): Buffer {
   return Buffer.concat(fields.flatMap(([name, value]) => [Buffer.of(0), hpackString(name), hpackString(value)]))
 }
 

@@ -76,7 +76,7 @@ export const ext = {
 } as const
 
 /** Extensions of a valid authority, by name so that a case can replace one. */
-export function authorityExtensions(spki: Uint8Array, issuerSpki?: Uint8Array): Record<string, Uint8Array | undefined> {
+function authorityExtensions(spki: Uint8Array, issuerSpki?: Uint8Array): Record<string, Uint8Array | undefined> {
   return {
     basicConstraints: ext.basicConstraints(true),
     keyUsage: ext.keyUsage(keyUsageBit.keyCertSign | keyUsageBit.cRLSign),
@@ -86,7 +86,7 @@ export function authorityExtensions(spki: Uint8Array, issuerSpki?: Uint8Array): 
   }
 }
 
-export function leafExtensions(spki: Uint8Array, issuerSpki: Uint8Array, uri: string): Record<string, Uint8Array | undefined> {
+function leafExtensions(spki: Uint8Array, issuerSpki: Uint8Array, uri: string): Record<string, Uint8Array | undefined> {
   return {
     keyUsage: ext.keyUsage(keyUsageBit.digitalSignature),
     extKeyUsage: ext.extKeyUsage(oid.serverAuth, oid.clientAuth),
