@@ -6,6 +6,7 @@ import { fuzz, textForm } from '../support/fuzz/fuzz.ts'
 import { textEdits } from '../support/fuzz/text.ts'
 import { fixedKeys } from '../support/fuzz/keys.ts'
 import { authority } from '../support/verify/certificates.ts'
+import { cpuMs } from '../support/cpu-time.ts'
 
 const certificate = authority('root', { key: fixedKeys[0] }).der
 const originals = [encodeCertificatesPem([certificate]), encodeCertificatesPem([certificate, certificate]), fixedKeys[0].toPem(), `text before\n${encodePem('CERTIFICATE', certificate)}text after\n`, encodePem('X509 CRL', certificate)]
@@ -29,7 +30,7 @@ fuzz('pem', 'what is taken for certificates comes back the same, each block coun
 // A text is read in time that grows with its length, not with its square.
 const long = fc.record({ mark: fc.constantFrom(...marks), times: fc.integer({ min: 1_000, max: 20_000 }) }).map(({ mark, times }) => mark.repeat(times).slice(0, 1_000_000))
 fuzz('pem-long', 'a long text of one piece is answered within a second', textForm, long, (text) => {
-  const startedMs = performance.now()
+  const startedMs = cpuMs()
   expect(() => decodePrivateKeyPem(text)).toThrow(MayflyError)
-  expect(performance.now() - startedMs).toBeLessThan(1_000)
+  expect(cpuMs() - startedMs).toBeLessThan(1_000)
 }, 0.2)

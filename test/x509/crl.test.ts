@@ -10,6 +10,7 @@ import { buildCrl, crlEntry, parseCrl } from '../../src/x509/crl.ts'
 import type { CrlReason } from '../../src/x509/crl.ts'
 import { encodeCertificatesPem } from '../../src/x509/pem.ts'
 import { authority, nowMs } from '../support/verify/certificates.ts'
+import { cpuMs } from '../support/cpu-time.ts'
 
 const root = authority('root')
 const certificate = parseCertificate(root.der)
@@ -63,9 +64,9 @@ test('what is written is read back, and openssl counts the same', () => {
 
 test('a hundred thousand entries are one list, made in less than a second', () => {
   const entries = Array.from({ length: 100_000 }, (_, at) => crlEntry(Uint8Array.of(1, at >> 16, at >> 8, at, ...new Uint8Array(13)), nowMs))
-  const startedMs = performance.now()
+  const startedMs = cpuMs()
   const der = buildCrl(terms, entries, sign)
-  expect(performance.now() - startedMs).toBeLessThan(1_000)
+  expect(cpuMs() - startedMs).toBeLessThan(1_000)
   expect(parseCrl(der).serials).toHaveLength(100_000)
   expect(openssl(der).match(/Serial Number/g)).toHaveLength(100_000)
 })
