@@ -2,8 +2,6 @@ import { MayflyError } from '../src/core/errors.ts'
 import type { Clock } from '../src/ports/clock.ts'
 import type { Logger } from '../src/ports/logger.ts'
 import type { Random } from '../src/ports/random.ts'
-import { nonceBytes } from '../src/core/revocation/frame.ts'
-import { skewOf } from '../src/core/revocation/freshness.ts'
 import type { StreamHead } from '../src/core/revocation/follower.ts'
 import type { BundleSet } from '../src/verify/bundle-set.ts'
 import { HeadKeeper, headStoreIn } from '../src/verify/heads.ts'
@@ -19,6 +17,7 @@ import { SvidCheck } from './check/svid-check.ts'
 import type { AgentConfig } from './config.ts'
 import { ProcessHolders } from './liveness/process-holders.ts'
 import { Notifier } from './notifier.ts'
+import { measureClock } from './relay/measure-clock.ts'
 import { RevocationRelay } from './relay/revocation-relay.ts'
 import { VerifierReports } from './relay/verifier-reports.ts'
 import { SvidStanding } from './rotation/standing.ts'
@@ -59,8 +58,6 @@ const holderPollMs = 1_000
 /** How long a workload's first call waits for the first sync. */
 const syncWaitMs = 5_000
 const maxSleepMs = 10_000
-const measureEveryMs = 60_000
-const measureSoonMs = 5_000
 const maxIdleMs = 120_000
 
 /**
@@ -133,7 +130,7 @@ export class Agent implements AsyncDisposable {
       await agent[Symbol.asyncDispose]()
       throw error
     }
-    agent.#background.push(agent.#join(), agent.#expire(), agent.#measureClock())
+    agent.#background.push(agent.#join(), agent.#expire(), measureClock({ ...deps, relay: agent.#relay, canAsk: () => agent.#isSynced }, agent.#stop.signal))
     return agent
   }
 
@@ -292,21 +289,6 @@ export class Agent implements AsyncDisposable {
     using caller = Caller.named(pid, this.#deps.processes)
     const lenient = new WorkloadAttestor(this.#deps.processes, { sha256MaxBytes: this.#config.sha256MaxBytes, tier: 'pid' })
     return await lenient.attest(caller, this.#entries.kinds)
-  }
-
-  /** How far the server's clock is from this one, so that the agent knows how old its own state is, and says when the clocks differ. */
-  async #measureClock(): Promise<void> {
-    const { clock, random, log } = this.#deps
-    const { signal } = this.#stop
-    let wasSkewed = false
-    while (!signal.aborted) {
-      const measured = this.#isSynced && (await this.#relay.measure(random.bytes(nonceBytes)).then(({ kind }) => kind === 'timed', () => false))
-      const freshness = this.#relay.reader.freshness()
-      const skewMs = freshness === undefined ? undefined : skewOf(freshness)
-      if (skewMs !== undefined && !wasSkewed) log.error({ event: 'revocation.clock_skew', skewMs }, 'the clock of this machine differs from that of the server by over a second')
-      wasSkewed = skewMs !== undefined
-      await clock.sleep(measured && !wasSkewed ? measureEveryMs : measureSoonMs, signal).catch(() => undefined) // only aborts
-    }
   }
 
   /** Entries with an end of their own go on time, also while the server is away. */
