@@ -21,6 +21,11 @@ describe('the configuration of an agent', () => {
     expect(message).toMatch(/agent\.yaml:6: limits\.maxSvids/)
   })
 
+  test('one admin of another uid is not kept out by the mode of the socket', () => {
+    expect(parseAgentConfig('adminUids: [1001]\n', {}, 'agent.yaml', 0).onlyOwnAdmin).toBe(false)
+    expect(parseAgentConfig('adminUids: [0]\n', {}, 'agent.yaml', 0).onlyOwnAdmin).toBe(true)
+  })
+
   test('a flag stands in the place of what the file says', () => {
     expect(parseAgentConfig('logLevel: info\n', { logLevel: 'debug' }, 'agent.yaml', 0).logLevel).toBe('debug')
   })
