@@ -11,7 +11,7 @@ import type { AgentConfig } from './config.ts'
 await runMain(main)
 
 async function main(args: readonly string[]): Promise<number> {
-  const { text, fileName, overrides, checkOnly } = readMainArguments(args, { paths: flagPaths, switches: ['insecure-bootstrap'], command: 'mayfly agent run' })
+  const { text, fileName, overrides, checkOnly, whileStdin } = readMainArguments(args, { paths: flagPaths, switches: ['insecure-bootstrap'], command: 'mayfly agent run' })
   const config = parseAgentConfig(text, overrides, fileName, process.geteuid?.() ?? -1)
   if (checkOnly) return 0
   makeFolders(config)
@@ -31,7 +31,7 @@ async function main(args: readonly string[]): Promise<number> {
     import('../src/system/signals.ts'),
     import('../src/system/heap.ts'),
   ])
-  using stop = stopOnSignals()
+  using stop = stopOnSignals({ whileStdin })
   const logger = pino({ level: config.logLevel, base: { pid: process.pid } }, pino.destination({ dest: 2, sync: true }))
   using _lock = FileLock.acquire(join(config.dataDir, 'agent.lock'))
   const support = await selfTestPeerCredentials()

@@ -8,7 +8,7 @@ import { flagPaths, parseServerConfig } from './config.ts'
 await runMain(main)
 
 async function main(args: readonly string[]): Promise<number> {
-  const { text, fileName, overrides, checkOnly } = readMainArguments(args, { paths: flagPaths, switches: ['dev'], command: 'mayfly server run' })
+  const { text, fileName, overrides, checkOnly, whileStdin } = readMainArguments(args, { paths: flagPaths, switches: ['dev'], command: 'mayfly server run' })
   const config = parseServerConfig(text, overrides, fileName, process.geteuid?.() ?? -1)
   if (checkOnly) return 0
   // In the data folder, which is ours alone: a cache of code in a folder that others may write would be theirs to run.
@@ -37,7 +37,7 @@ async function main(args: readonly string[]): Promise<number> {
     import('../src/system/signals.ts'),
     import('../src/system/heap.ts'),
   ])
-  using stop = stopOnSignals()
+  using stop = stopOnSignals({ whileStdin })
   const logger = pino({ level: config.logLevel, base: { pid: process.pid }, serializers: { error: pino.stdSerializers.err } }, pino.destination({ dest: 2, sync: true }))
   await using server = await Server.start(config, {
     clock,

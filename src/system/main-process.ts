@@ -4,7 +4,7 @@ import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { MayflyError } from '../core/errors.ts'
 
-/** What the arguments of a main say: `--config FILE`, `--check-config`, and flags that stand for keys of the configuration. */
+/** What the arguments of a main say: `--config FILE`, `--check-config`, `--while-stdin`, and flags that stand for keys of the configuration. */
 export interface MainArguments {
   /** Text of the configuration file; empty without one. */
   readonly text: string
@@ -13,6 +13,8 @@ export interface MainArguments {
   /** Values of the flags that were given, by the key's path. */
   readonly overrides: Readonly<Record<string, string | boolean | string[] | undefined>>
   readonly checkOnly: boolean
+  /** Stop when standard input ends: whoever started this process holds the other end. */
+  readonly whileStdin: boolean
 }
 
 export interface MainFlags {
@@ -33,6 +35,7 @@ export function readMainArguments(args: readonly string[], flags: MainFlags): Ma
     fileName: file ?? 'flags',
     overrides: Object.fromEntries(Object.entries(flags.paths).map(([flag, path]) => [path, values[flag]])),
     checkOnly: values['check-config'] === true,
+    whileStdin: values['while-stdin'] === true,
   }
 }
 
@@ -66,7 +69,7 @@ export async function runMain(main: (args: readonly string[]) => Promise<number>
 function parsed(args: readonly string[], { paths, switches, command }: MainFlags): Readonly<Record<string, string | boolean | string[] | undefined>> {
   const flags = Object.keys(paths).map((flag) => [flag, switches.includes(flag) ? { type: 'boolean' as const } : { type: 'string' as const, multiple: flag === 'admin-uid' }]) // literals of the option's type
   try {
-    const { values } = parseArgs({ args: [...args], strict: true, options: { config: { type: 'string' }, 'check-config': { type: 'boolean' }, ...Object.fromEntries(flags) } })
+    const { values } = parseArgs({ args: [...args], strict: true, options: { config: { type: 'string' }, 'check-config': { type: 'boolean' }, 'while-stdin': { type: 'boolean' }, ...Object.fromEntries(flags) } })
     return values as Record<string, string | boolean | string[] | undefined> // each is of the type its option was given
   } catch (error) {
     const [text = ''] = (error instanceof Error ? error.message : String(error)).split(/\.\s|\n/)

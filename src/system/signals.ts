@@ -1,20 +1,26 @@
 import { MayflyError } from '../core/errors.ts'
 
 export interface StopSignal extends Disposable {
-  /** Aborted by the first SIGINT or SIGTERM, with SHUTTING_DOWN as its reason. */
+  /** Aborted by the first SIGINT or SIGTERM, or by the end of standard input when that is watched, with SHUTTING_DOWN as its reason. */
   readonly signal: AbortSignal
 }
 
-/** Turns the first SIGINT or SIGTERM into an abort; a second one then ends the process at once, as it would without this. Dispose to let go. */
-export function stopOnSignals(): StopSignal {
+/**
+ * Turns the first SIGINT or SIGTERM into an abort; a second one then ends the process at once, as it would without this. Dispose to let go.
+ * @param whileStdin also when standard input ends, which it does when whoever started this process is gone, however it went
+ */
+export function stopOnSignals({ whileStdin = false }: { readonly whileStdin?: boolean } = {}): StopSignal {
   const controller = new AbortController()
   const release = (): void => {
     for (const name of names) process.off(name, stop)
+    if (whileStdin) process.stdin.off('end', stopAtEnd).off('error', stopAtEnd).destroy()
   }
-  const stop = (name: NodeJS.Signals): void => {
+  const stop = (name: string): void => {
     release()
     controller.abort(new MayflyError('SHUTTING_DOWN', `stopped by ${name}`, { details: { signal: name } }))
   }
+  const stopAtEnd = (): void => stop('the end of standard input')
+  if (whileStdin) process.stdin.on('end', stopAtEnd).on('error', stopAtEnd).resume()
   for (const name of names) process.on(name, stop)
   return { signal: controller.signal, [Symbol.dispose]: release }
 }

@@ -58,6 +58,14 @@ describe('mayfly dev', () => {
     expect(processesOf(data)).toEqual([])
   })
 
+  test('takes its server and agent along when it is killed itself', async () => {
+    await using dev = new Program(node24, [cli, 'dev', '--json', '--data', data])
+    await dev.event('serving')
+    expect(processesOf(data).length).toBeGreaterThanOrEqual(3)
+    await dev.kill('SIGKILL')
+    await expect.poll(() => processesOf(data), { timeout: 30_000, interval: 50 }).toEqual([])
+  })
+
   test.each(['server', 'agent'])('starts the %s again when it was killed, and its workloads are served again', async (name) => {
     await using dev = new Program(node24, [cli, 'dev', '--json', '--data', data])
     const serving = await dev.event('serving')

@@ -19,7 +19,7 @@ export function mainFile(name: 'server' | 'agent'): string {
   return join(import.meta.dirname, '..', '..', '..', name, `main${extname(import.meta.filename)}`)
 }
 
-/** A server or an agent as a process of its own. It is in a process group of its own, so that a Ctrl-C at the terminal reaches it only through us, in order. */
+/** A server or an agent as a process of its own. It is in a process group of its own, so that a Ctrl-C at the terminal reaches it only through us, in order; it ends when we do, however that happens. */
 export class Service {
   readonly name: 'server' | 'agent'
   readonly #child: ChildProcess
@@ -37,7 +37,7 @@ export class Service {
     this.name = name
     this.#logFile = logFile
     const log = openSync(logFile, 'a', 0o600)
-    this.#child = spawn(process.execPath, [mainFile(name), ...args], { stdio: ['ignore', 'pipe', log], detached: true })
+    this.#child = spawn(process.execPath, [mainFile(name), '--while-stdin', ...args], { stdio: ['pipe', 'pipe', log], detached: true })
     closeSync(log)
     const kill = (): boolean => this.#child.kill('SIGKILL')
     process.on('exit', kill)

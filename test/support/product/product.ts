@@ -71,7 +71,7 @@ export class Product implements AsyncDisposable {
 
   /** Starts the server, or starts it again after it was killed, on the same data and address. */
   async startServer(): Promise<void> {
-    this.#server = new Program(node24, [main('server'), '--trust-domain', this.trustDomain, '--data', join(this.dir, 'server'), '--listen', this.#address, ...(this.#options.dev === false ? [] : ['--dev']), ...(this.#options.serverArgs ?? [])])
+    this.#server = new Program(node24, [main('server'), '--while-stdin', '--trust-domain', this.trustDomain, '--data', join(this.dir, 'server'), '--listen', this.#address, ...(this.#options.dev === false ? [] : ['--dev']), ...(this.#options.serverArgs ?? [])])
     const serving = await this.#server.event('serving')
     this.#address = String(serving['address'])
   }
@@ -169,7 +169,7 @@ export class AgentProcess {
 
   /** Starts it, or starts it again on the same data. */
   async start(): Promise<void> {
-    this.program = new Program(node24, [main('agent'), '--data', this.dir, ...this.#args])
+    this.program = new Program(node24, [main('agent'), '--while-stdin', '--data', this.dir, ...this.#args])
     await this.program.event('serving')
   }
 
