@@ -42,7 +42,7 @@ describe('who is answered', () => {
       const end = await parent.event('end')
       expect(['7', 'cut']).toContain(end['status'])
       await parent.event('closed')
-      expect(api.connections).toBe(0)
+      await expect.poll(() => api.connections).toBe(0)
     } finally {
       process.kill(heir, 'SIGKILL')
     }
