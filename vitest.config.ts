@@ -6,6 +6,7 @@ const config: ViteUserConfig = defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: ['test/interop/**', 'test/bench/**', 'test/slow/**'],
     pool: 'forks',
+    maxWorkers: 2, // on two cores vitest itself would take one, and half of the tests' time is waiting for processes
     // Threads and processes that tests start need not strip and compile the same files again.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/compile') },
     // Tests wait for events; what never comes is a failure also on a machine that is several times slower.
