@@ -23,6 +23,8 @@ export const textForm: Form<string> = { suffix: 'json', encode: JSON.stringify, 
 
 const corpus = join(import.meta.dirname, '../../fuzz/corpus')
 const seconds = process.env['MAYFLY_FUZZ_SECONDS'] === undefined ? undefined : Number(process.env['MAYFLY_FUZZ_SECONDS'])
+/** Draws the same inputs again; a new seed each time when it is unset. */
+const seed = process.env['MAYFLY_FUZZ_SEED'] === undefined ? {} : { seed: Number(process.env['MAYFLY_FUZZ_SEED']) }
 const fewRuns = 60
 
 /**
@@ -62,7 +64,7 @@ function keptInputs<T>(target: string, form: Form<T>, check: (input: T) => void 
 }
 
 function bounds<T>(share: number): fc.Parameters<[T]> {
-  return seconds === undefined ? { numRuns: fewRuns } : { numRuns: Number.MAX_SAFE_INTEGER, interruptAfterTimeLimit: seconds * share * 1_000, markInterruptAsFailure: false, maxSkipsPerRun: 1_000 }
+  return seconds === undefined ? { ...seed, numRuns: fewRuns } : { ...seed, numRuns: Number.MAX_SAFE_INTEGER, interruptAfterTimeLimit: seconds * share * 1_000, markInterruptAsFailure: false, maxSkipsPerRun: 1_000 }
 }
 
 function report<T>(target: string, form: Form<T>, details: fc.RunDetails<[T]>): void {
