@@ -8,7 +8,7 @@ import { keyUsageBit } from '../../../src/x509/extensions.ts'
 import { SlowPath } from '../../../src/x509/peculiar/slow-path.ts'
 import { verifySignature } from '../../../src/x509/signature.ts'
 import { MemoryAuthorities } from '../../support/ca/memory-authorities.ts'
-import { CountedRandom, KeptLog } from '../../support/ca/test-ca.ts'
+import { SeededRandom, KeptLog } from '../../support/agent/quiet.ts'
 import { FakeClock, settle } from '../../support/fake-clock.ts'
 
 const dayMs = 86_400_000
@@ -17,7 +17,7 @@ let clock: FakeClock
 let store: MemoryAuthorities
 let keys: KeyStore
 let slowPath: SlowPath
-let random: CountedRandom
+let random: SeededRandom
 let acknowledged: Set<string>
 let set: AuthoritySet
 
@@ -26,7 +26,7 @@ beforeEach(async () => {
   store = new MemoryAuthorities()
   keys = new MemoryKeyStore()
   slowPath = new SlowPath(clock)
-  random = new CountedRandom()
+  random = new SeededRandom()
   acknowledged = new Set()
   set = await start()
 })

@@ -11,7 +11,8 @@ import { buildCsr } from '../../../src/x509/csr-builder.ts'
 import { PrivateKey } from '../../../src/x509/private-key.ts'
 import { verifySignature } from '../../../src/x509/signature.ts'
 import { MemoryCredentials } from '../../support/ca/memory-credentials.ts'
-import { CountedRandom, KeptLog, testAuthority } from '../../support/ca/test-ca.ts'
+import { SeededRandom, KeptLog } from '../../support/agent/quiet.ts'
+import { testAuthority } from '../../support/ca/test-ca.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 const signal = new AbortController().signal
@@ -163,7 +164,7 @@ describe('issuance', () => {
 })
 
 function pipelineUnder(active: ActiveAuthority, threads = pool): IssuancePipeline {
-  return new IssuancePipeline({ profiles: loadProfiles(), authorities: { active: () => active }, pool: threads, credentials, clock, random: new CountedRandom(), log: new KeptLog() })
+  return new IssuancePipeline({ profiles: loadProfiles(), authorities: { active: () => active }, pool: threads, credentials, clock, random: new SeededRandom(), log: new KeptLog() })
 }
 
 function request(overrides: Partial<IssueRequest> = {}): IssueRequest {

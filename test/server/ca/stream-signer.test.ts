@@ -5,11 +5,12 @@ import { parseCertificate } from '../../../src/x509/certificate.ts'
 import { oid } from '../../../src/x509/oids.ts'
 import { PrivateKey } from '../../../src/x509/private-key.ts'
 import { verifyBytes, verifySignature } from '../../../src/x509/signature.ts'
-import { CountedRandom, testAuthority } from '../../support/ca/test-ca.ts'
+import { SeededRandom } from '../../support/agent/quiet.ts'
+import { testAuthority } from '../../support/ca/test-ca.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 const clock = new FakeClock()
-const deps = { profiles: loadProfiles(), random: new CountedRandom() }
+const deps = { profiles: loadProfiles(), random: new SeededRandom() }
 const key = PrivateKey.generate('Ed25519')
 
 describe('the certificate of the revocation stream’s key', () => {

@@ -11,7 +11,7 @@ import { verifySignature } from '../../../src/x509/signature.ts'
 import { SlowPath } from '../../../src/x509/peculiar/slow-path.ts'
 import { KeptLog } from '../../support/agent/quiet.ts'
 import { MemoryAuthorities } from '../../support/ca/memory-authorities.ts'
-import { CountedRandom } from '../../support/ca/test-ca.ts'
+import { SeededRandom } from '../../support/agent/quiet.ts'
 import { FakeClock, settle } from '../../support/fake-clock.ts'
 
 const profiles = loadProfiles()
@@ -25,7 +25,7 @@ let distrust: boolean[]
 beforeEach(async () => {
   clock = new FakeClock()
   const log = new KeptLog()
-  const random = new CountedRandom()
+  const random = new SeededRandom()
   slowPath = new SlowPath(clock)
   authorities = await AuthoritySet.start(
     { trustDomain: parseTrustDomain('example.org'), lifeMs: 604_800_000, refreshHintSeconds: 300 },
