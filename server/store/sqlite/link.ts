@@ -21,13 +21,15 @@ export class WorkerLink {
   /** Starts the worker and waits until the file is open. */
   static async start(workerUrl: URL, options: WorkerOptions): Promise<WorkerLink> {
     const worker = new Worker(workerUrl, { workerData: options, name: 'store', resourceLimits })
+    // asked for now: a worker that exits at once gives its last message and its exit in one turn, and who asks after the message waits for ever
+    const exited = new Promise((resolve) => worker.once('exit', resolve))
     const first = await new Promise<Reply>((resolve, reject) => {
       worker.once('message', resolve)
       worker.once('error', reject)
       worker.once('exit', (code) => reject(new MayflyError('UNAVAILABLE', `the store's worker exited with ${code} at its start`)))
     })
     if (first.kind === 'opened') return new WorkerLink(worker, first.domain)
-    await new Promise((resolve) => worker.once('exit', resolve))
+    await exited
     throw first.kind === 'failed' ? revive(first.error) : new Error(`the store's worker began with ${first.kind}`)
   }
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { open, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { openSqliteStore } from '../../../server/store/sqlite/open.ts'
 import { parseTrustDomain } from '../../../src/core/spiffe-id.ts'
 import { MayflyError } from '../../../src/core/errors.ts'
@@ -67,6 +67,20 @@ test('a file that is no store is refused', async () => {
   const other = join(folder.path, 'other.db')
   change(other, 'CREATE TABLE mine (a)')
   await expect(openAt(other)).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
+})
+
+test('a refusal arrives however the last message and the exit of the worker fall together', async () => {
+  await using folder = await temporaryFolder()
+  const text = join(folder.path, 'text.db')
+  await writeFile(text, 'no database; '.repeat(100))
+  let refused = 0
+  for (let n = 0; n < 40; n++) void openAt(text).catch(() => refused++)
+  const idle = new Int32Array(new SharedArrayBuffer(4))
+  // this thread looks up now and then only, and finds the messages and exits of several workers at once
+  await vi.waitFor(() => {
+    Atomics.wait(idle, 0, 0, 20)
+    expect(refused).toBe(40)
+  }, { timeout: 30_000, interval: 1 })
 })
 
 test('a folder that does not exist is an error that names no success', async () => {
