@@ -258,6 +258,8 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
         this.#renewNow = wire.renew?.reason ?? ''
         this.#renewal.ring()
         return
+      case 'grants':
+      case 'policy':
       case undefined:
         return // of a later version
       default:

@@ -21,41 +21,91 @@ import type { HealthListResponse as grpc_health_v1_HealthListResponse, HealthLis
 import type { ServerReflectionRequest as grpc_reflection_v1_ServerReflectionRequest, ServerReflectionRequest__Output as grpc_reflection_v1_ServerReflectionRequest__Output } from './grpc/reflection/v1/ServerReflectionRequest.ts'
 import type { ServerReflectionResponse as grpc_reflection_v1_ServerReflectionResponse, ServerReflectionResponse__Output as grpc_reflection_v1_ServerReflectionResponse__Output } from './grpc/reflection/v1/ServerReflectionResponse.ts'
 import type { ActivateAuthorityRequest as mayfly_v1_ActivateAuthorityRequest, ActivateAuthorityRequest__Output as mayfly_v1_ActivateAuthorityRequest__Output } from './mayfly/v1/ActivateAuthorityRequest.ts'
+import type { ActivateGrantRequest as mayfly_v1_ActivateGrantRequest, ActivateGrantRequest__Output as mayfly_v1_ActivateGrantRequest__Output } from './mayfly/v1/ActivateGrantRequest.ts'
+import type { AgentEndGrantRequest as mayfly_v1_AgentEndGrantRequest, AgentEndGrantRequest__Output as mayfly_v1_AgentEndGrantRequest__Output } from './mayfly/v1/AgentEndGrantRequest.ts'
 import type { AgentMessage as mayfly_v1_AgentMessage, AgentMessage__Output as mayfly_v1_AgentMessage__Output } from './mayfly/v1/AgentMessage.ts'
 import type { AgentStatus as mayfly_v1_AgentStatus, AgentStatus__Output as mayfly_v1_AgentStatus__Output } from './mayfly/v1/AgentStatus.ts'
 import type { AgentStatusRequest as mayfly_v1_AgentStatusRequest, AgentStatusRequest__Output as mayfly_v1_AgentStatusRequest__Output } from './mayfly/v1/AgentStatusRequest.ts'
+import type { ApplyPolicyAnswer as mayfly_v1_ApplyPolicyAnswer, ApplyPolicyAnswer__Output as mayfly_v1_ApplyPolicyAnswer__Output } from './mayfly/v1/ApplyPolicyAnswer.ts'
+import type { ApplyPolicyRequest as mayfly_v1_ApplyPolicyRequest, ApplyPolicyRequest__Output as mayfly_v1_ApplyPolicyRequest__Output } from './mayfly/v1/ApplyPolicyRequest.ts'
+import type { ApproveRequest as mayfly_v1_ApproveRequest, ApproveRequest__Output as mayfly_v1_ApproveRequest__Output } from './mayfly/v1/ApproveRequest.ts'
+import type { AttestedRequest as mayfly_v1_AttestedRequest, AttestedRequest__Output as mayfly_v1_AttestedRequest__Output } from './mayfly/v1/AttestedRequest.ts'
 import type { AuthorityEnd as mayfly_v1_AuthorityEnd, AuthorityEnd__Output as mayfly_v1_AuthorityEnd__Output } from './mayfly/v1/AuthorityEnd.ts'
 import type { AwaitReceiptsRequest as mayfly_v1_AwaitReceiptsRequest, AwaitReceiptsRequest__Output as mayfly_v1_AwaitReceiptsRequest__Output } from './mayfly/v1/AwaitReceiptsRequest.ts'
 import type { AwaitReceiptsResponse as mayfly_v1_AwaitReceiptsResponse, AwaitReceiptsResponse__Output as mayfly_v1_AwaitReceiptsResponse__Output } from './mayfly/v1/AwaitReceiptsResponse.ts'
+import type { BindGrantRequest as mayfly_v1_BindGrantRequest, BindGrantRequest__Output as mayfly_v1_BindGrantRequest__Output } from './mayfly/v1/BindGrantRequest.ts'
 import type { CheckRequest as mayfly_v1_CheckRequest, CheckRequest__Output as mayfly_v1_CheckRequest__Output } from './mayfly/v1/CheckRequest.ts'
 import type { CheckResponse as mayfly_v1_CheckResponse, CheckResponse__Output as mayfly_v1_CheckResponse__Output } from './mayfly/v1/CheckResponse.ts'
+import type { ConfirmStepRequest as mayfly_v1_ConfirmStepRequest, ConfirmStepRequest__Output as mayfly_v1_ConfirmStepRequest__Output } from './mayfly/v1/ConfirmStepRequest.ts'
 import type { CountEntriesRequest as mayfly_v1_CountEntriesRequest, CountEntriesRequest__Output as mayfly_v1_CountEntriesRequest__Output } from './mayfly/v1/CountEntriesRequest.ts'
 import type { CountEntriesResponse as mayfly_v1_CountEntriesResponse, CountEntriesResponse__Output as mayfly_v1_CountEntriesResponse__Output } from './mayfly/v1/CountEntriesResponse.ts'
 import type { CreateEntriesRequest as mayfly_v1_CreateEntriesRequest, CreateEntriesRequest__Output as mayfly_v1_CreateEntriesRequest__Output } from './mayfly/v1/CreateEntriesRequest.ts'
 import type { CrlSet as mayfly_v1_CrlSet, CrlSet__Output as mayfly_v1_CrlSet__Output } from './mayfly/v1/CrlSet.ts'
+import type { DenyRequest as mayfly_v1_DenyRequest, DenyRequest__Output as mayfly_v1_DenyRequest__Output } from './mayfly/v1/DenyRequest.ts'
 import type { DisableRequest as mayfly_v1_DisableRequest, DisableRequest__Output as mayfly_v1_DisableRequest__Output } from './mayfly/v1/DisableRequest.ts'
 import type { Empty as mayfly_v1_Empty, Empty__Output as mayfly_v1_Empty__Output } from './mayfly/v1/Empty.ts'
 import type { EnableRequest as mayfly_v1_EnableRequest, EnableRequest__Output as mayfly_v1_EnableRequest__Output } from './mayfly/v1/EnableRequest.ts'
+import type { EndGrantRequest as mayfly_v1_EndGrantRequest, EndGrantRequest__Output as mayfly_v1_EndGrantRequest__Output } from './mayfly/v1/EndGrantRequest.ts'
 import type { Entry as mayfly_v1_Entry, Entry__Output as mayfly_v1_Entry__Output } from './mayfly/v1/Entry.ts'
 import type { EntryResults as mayfly_v1_EntryResults, EntryResults__Output as mayfly_v1_EntryResults__Output } from './mayfly/v1/EntryResults.ts'
 import type { Event as mayfly_v1_Event, Event__Output as mayfly_v1_Event__Output } from './mayfly/v1/Event.ts'
+import type { ExplainAnswer as mayfly_v1_ExplainAnswer, ExplainAnswer__Output as mayfly_v1_ExplainAnswer__Output } from './mayfly/v1/ExplainAnswer.ts'
 import type { ExplainProcessRequest as mayfly_v1_ExplainProcessRequest, ExplainProcessRequest__Output as mayfly_v1_ExplainProcessRequest__Output } from './mayfly/v1/ExplainProcessRequest.ts'
 import type { ExplainProcessResponse as mayfly_v1_ExplainProcessResponse, ExplainProcessResponse__Output as mayfly_v1_ExplainProcessResponse__Output } from './mayfly/v1/ExplainProcessResponse.ts'
+import type { ExplainRequest as mayfly_v1_ExplainRequest, ExplainRequest__Output as mayfly_v1_ExplainRequest__Output } from './mayfly/v1/ExplainRequest.ts'
 import type { FindCredentialsRequest as mayfly_v1_FindCredentialsRequest, FindCredentialsRequest__Output as mayfly_v1_FindCredentialsRequest__Output } from './mayfly/v1/FindCredentialsRequest.ts'
 import type { FindCredentialsResponse as mayfly_v1_FindCredentialsResponse, FindCredentialsResponse__Output as mayfly_v1_FindCredentialsResponse__Output } from './mayfly/v1/FindCredentialsResponse.ts'
 import type { GetEntryRequest as mayfly_v1_GetEntryRequest, GetEntryRequest__Output as mayfly_v1_GetEntryRequest__Output } from './mayfly/v1/GetEntryRequest.ts'
+import type { Grant as mayfly_v1_Grant, Grant__Output as mayfly_v1_Grant__Output } from './mayfly/v1/Grant.ts'
+import type { GrantCredential as mayfly_v1_GrantCredential, GrantCredential__Output as mayfly_v1_GrantCredential__Output } from './mayfly/v1/GrantCredential.ts'
+import type { GrantEnd as mayfly_v1_GrantEnd, GrantEnd__Output as mayfly_v1_GrantEnd__Output } from './mayfly/v1/GrantEnd.ts'
+import type { GrantProgress as mayfly_v1_GrantProgress, GrantProgress__Output as mayfly_v1_GrantProgress__Output } from './mayfly/v1/GrantProgress.ts'
+import type { GrantRole as mayfly_v1_GrantRole, GrantRole__Output as mayfly_v1_GrantRole__Output } from './mayfly/v1/GrantRole.ts'
+import type { HeartbeatAnswer as mayfly_v1_HeartbeatAnswer, HeartbeatAnswer__Output as mayfly_v1_HeartbeatAnswer__Output } from './mayfly/v1/HeartbeatAnswer.ts'
+import type { HeartbeatRequest as mayfly_v1_HeartbeatRequest, HeartbeatRequest__Output as mayfly_v1_HeartbeatRequest__Output } from './mayfly/v1/HeartbeatRequest.ts'
 import type { LeakAnswer as mayfly_v1_LeakAnswer, LeakAnswer__Output as mayfly_v1_LeakAnswer__Output } from './mayfly/v1/LeakAnswer.ts'
 import type { LeakReport as mayfly_v1_LeakReport, LeakReport__Output as mayfly_v1_LeakReport__Output } from './mayfly/v1/LeakReport.ts'
+import type { LeaseStepsAnswer as mayfly_v1_LeaseStepsAnswer, LeaseStepsAnswer__Output as mayfly_v1_LeaseStepsAnswer__Output } from './mayfly/v1/LeaseStepsAnswer.ts'
+import type { LeaseStepsRequest as mayfly_v1_LeaseStepsRequest, LeaseStepsRequest__Output as mayfly_v1_LeaseStepsRequest__Output } from './mayfly/v1/LeaseStepsRequest.ts'
+import type { ListApprovalsRequest as mayfly_v1_ListApprovalsRequest, ListApprovalsRequest__Output as mayfly_v1_ListApprovalsRequest__Output } from './mayfly/v1/ListApprovalsRequest.ts'
+import type { ListApprovalsResponse as mayfly_v1_ListApprovalsResponse, ListApprovalsResponse__Output as mayfly_v1_ListApprovalsResponse__Output } from './mayfly/v1/ListApprovalsResponse.ts'
 import type { ListAuthoritiesRequest as mayfly_v1_ListAuthoritiesRequest, ListAuthoritiesRequest__Output as mayfly_v1_ListAuthoritiesRequest__Output } from './mayfly/v1/ListAuthoritiesRequest.ts'
 import type { ListAuthoritiesResponse as mayfly_v1_ListAuthoritiesResponse, ListAuthoritiesResponse__Output as mayfly_v1_ListAuthoritiesResponse__Output } from './mayfly/v1/ListAuthoritiesResponse.ts'
 import type { ListDisabledRequest as mayfly_v1_ListDisabledRequest, ListDisabledRequest__Output as mayfly_v1_ListDisabledRequest__Output } from './mayfly/v1/ListDisabledRequest.ts'
 import type { ListDisabledResponse as mayfly_v1_ListDisabledResponse, ListDisabledResponse__Output as mayfly_v1_ListDisabledResponse__Output } from './mayfly/v1/ListDisabledResponse.ts'
 import type { ListEntriesRequest as mayfly_v1_ListEntriesRequest, ListEntriesRequest__Output as mayfly_v1_ListEntriesRequest__Output } from './mayfly/v1/ListEntriesRequest.ts'
 import type { ListEntriesResponse as mayfly_v1_ListEntriesResponse, ListEntriesResponse__Output as mayfly_v1_ListEntriesResponse__Output } from './mayfly/v1/ListEntriesResponse.ts'
+import type { ListExceptionsRequest as mayfly_v1_ListExceptionsRequest, ListExceptionsRequest__Output as mayfly_v1_ListExceptionsRequest__Output } from './mayfly/v1/ListExceptionsRequest.ts'
+import type { ListExceptionsResponse as mayfly_v1_ListExceptionsResponse, ListExceptionsResponse__Output as mayfly_v1_ListExceptionsResponse__Output } from './mayfly/v1/ListExceptionsResponse.ts'
+import type { ListGrantsRequest as mayfly_v1_ListGrantsRequest, ListGrantsRequest__Output as mayfly_v1_ListGrantsRequest__Output } from './mayfly/v1/ListGrantsRequest.ts'
+import type { ListGrantsResponse as mayfly_v1_ListGrantsResponse, ListGrantsResponse__Output as mayfly_v1_ListGrantsResponse__Output } from './mayfly/v1/ListGrantsResponse.ts'
+import type { ListOwnersRequest as mayfly_v1_ListOwnersRequest, ListOwnersRequest__Output as mayfly_v1_ListOwnersRequest__Output } from './mayfly/v1/ListOwnersRequest.ts'
+import type { ListOwnersResponse as mayfly_v1_ListOwnersResponse, ListOwnersResponse__Output as mayfly_v1_ListOwnersResponse__Output } from './mayfly/v1/ListOwnersResponse.ts'
+import type { ListPeopleRequest as mayfly_v1_ListPeopleRequest, ListPeopleRequest__Output as mayfly_v1_ListPeopleRequest__Output } from './mayfly/v1/ListPeopleRequest.ts'
+import type { ListPeopleResponse as mayfly_v1_ListPeopleResponse, ListPeopleResponse__Output as mayfly_v1_ListPeopleResponse__Output } from './mayfly/v1/ListPeopleResponse.ts'
+import type { ListRolesRequest as mayfly_v1_ListRolesRequest, ListRolesRequest__Output as mayfly_v1_ListRolesRequest__Output } from './mayfly/v1/ListRolesRequest.ts'
+import type { ListRolesResponse as mayfly_v1_ListRolesResponse, ListRolesResponse__Output as mayfly_v1_ListRolesResponse__Output } from './mayfly/v1/ListRolesResponse.ts'
+import type { ListStepsRequest as mayfly_v1_ListStepsRequest, ListStepsRequest__Output as mayfly_v1_ListStepsRequest__Output } from './mayfly/v1/ListStepsRequest.ts'
+import type { ListStepsResponse as mayfly_v1_ListStepsResponse, ListStepsResponse__Output as mayfly_v1_ListStepsResponse__Output } from './mayfly/v1/ListStepsResponse.ts'
 import type { ListVerifiersRequest as mayfly_v1_ListVerifiersRequest, ListVerifiersRequest__Output as mayfly_v1_ListVerifiersRequest__Output } from './mayfly/v1/ListVerifiersRequest.ts'
 import type { ListVerifiersResponse as mayfly_v1_ListVerifiersResponse, ListVerifiersResponse__Output as mayfly_v1_ListVerifiersResponse__Output } from './mayfly/v1/ListVerifiersResponse.ts'
+import type { NameRequest as mayfly_v1_NameRequest, NameRequest__Output as mayfly_v1_NameRequest__Output } from './mayfly/v1/NameRequest.ts'
+import type { Nothing as mayfly_v1_Nothing, Nothing__Output as mayfly_v1_Nothing__Output } from './mayfly/v1/Nothing.ts'
+import type { Owner as mayfly_v1_Owner, Owner__Output as mayfly_v1_Owner__Output } from './mayfly/v1/Owner.ts'
+import type { OwnerEnd as mayfly_v1_OwnerEnd, OwnerEnd__Output as mayfly_v1_OwnerEnd__Output } from './mayfly/v1/OwnerEnd.ts'
+import type { Person as mayfly_v1_Person, Person__Output as mayfly_v1_Person__Output } from './mayfly/v1/Person.ts'
+import type { PolicyException as mayfly_v1_PolicyException, PolicyException__Output as mayfly_v1_PolicyException__Output } from './mayfly/v1/PolicyException.ts'
+import type { PolicyInForce as mayfly_v1_PolicyInForce, PolicyInForce__Output as mayfly_v1_PolicyInForce__Output } from './mayfly/v1/PolicyInForce.ts'
 import type { PrepareAuthorityRequest as mayfly_v1_PrepareAuthorityRequest, PrepareAuthorityRequest__Output as mayfly_v1_PrepareAuthorityRequest__Output } from './mayfly/v1/PrepareAuthorityRequest.ts'
+import type { PutRoleRequest as mayfly_v1_PutRoleRequest, PutRoleRequest__Output as mayfly_v1_PutRoleRequest__Output } from './mayfly/v1/PutRoleRequest.ts'
+import type { RecordStepsAnswer as mayfly_v1_RecordStepsAnswer, RecordStepsAnswer__Output as mayfly_v1_RecordStepsAnswer__Output } from './mayfly/v1/RecordStepsAnswer.ts'
+import type { RecordStepsRequest as mayfly_v1_RecordStepsRequest, RecordStepsRequest__Output as mayfly_v1_RecordStepsRequest__Output } from './mayfly/v1/RecordStepsRequest.ts'
+import type { RemoveOwnerRequest as mayfly_v1_RemoveOwnerRequest, RemoveOwnerRequest__Output as mayfly_v1_RemoveOwnerRequest__Output } from './mayfly/v1/RemoveOwnerRequest.ts'
+import type { RenewGrantRequest as mayfly_v1_RenewGrantRequest, RenewGrantRequest__Output as mayfly_v1_RenewGrantRequest__Output } from './mayfly/v1/RenewGrantRequest.ts'
+import type { ReplayAnswer as mayfly_v1_ReplayAnswer, ReplayAnswer__Output as mayfly_v1_ReplayAnswer__Output } from './mayfly/v1/ReplayAnswer.ts'
+import type { ReplayRequest as mayfly_v1_ReplayRequest, ReplayRequest__Output as mayfly_v1_ReplayRequest__Output } from './mayfly/v1/ReplayRequest.ts'
 import type { ReportAnswer as mayfly_v1_ReportAnswer, ReportAnswer__Output as mayfly_v1_ReportAnswer__Output } from './mayfly/v1/ReportAnswer.ts'
+import type { RequestGrantRequest as mayfly_v1_RequestGrantRequest, RequestGrantRequest__Output as mayfly_v1_RequestGrantRequest__Output } from './mayfly/v1/RequestGrantRequest.ts'
 import type { RevocationStatusRequest as mayfly_v1_RevocationStatusRequest, RevocationStatusRequest__Output as mayfly_v1_RevocationStatusRequest__Output } from './mayfly/v1/RevocationStatusRequest.ts'
 import type { RevocationStatusResponse as mayfly_v1_RevocationStatusResponse, RevocationStatusResponse__Output as mayfly_v1_RevocationStatusResponse__Output } from './mayfly/v1/RevocationStatusResponse.ts'
 import type { RevokeAuthorityRequest as mayfly_v1_RevokeAuthorityRequest, RevokeAuthorityRequest__Output as mayfly_v1_RevokeAuthorityRequest__Output } from './mayfly/v1/RevokeAuthorityRequest.ts'
@@ -63,17 +113,23 @@ import type { RevokeRequest as mayfly_v1_RevokeRequest, RevokeRequest__Output as
 import type { RevokeResponse as mayfly_v1_RevokeResponse, RevokeResponse__Output as mayfly_v1_RevokeResponse__Output } from './mayfly/v1/RevokeResponse.ts'
 import type { ServerMessage as mayfly_v1_ServerMessage, ServerMessage__Output as mayfly_v1_ServerMessage__Output } from './mayfly/v1/ServerMessage.ts'
 import type { ServerStatus as mayfly_v1_ServerStatus, ServerStatus__Output as mayfly_v1_ServerStatus__Output } from './mayfly/v1/ServerStatus.ts'
+import type { ShowGrantRequest as mayfly_v1_ShowGrantRequest, ShowGrantRequest__Output as mayfly_v1_ShowGrantRequest__Output } from './mayfly/v1/ShowGrantRequest.ts'
 import type { SignedTimeRequest as mayfly_v1_SignedTimeRequest, SignedTimeRequest__Output as mayfly_v1_SignedTimeRequest__Output } from './mayfly/v1/SignedTimeRequest.ts'
 import type { SigningAuthority as mayfly_v1_SigningAuthority, SigningAuthority__Output as mayfly_v1_SigningAuthority__Output } from './mayfly/v1/SigningAuthority.ts'
 import type { StatusRequest as mayfly_v1_StatusRequest, StatusRequest__Output as mayfly_v1_StatusRequest__Output } from './mayfly/v1/StatusRequest.ts'
+import type { StepAnswer as mayfly_v1_StepAnswer, StepAnswer__Output as mayfly_v1_StepAnswer__Output } from './mayfly/v1/StepAnswer.ts'
+import type { StepRequest as mayfly_v1_StepRequest, StepRequest__Output as mayfly_v1_StepRequest__Output } from './mayfly/v1/StepRequest.ts'
 import type { StreamMessage as mayfly_v1_StreamMessage, StreamMessage__Output as mayfly_v1_StreamMessage__Output } from './mayfly/v1/StreamMessage.ts'
 import type { TaintAuthorityRequest as mayfly_v1_TaintAuthorityRequest, TaintAuthorityRequest__Output as mayfly_v1_TaintAuthorityRequest__Output } from './mayfly/v1/TaintAuthorityRequest.ts'
+import type { TransferOwnerRequest as mayfly_v1_TransferOwnerRequest, TransferOwnerRequest__Output as mayfly_v1_TransferOwnerRequest__Output } from './mayfly/v1/TransferOwnerRequest.ts'
 import type { UpdateEntriesRequest as mayfly_v1_UpdateEntriesRequest, UpdateEntriesRequest__Output as mayfly_v1_UpdateEntriesRequest__Output } from './mayfly/v1/UpdateEntriesRequest.ts'
 import type { VerifierReport as mayfly_v1_VerifierReport, VerifierReport__Output as mayfly_v1_VerifierReport__Output } from './mayfly/v1/VerifierReport.ts'
 import type { WatchAgentRequest as mayfly_v1_WatchAgentRequest, WatchAgentRequest__Output as mayfly_v1_WatchAgentRequest__Output } from './mayfly/v1/WatchAgentRequest.ts'
 import type { WatchCrlsRequest as mayfly_v1_WatchCrlsRequest, WatchCrlsRequest__Output as mayfly_v1_WatchCrlsRequest__Output } from './mayfly/v1/WatchCrlsRequest.ts'
 import type { WatchEventsRequest as mayfly_v1_WatchEventsRequest, WatchEventsRequest__Output as mayfly_v1_WatchEventsRequest__Output } from './mayfly/v1/WatchEventsRequest.ts'
+import type { WatchGrantsRequest as mayfly_v1_WatchGrantsRequest, WatchGrantsRequest__Output as mayfly_v1_WatchGrantsRequest__Output } from './mayfly/v1/WatchGrantsRequest.ts'
 import type { WatchRevocationsRequest as mayfly_v1_WatchRevocationsRequest, WatchRevocationsRequest__Output as mayfly_v1_WatchRevocationsRequest__Output } from './mayfly/v1/WatchRevocationsRequest.ts'
+import type { WithdrawRequest as mayfly_v1_WithdrawRequest, WithdrawRequest__Output as mayfly_v1_WithdrawRequest__Output } from './mayfly/v1/WithdrawRequest.ts'
 import type { AttestAgentRequest as spire_api_server_agent_v1_AttestAgentRequest, AttestAgentRequest__Output as spire_api_server_agent_v1_AttestAgentRequest__Output } from './spire/api/server/agent/v1/AttestAgentRequest.ts'
 import type { AttestAgentResponse as spire_api_server_agent_v1_AttestAgentResponse, AttestAgentResponse__Output as spire_api_server_agent_v1_AttestAgentResponse__Output } from './spire/api/server/agent/v1/AttestAgentResponse.ts'
 import type { BanAgentRequest as spire_api_server_agent_v1_BanAgentRequest, BanAgentRequest__Output as spire_api_server_agent_v1_BanAgentRequest__Output } from './spire/api/server/agent/v1/BanAgentRequest.ts'
@@ -199,6 +255,15 @@ export interface Services {
     readonly ExplainProcess: { readonly kind: 'unary'; readonly request: mayfly_v1_ExplainProcessRequest; readonly requestOutput: mayfly_v1_ExplainProcessRequest__Output; readonly response: mayfly_v1_ExplainProcessResponse; readonly responseOutput: mayfly_v1_ExplainProcessResponse__Output }
     readonly WatchStatus: { readonly kind: 'serverStream'; readonly request: mayfly_v1_WatchAgentRequest; readonly requestOutput: mayfly_v1_WatchAgentRequest__Output; readonly response: mayfly_v1_AgentStatus; readonly responseOutput: mayfly_v1_AgentStatus__Output }
   }
+  readonly 'mayfly.v1.Approvals': {
+    readonly List: { readonly kind: 'unary'; readonly request: mayfly_v1_ListApprovalsRequest; readonly requestOutput: mayfly_v1_ListApprovalsRequest__Output; readonly response: mayfly_v1_ListApprovalsResponse; readonly responseOutput: mayfly_v1_ListApprovalsResponse__Output }
+    readonly Approve: { readonly kind: 'unary'; readonly request: mayfly_v1_ApproveRequest; readonly requestOutput: mayfly_v1_ApproveRequest__Output; readonly response: mayfly_v1_Grant; readonly responseOutput: mayfly_v1_Grant__Output }
+    readonly Deny: { readonly kind: 'unary'; readonly request: mayfly_v1_DenyRequest; readonly requestOutput: mayfly_v1_DenyRequest__Output; readonly response: mayfly_v1_Grant; readonly responseOutput: mayfly_v1_Grant__Output }
+    readonly Withdraw: { readonly kind: 'unary'; readonly request: mayfly_v1_WithdrawRequest; readonly requestOutput: mayfly_v1_WithdrawRequest__Output; readonly response: mayfly_v1_Grant; readonly responseOutput: mayfly_v1_Grant__Output }
+    readonly AddPerson: { readonly kind: 'unary'; readonly request: mayfly_v1_Person; readonly requestOutput: mayfly_v1_Person__Output; readonly response: mayfly_v1_Person; readonly responseOutput: mayfly_v1_Person__Output }
+    readonly RemovePerson: { readonly kind: 'unary'; readonly request: mayfly_v1_NameRequest; readonly requestOutput: mayfly_v1_NameRequest__Output; readonly response: mayfly_v1_Nothing; readonly responseOutput: mayfly_v1_Nothing__Output }
+    readonly ListPeople: { readonly kind: 'unary'; readonly request: mayfly_v1_ListPeopleRequest; readonly requestOutput: mayfly_v1_ListPeopleRequest__Output; readonly response: mayfly_v1_ListPeopleResponse; readonly responseOutput: mayfly_v1_ListPeopleResponse__Output }
+  }
   readonly 'mayfly.v1.Authorities': {
     readonly List: { readonly kind: 'unary'; readonly request: mayfly_v1_ListAuthoritiesRequest; readonly requestOutput: mayfly_v1_ListAuthoritiesRequest__Output; readonly response: mayfly_v1_ListAuthoritiesResponse; readonly responseOutput: mayfly_v1_ListAuthoritiesResponse__Output }
     readonly Prepare: { readonly kind: 'unary'; readonly request: mayfly_v1_PrepareAuthorityRequest; readonly requestOutput: mayfly_v1_PrepareAuthorityRequest__Output; readonly response: mayfly_v1_SigningAuthority; readonly responseOutput: mayfly_v1_SigningAuthority__Output }
@@ -209,8 +274,52 @@ export interface Services {
   readonly 'mayfly.v1.Crls': {
     readonly Watch: { readonly kind: 'serverStream'; readonly request: mayfly_v1_WatchCrlsRequest; readonly requestOutput: mayfly_v1_WatchCrlsRequest__Output; readonly response: mayfly_v1_CrlSet; readonly responseOutput: mayfly_v1_CrlSet__Output }
   }
+  readonly 'mayfly.v1.GrantAdmin': {
+    readonly List: { readonly kind: 'unary'; readonly request: mayfly_v1_ListGrantsRequest; readonly requestOutput: mayfly_v1_ListGrantsRequest__Output; readonly response: mayfly_v1_ListGrantsResponse; readonly responseOutput: mayfly_v1_ListGrantsResponse__Output }
+    readonly Show: { readonly kind: 'unary'; readonly request: mayfly_v1_ShowGrantRequest; readonly requestOutput: mayfly_v1_ShowGrantRequest__Output; readonly response: mayfly_v1_Grant; readonly responseOutput: mayfly_v1_Grant__Output }
+    readonly Watch: { readonly kind: 'serverStream'; readonly request: mayfly_v1_WatchGrantsRequest; readonly requestOutput: mayfly_v1_WatchGrantsRequest__Output; readonly response: mayfly_v1_Grant; readonly responseOutput: mayfly_v1_Grant__Output }
+    readonly End: { readonly kind: 'unary'; readonly request: mayfly_v1_EndGrantRequest; readonly requestOutput: mayfly_v1_EndGrantRequest__Output; readonly response: mayfly_v1_GrantEnd; readonly responseOutput: mayfly_v1_GrantEnd__Output }
+    readonly Suspend: { readonly kind: 'unary'; readonly request: mayfly_v1_EndGrantRequest; readonly requestOutput: mayfly_v1_EndGrantRequest__Output; readonly response: mayfly_v1_Grant; readonly responseOutput: mayfly_v1_Grant__Output }
+    readonly Resume: { readonly kind: 'unary'; readonly request: mayfly_v1_ShowGrantRequest; readonly requestOutput: mayfly_v1_ShowGrantRequest__Output; readonly response: mayfly_v1_Grant; readonly responseOutput: mayfly_v1_Grant__Output }
+    readonly ListSteps: { readonly kind: 'unary'; readonly request: mayfly_v1_ListStepsRequest; readonly requestOutput: mayfly_v1_ListStepsRequest__Output; readonly response: mayfly_v1_ListStepsResponse; readonly responseOutput: mayfly_v1_ListStepsResponse__Output }
+    readonly PutRole: { readonly kind: 'unary'; readonly request: mayfly_v1_PutRoleRequest; readonly requestOutput: mayfly_v1_PutRoleRequest__Output; readonly response: mayfly_v1_GrantRole; readonly responseOutput: mayfly_v1_GrantRole__Output }
+    readonly DeleteRole: { readonly kind: 'unary'; readonly request: mayfly_v1_NameRequest; readonly requestOutput: mayfly_v1_NameRequest__Output; readonly response: mayfly_v1_Nothing; readonly responseOutput: mayfly_v1_Nothing__Output }
+    readonly ListRoles: { readonly kind: 'unary'; readonly request: mayfly_v1_ListRolesRequest; readonly requestOutput: mayfly_v1_ListRolesRequest__Output; readonly response: mayfly_v1_ListRolesResponse; readonly responseOutput: mayfly_v1_ListRolesResponse__Output }
+    readonly PutOwner: { readonly kind: 'unary'; readonly request: mayfly_v1_Owner; readonly requestOutput: mayfly_v1_Owner__Output; readonly response: mayfly_v1_Owner; readonly responseOutput: mayfly_v1_Owner__Output }
+    readonly ListOwners: { readonly kind: 'unary'; readonly request: mayfly_v1_ListOwnersRequest; readonly requestOutput: mayfly_v1_ListOwnersRequest__Output; readonly response: mayfly_v1_ListOwnersResponse; readonly responseOutput: mayfly_v1_ListOwnersResponse__Output }
+    readonly TransferOwner: { readonly kind: 'unary'; readonly request: mayfly_v1_TransferOwnerRequest; readonly requestOutput: mayfly_v1_TransferOwnerRequest__Output; readonly response: mayfly_v1_OwnerEnd; readonly responseOutput: mayfly_v1_OwnerEnd__Output }
+    readonly RemoveOwner: { readonly kind: 'unary'; readonly request: mayfly_v1_RemoveOwnerRequest; readonly requestOutput: mayfly_v1_RemoveOwnerRequest__Output; readonly response: mayfly_v1_OwnerEnd; readonly responseOutput: mayfly_v1_OwnerEnd__Output }
+  }
+  readonly 'mayfly.v1.GrantControl': {
+    readonly Request: { readonly kind: 'unary'; readonly request: mayfly_v1_AttestedRequest; readonly requestOutput: mayfly_v1_AttestedRequest__Output; readonly response: mayfly_v1_Grant; readonly responseOutput: mayfly_v1_Grant__Output }
+    readonly Activate: { readonly kind: 'unary'; readonly request: mayfly_v1_ActivateGrantRequest; readonly requestOutput: mayfly_v1_ActivateGrantRequest__Output; readonly response: mayfly_v1_GrantCredential; readonly responseOutput: mayfly_v1_GrantCredential__Output }
+    readonly Renew: { readonly kind: 'unary'; readonly request: mayfly_v1_ActivateGrantRequest; readonly requestOutput: mayfly_v1_ActivateGrantRequest__Output; readonly response: mayfly_v1_GrantCredential; readonly responseOutput: mayfly_v1_GrantCredential__Output }
+    readonly LeaseSteps: { readonly kind: 'unary'; readonly request: mayfly_v1_LeaseStepsRequest; readonly requestOutput: mayfly_v1_LeaseStepsRequest__Output; readonly response: mayfly_v1_LeaseStepsAnswer; readonly responseOutput: mayfly_v1_LeaseStepsAnswer__Output }
+    readonly RecordSteps: { readonly kind: 'unary'; readonly request: mayfly_v1_RecordStepsRequest; readonly requestOutput: mayfly_v1_RecordStepsRequest__Output; readonly response: mayfly_v1_RecordStepsAnswer; readonly responseOutput: mayfly_v1_RecordStepsAnswer__Output }
+    readonly ConfirmStep: { readonly kind: 'unary'; readonly request: mayfly_v1_ConfirmStepRequest; readonly requestOutput: mayfly_v1_ConfirmStepRequest__Output; readonly response: mayfly_v1_StepAnswer; readonly responseOutput: mayfly_v1_StepAnswer__Output }
+    readonly End: { readonly kind: 'unary'; readonly request: mayfly_v1_AgentEndGrantRequest; readonly requestOutput: mayfly_v1_AgentEndGrantRequest__Output; readonly response: mayfly_v1_Grant; readonly responseOutput: mayfly_v1_Grant__Output }
+    readonly Show: { readonly kind: 'unary'; readonly request: mayfly_v1_ShowGrantRequest; readonly requestOutput: mayfly_v1_ShowGrantRequest__Output; readonly response: mayfly_v1_Grant; readonly responseOutput: mayfly_v1_Grant__Output }
+  }
+  readonly 'mayfly.v1.Grants': {
+    readonly Request: { readonly kind: 'serverStream'; readonly request: mayfly_v1_RequestGrantRequest; readonly requestOutput: mayfly_v1_RequestGrantRequest__Output; readonly response: mayfly_v1_GrantProgress; readonly responseOutput: mayfly_v1_GrantProgress__Output }
+    readonly Bind: { readonly kind: 'serverStream'; readonly request: mayfly_v1_BindGrantRequest; readonly requestOutput: mayfly_v1_BindGrantRequest__Output; readonly response: mayfly_v1_GrantProgress; readonly responseOutput: mayfly_v1_GrantProgress__Output }
+    readonly Renew: { readonly kind: 'unary'; readonly request: mayfly_v1_RenewGrantRequest; readonly requestOutput: mayfly_v1_RenewGrantRequest__Output; readonly response: mayfly_v1_Grant; readonly responseOutput: mayfly_v1_Grant__Output }
+    readonly Step: { readonly kind: 'unary'; readonly request: mayfly_v1_StepRequest; readonly requestOutput: mayfly_v1_StepRequest__Output; readonly response: mayfly_v1_StepAnswer; readonly responseOutput: mayfly_v1_StepAnswer__Output }
+    readonly End: { readonly kind: 'unary'; readonly request: mayfly_v1_EndGrantRequest; readonly requestOutput: mayfly_v1_EndGrantRequest__Output; readonly response: mayfly_v1_Grant; readonly responseOutput: mayfly_v1_Grant__Output }
+    readonly Show: { readonly kind: 'unary'; readonly request: mayfly_v1_ShowGrantRequest; readonly requestOutput: mayfly_v1_ShowGrantRequest__Output; readonly response: mayfly_v1_Grant; readonly responseOutput: mayfly_v1_Grant__Output }
+    readonly Heartbeat: { readonly kind: 'unary'; readonly request: mayfly_v1_HeartbeatRequest; readonly requestOutput: mayfly_v1_HeartbeatRequest__Output; readonly response: mayfly_v1_HeartbeatAnswer; readonly responseOutput: mayfly_v1_HeartbeatAnswer__Output }
+  }
   readonly 'mayfly.v1.Leaks': {
     readonly Report: { readonly kind: 'unary'; readonly request: mayfly_v1_LeakReport; readonly requestOutput: mayfly_v1_LeakReport__Output; readonly response: mayfly_v1_LeakAnswer; readonly responseOutput: mayfly_v1_LeakAnswer__Output }
+  }
+  readonly 'mayfly.v1.Policies': {
+    readonly Show: { readonly kind: 'unary'; readonly request: mayfly_v1_Nothing; readonly requestOutput: mayfly_v1_Nothing__Output; readonly response: mayfly_v1_PolicyInForce; readonly responseOutput: mayfly_v1_PolicyInForce__Output }
+    readonly Apply: { readonly kind: 'unary'; readonly request: mayfly_v1_ApplyPolicyRequest; readonly requestOutput: mayfly_v1_ApplyPolicyRequest__Output; readonly response: mayfly_v1_ApplyPolicyAnswer; readonly responseOutput: mayfly_v1_ApplyPolicyAnswer__Output }
+    readonly Explain: { readonly kind: 'unary'; readonly request: mayfly_v1_ExplainRequest; readonly requestOutput: mayfly_v1_ExplainRequest__Output; readonly response: mayfly_v1_ExplainAnswer; readonly responseOutput: mayfly_v1_ExplainAnswer__Output }
+    readonly Replay: { readonly kind: 'unary'; readonly request: mayfly_v1_ReplayRequest; readonly requestOutput: mayfly_v1_ReplayRequest__Output; readonly response: mayfly_v1_ReplayAnswer; readonly responseOutput: mayfly_v1_ReplayAnswer__Output }
+    readonly PutException: { readonly kind: 'unary'; readonly request: mayfly_v1_PolicyException; readonly requestOutput: mayfly_v1_PolicyException__Output; readonly response: mayfly_v1_PolicyException; readonly responseOutput: mayfly_v1_PolicyException__Output }
+    readonly RemoveException: { readonly kind: 'unary'; readonly request: mayfly_v1_NameRequest; readonly requestOutput: mayfly_v1_NameRequest__Output; readonly response: mayfly_v1_Nothing; readonly responseOutput: mayfly_v1_Nothing__Output }
+    readonly ListExceptions: { readonly kind: 'unary'; readonly request: mayfly_v1_ListExceptionsRequest; readonly requestOutput: mayfly_v1_ListExceptionsRequest__Output; readonly response: mayfly_v1_ListExceptionsResponse; readonly responseOutput: mayfly_v1_ListExceptionsResponse__Output }
   }
   readonly 'mayfly.v1.Registry': {
     readonly CreateEntries: { readonly kind: 'unary'; readonly request: mayfly_v1_CreateEntriesRequest; readonly requestOutput: mayfly_v1_CreateEntriesRequest__Output; readonly response: mayfly_v1_EntryResults; readonly responseOutput: mayfly_v1_EntryResults__Output }

@@ -7,7 +7,7 @@ import type { Caller, SvidCaller } from './caller.ts'
 /** Who may call: `anyone`, even without a certificate; `agent`: one that is attested, neither banned nor disabled; `admin`: on the admin socket, or with an SVID of an admin entry. */
 export type Right = 'anyone' | 'agent' | 'admin'
 
-type ServedService = Exclude<keyof Services, 'SpiffeWorkloadAPI' | 'mayfly.v1.AgentAdmin' | 'mayfly.v1.Verifier' | 'mayfly.v1.VerifierReports' | 'grpc.reflection.v1.ServerReflection'>
+type ServedService = Exclude<keyof Services, 'SpiffeWorkloadAPI' | 'mayfly.v1.AgentAdmin' | 'mayfly.v1.Verifier' | 'mayfly.v1.VerifierReports' | 'mayfly.v1.Grants' | 'grpc.reflection.v1.ServerReflection'>
 type Table = { readonly [S in ServedService]: { readonly [M in keyof Services[S]]: readonly Right[] } }
 
 const admins = ['admin'] as const
@@ -86,6 +86,35 @@ export const rights: Table = {
   'mayfly.v1.Registry': { CreateEntries: admins, UpdateEntries: admins, ListEntries: admins, CountEntries: admins, GetEntry: admins },
   'mayfly.v1.Revocations': { Revoke: admins, Disable: admins, Enable: admins, ListDisabled: admins },
   'mayfly.v1.Verifiers': { List: admins, RevocationStatus: admins, AwaitReceipts: admins },
+  'mayfly.v1.GrantControl': {
+    Request: agents,
+    Activate: agents,
+    Renew: agents,
+    LeaseSteps: agents,
+    RecordSteps: agents,
+    ConfirmStep: agents,
+    End: agents,
+    Show: agents,
+  },
+  'mayfly.v1.GrantAdmin': {
+    List: admins,
+    Show: admins,
+    Watch: admins,
+    End: admins,
+    Suspend: admins,
+    Resume: admins,
+    ListSteps: admins,
+    PutRole: admins,
+    DeleteRole: admins,
+    ListRoles: admins,
+    PutOwner: admins,
+    ListOwners: admins,
+    TransferOwner: admins,
+    RemoveOwner: admins,
+  },
+  // approving takes a person's signature, whoever brings it: that the caller is an admin is no approval
+  'mayfly.v1.Approvals': { List: admins, Approve: ['anyone'], Deny: ['anyone'], Withdraw: ['anyone'], AddPerson: admins, RemovePerson: admins, ListPeople: admins },
+  'mayfly.v1.Policies': { Show: admins, Apply: admins, Explain: admins, Replay: admins, PutException: admins, RemoveException: admins, ListExceptions: admins },
   'mayfly.v1.Status': { Get: admins, WatchEvents: admins, FindCredentials: admins },
 }
 

@@ -181,6 +181,7 @@ async function* answers(messages: AsyncIterable<AgentMessage__Output>, agentId: 
       case 'verifiers':
         if (reports !== null && reports !== undefined) deps.verifiers.receive(agentId, reports)
         break
+      case 'alive':
       case 'hello':
       case undefined:
         throw new MayflyError('INVALID_ARGUMENT', 'a message is neither an ack nor a report')

@@ -6,6 +6,8 @@ import type { Bundle as _spire_api_types_Bundle, Bundle__Output as _spire_api_ty
 import type { StreamMessage as _mayfly_v1_StreamMessage, StreamMessage__Output as _mayfly_v1_StreamMessage__Output } from '../../mayfly/v1/StreamMessage.ts';
 import type { EndedAccepted as _mayfly_v1_EndedAccepted, EndedAccepted__Output as _mayfly_v1_EndedAccepted__Output } from '../../mayfly/v1/EndedAccepted.ts';
 import type { Renew as _mayfly_v1_Renew, Renew__Output as _mayfly_v1_Renew__Output } from '../../mayfly/v1/Renew.ts';
+import type { GrantChanges as _mayfly_v1_GrantChanges, GrantChanges__Output as _mayfly_v1_GrantChanges__Output } from '../../mayfly/v1/GrantChanges.ts';
+import type { PolicyPush as _mayfly_v1_PolicyPush, PolicyPush__Output as _mayfly_v1_PolicyPush__Output } from '../../mayfly/v1/PolicyPush.ts';
 
 export interface ServerMessage {
   'snapshot'?: (_mayfly_v1_EntriesSnapshot | null);
@@ -14,7 +16,9 @@ export interface ServerMessage {
   'revocations'?: (_mayfly_v1_StreamMessage | null);
   'endedAccepted'?: (_mayfly_v1_EndedAccepted | null);
   'renew'?: (_mayfly_v1_Renew | null);
-  'message'?: "snapshot"|"change"|"bundle"|"revocations"|"endedAccepted"|"renew";
+  'grants'?: (_mayfly_v1_GrantChanges | null);
+  'policy'?: (_mayfly_v1_PolicyPush | null);
+  'message'?: "snapshot"|"change"|"bundle"|"revocations"|"endedAccepted"|"renew"|"grants"|"policy";
 }
 
 export interface ServerMessage__Output {
@@ -24,5 +28,7 @@ export interface ServerMessage__Output {
   'revocations'?: (_mayfly_v1_StreamMessage__Output | null);
   'endedAccepted'?: (_mayfly_v1_EndedAccepted__Output | null);
   'renew'?: (_mayfly_v1_Renew__Output | null);
-  'message'?: "snapshot"|"change"|"bundle"|"revocations"|"endedAccepted"|"renew";
+  'grants'?: (_mayfly_v1_GrantChanges__Output | null);
+  'policy'?: (_mayfly_v1_PolicyPush__Output | null);
+  'message'?: "snapshot"|"change"|"bundle"|"revocations"|"endedAccepted"|"renew"|"grants"|"policy";
 }

@@ -1,0 +1,10 @@
+// Original file: proto/mayfly/v1/grants.proto
+
+
+export interface LeaseStepsRequest {
+  'grantId'?: (string);
+}
+
+export interface LeaseStepsRequest__Output {
+  'grantId': (string);
+}

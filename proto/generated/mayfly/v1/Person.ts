@@ -1,0 +1,19 @@
+// Original file: proto/mayfly/v1/grant.proto
+
+import type { Long } from '@grpc/proto-loader';
+
+export interface Person {
+  'name'?: (string);
+  'sshKeys'?: (string)[];
+  'owners'?: (string)[];
+  'roles'?: (string)[];
+  'addedAtMs'?: (number | string | Long);
+}
+
+export interface Person__Output {
+  'name': (string);
+  'sshKeys': (string)[];
+  'owners': (string)[];
+  'roles': (string)[];
+  'addedAtMs': (number);
+}
