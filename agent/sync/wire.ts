@@ -57,12 +57,12 @@ export function positionFromWire(wire: StreamPosition__Output | null | undefined
 /** The position of a reader that wants a snapshot. */
 export const nowhere: StreamHead = { epoch: 0, seq: 0, chainHash: emptyChainHash }
 
-export function frameFromWire(wire: StreamMessage__Output): StreamFrame {
-  return { frame: wire.frame, signerChain: wire.signerChain }
+export function frameFromWire({ frame, signerChain, path }: StreamMessage__Output): StreamFrame {
+  return { frame, signerChain, ...(path.length === 0 ? {} : { path }) }
 }
 
-export function frameToWire({ frame, signerChain }: StreamFrame): StreamMessage {
-  return { frame: bufferOf(frame), signerChain: signerChain.map(bufferOf) }
+export function frameToWire({ frame, signerChain, path }: StreamFrame): StreamMessage {
+  return { frame: bufferOf(frame), signerChain: signerChain.map(bufferOf), path: path?.map(bufferOf) ?? [] }
 }
 
 export function bufferOf(bytes: Uint8Array): Buffer {

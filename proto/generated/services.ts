@@ -100,6 +100,9 @@ import type { PrepareAuthorityRequest as mayfly_v1_PrepareAuthorityRequest, Prep
 import type { PutRoleRequest as mayfly_v1_PutRoleRequest, PutRoleRequest__Output as mayfly_v1_PutRoleRequest__Output } from './mayfly/v1/PutRoleRequest.ts'
 import type { RecordStepsAnswer as mayfly_v1_RecordStepsAnswer, RecordStepsAnswer__Output as mayfly_v1_RecordStepsAnswer__Output } from './mayfly/v1/RecordStepsAnswer.ts'
 import type { RecordStepsRequest as mayfly_v1_RecordStepsRequest, RecordStepsRequest__Output as mayfly_v1_RecordStepsRequest__Output } from './mayfly/v1/RecordStepsRequest.ts'
+import type { RelayStatus as mayfly_v1_RelayStatus, RelayStatus__Output as mayfly_v1_RelayStatus__Output } from './mayfly/v1/RelayStatus.ts'
+import type { RelayStatusRequest as mayfly_v1_RelayStatusRequest, RelayStatusRequest__Output as mayfly_v1_RelayStatusRequest__Output } from './mayfly/v1/RelayStatusRequest.ts'
+import type { RelayedReports as mayfly_v1_RelayedReports, RelayedReports__Output as mayfly_v1_RelayedReports__Output } from './mayfly/v1/RelayedReports.ts'
 import type { RemoveOwnerRequest as mayfly_v1_RemoveOwnerRequest, RemoveOwnerRequest__Output as mayfly_v1_RemoveOwnerRequest__Output } from './mayfly/v1/RemoveOwnerRequest.ts'
 import type { RenewGrantRequest as mayfly_v1_RenewGrantRequest, RenewGrantRequest__Output as mayfly_v1_RenewGrantRequest__Output } from './mayfly/v1/RenewGrantRequest.ts'
 import type { ReplayAnswer as mayfly_v1_ReplayAnswer, ReplayAnswer__Output as mayfly_v1_ReplayAnswer__Output } from './mayfly/v1/ReplayAnswer.ts'
@@ -327,6 +330,10 @@ export interface Services {
     readonly ListEntries: { readonly kind: 'unary'; readonly request: mayfly_v1_ListEntriesRequest; readonly requestOutput: mayfly_v1_ListEntriesRequest__Output; readonly response: mayfly_v1_ListEntriesResponse; readonly responseOutput: mayfly_v1_ListEntriesResponse__Output }
     readonly CountEntries: { readonly kind: 'unary'; readonly request: mayfly_v1_CountEntriesRequest; readonly requestOutput: mayfly_v1_CountEntriesRequest__Output; readonly response: mayfly_v1_CountEntriesResponse; readonly responseOutput: mayfly_v1_CountEntriesResponse__Output }
     readonly GetEntry: { readonly kind: 'unary'; readonly request: mayfly_v1_GetEntryRequest; readonly requestOutput: mayfly_v1_GetEntryRequest__Output; readonly response: mayfly_v1_Entry; readonly responseOutput: mayfly_v1_Entry__Output }
+  }
+  readonly 'mayfly.v1.Relays': {
+    readonly Report: { readonly kind: 'bidi'; readonly request: mayfly_v1_RelayedReports; readonly requestOutput: mayfly_v1_RelayedReports__Output; readonly response: mayfly_v1_ReportAnswer; readonly responseOutput: mayfly_v1_ReportAnswer__Output }
+    readonly Status: { readonly kind: 'unary'; readonly request: mayfly_v1_RelayStatusRequest; readonly requestOutput: mayfly_v1_RelayStatusRequest__Output; readonly response: mayfly_v1_RelayStatus; readonly responseOutput: mayfly_v1_RelayStatus__Output }
   }
   readonly 'mayfly.v1.RevocationStream': {
     readonly Watch: { readonly kind: 'serverStream'; readonly request: mayfly_v1_WatchRevocationsRequest; readonly requestOutput: mayfly_v1_WatchRevocationsRequest__Output; readonly response: mayfly_v1_StreamMessage; readonly responseOutput: mayfly_v1_StreamMessage__Output }

@@ -1,3 +1,4 @@
+import type { ListVerifiersResponse } from '../../proto/generated/mayfly/v1/ListVerifiersResponse.ts'
 import type { RevocationSpread } from '../../proto/generated/mayfly/v1/RevocationSpread.ts'
 import type { RevocationStatusResponse } from '../../proto/generated/mayfly/v1/RevocationStatusResponse.ts'
 import type { AwaitReceiptsResponse } from '../../proto/generated/mayfly/v1/AwaitReceiptsResponse.ts'
@@ -18,14 +19,22 @@ export interface VerifiersServiceDeps {
 
 const defaultRevocations = 20
 const maxNamed = 100
+const maxPage = 1_000
 
 /** `mayfly.v1.Verifiers`: who checks peers, and how far revocations have spread. */
 export function verifiersService({ verifiers, clock }: VerifiersServiceDeps): Handlers<'mayfly.v1.Verifiers', Caller> {
   return {
-    List: async () => ({ verifiers: verifiers.all.map(toWire), unregistered: verifiers.unregistered, epoch: verifiers.head.epoch, seq: verifiers.head.seq }),
+    List: async ({ pageSize, pageToken }) => pageOf(verifiers, pageSize > 0 ? Math.min(pageSize, maxPage) : maxPage, pageToken),
     RevocationStatus: async ({ limit }) => statusOf(verifiers, limit > 0 ? limit : defaultRevocations),
     AwaitReceipts: ({ epoch, seq }, { signal }) => awaitReceipts(epoch, seq, verifiers, clock, signal),
   }
+}
+
+/** In the order of their instances, so that whoever comes or goes between two pages moves no other. @param after the last instance of the page before */
+function pageOf({ all, unregistered, head }: VerifierRegistry, size: number, after: string): ListVerifiersResponse {
+  const rest = all.filter(({ registered }) => registered.instance > after).toSorted((left, right) => (left.registered.instance < right.registered.instance ? -1 : 1))
+  const page = rest.slice(0, size)
+  return { verifiers: page.map(toWire), unregistered, epoch: head.epoch, seq: head.seq, nextPageToken: rest.length > size ? (page.at(-1)?.registered.instance ?? '') : '' }
 }
 
 function statusOf(verifiers: VerifierRegistry, limit: number): RevocationStatusResponse {

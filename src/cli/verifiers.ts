@@ -1,5 +1,7 @@
 import type { AwaitReceiptsResponse__Output as AwaitReceiptsResponse } from '../../proto/generated/mayfly/v1/AwaitReceiptsResponse.ts'
 import type { RegisteredVerifier__Output as RegisteredVerifier } from '../../proto/generated/mayfly/v1/RegisteredVerifier.ts'
+import type { ListVerifiersResponse__Output as ListVerifiersResponse } from '../../proto/generated/mayfly/v1/ListVerifiersResponse.ts'
+import type { RpcChannel } from '../rpc/channel.ts'
 import { timeText } from './when.ts'
 
 /** A verifier as `--json` prints it. */
@@ -19,6 +21,17 @@ export interface VerifierJson {
 
 export function verifierToJson({ registeredAtMs, receiptAtMs, ...rest }: RegisteredVerifier): VerifierJson {
   return { ...rest, registeredAt: timeText(registeredAtMs), receiptAt: timeText(receiptAtMs) }
+}
+
+/** Every page put together; head and count of readers are those of the last, so that nobody looks further behind than he is. */
+export async function allVerifiers(server: RpcChannel, signal: AbortSignal): Promise<Omit<ListVerifiersResponse, 'nextPageToken'>> {
+  const verifiers: RegisteredVerifier[] = []
+  for (let pageToken = ''; ; ) {
+    const page = await server.unary('mayfly.v1.Verifiers', 'List', { pageToken }, { signal })
+    verifiers.push(...page.verifiers)
+    if (page.nextPageToken === '') return { ...page, verifiers }
+    pageToken = page.nextPageToken
+  }
 }
 
 /** Which one: what it is, and enough of its instance to tell two processes of one identity apart. */

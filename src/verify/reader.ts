@@ -16,6 +16,8 @@ import type { RevocationChecker } from './verify-svid.ts'
 export interface StreamFrame {
   readonly frame: Uint8Array
   readonly signerChain: readonly Uint8Array[]
+  /** The relays it came through, when that is news: see `StreamMessage.path`. Nobody vouches for it. */
+  readonly path?: readonly Uint8Array[]
 }
 
 /** What was ended, for whoever keeps connections open. */

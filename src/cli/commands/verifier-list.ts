@@ -1,7 +1,7 @@
 import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectServer } from '../connection.ts'
-import { count, verifierToJson } from '../verifiers.ts'
+import { allVerifiers, count, verifierToJson } from '../verifiers.ts'
 import { whenText } from '../when.ts'
 
 export const command: Command = define({
@@ -14,7 +14,7 @@ export const command: Command = define({
   async run({ options }, context) {
     const { output, signal, clock } = context
     using server = await connectServer(options, context)
-    const { verifiers, unregistered, epoch, seq } = await server.unary('mayfly.v1.Verifiers', 'List', {}, { signal })
+    const { verifiers, unregistered, epoch, seq } = await allVerifiers(server, signal)
     const shown = options.behind ? verifiers.filter((verifier) => verifier.epoch !== epoch || verifier.seq < seq) : verifiers
     if (options.json) {
       for (const verifier of shown) output.json(verifierToJson(verifier))

@@ -2,7 +2,11 @@
 
 
 export interface ListVerifiersRequest {
+  'pageSize'?: (number);
+  'pageToken'?: (string);
 }
 
 export interface ListVerifiersRequest__Output {
+  'pageSize': (number);
+  'pageToken': (string);
 }

@@ -8,6 +8,7 @@ export interface ListVerifiersResponse {
   'unregistered'?: (number | string | Long);
   'epoch'?: (number | string | Long);
   'seq'?: (number | string | Long);
+  'nextPageToken'?: (string);
 }
 
 export interface ListVerifiersResponse__Output {
@@ -15,4 +16,5 @@ export interface ListVerifiersResponse__Output {
   'unregistered': (number);
   'epoch': (number);
   'seq': (number);
+  'nextPageToken': (string);
 }
