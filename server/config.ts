@@ -31,6 +31,8 @@ export interface ServerConfig {
     /** A command and its arguments, run after the files have changed. */
     readonly reload: readonly string[]
   }
+  /** Where metrics and probes are served over HTTP; unset: nowhere. */
+  readonly metricsAddress: HostAndPort | undefined
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   readonly maxConnections: number
   /** How long calls may finish when the server stops. */
@@ -52,6 +54,9 @@ const fields = {
   logLevel: withDefault(oneOf('debug', 'info', 'warn', 'error'), 'info'),
   maxConnections: withDefault(integer(1, 100_000), 12_000),
   drain: withDefault(duration(0, 60_000), 2_000),
+  metrics: group({
+    address: optional(address()),
+  }),
   crl: group({
     listen: optional(address()),
     directory: optional(text()),
@@ -77,6 +82,7 @@ export const flagPaths: Readonly<Record<string, string>> = {
   'log-level': 'logLevel',
   'key-storage': 'ca.keyStorage',
   'authority-ttl': 'ca.authorityTtl',
+  'metrics-address': 'metrics.address',
   'crl-listen': 'crl.listen',
   'crl-directory': 'crl.directory',
   'x509-svid-ttl': 'ca.x509SvidTtl',
@@ -108,6 +114,7 @@ export function parseServerConfig(yaml: string, overrides: Overrides, fileName: 
     x509SvidTtlMs: raw.ca.x509SvidTtl,
     agentSvidTtlMs: raw.ca.agentSvidTtl,
     crl: Object.freeze(raw.crl),
+    metricsAddress: raw.metrics.address,
     logLevel: raw.logLevel,
     maxConnections: raw.maxConnections,
     drainMs: raw.drain,

@@ -58,7 +58,7 @@ async function main(args: readonly string[]): Promise<number> {
     version: versionBeside(import.meta.filename),
   })
   using _trimming = trimHeapWhenIdle()
-  process.stdout.write(`${JSON.stringify({ event: 'serving', address: server.address, adminSocket: server.adminSocket, ...(server.crlAddress === undefined ? {} : { crlAddress: server.crlAddress }), trustDomain: config.trustDomain, pid: process.pid })}\n`)
+  process.stdout.write(`${JSON.stringify({ event: 'serving', address: server.address, adminSocket: server.adminSocket, ...(server.crlAddress === undefined ? {} : { crlAddress: server.crlAddress }), ...(server.metricsAddress === undefined ? {} : { metricsAddress: server.metricsAddress }), trustDomain: config.trustDomain, pid: process.pid })}\n`)
   await new Promise<void>((resolve) => {
     if (stop.signal.aborted) resolve()
     else stop.signal.addEventListener('abort', () => resolve(), { once: true })

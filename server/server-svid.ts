@@ -46,6 +46,10 @@ export class ServerSvid implements AsyncDisposable {
     return { certificateChain: [...this.#issued.chain, ...this.#deps.authorities.vouchers()], privateKey: this.#key.keyObject }
   }
 
+  get notAfterMs(): number {
+    return this.#issued.notAfterMs
+  }
+
   /** Begins to rotate; `onNew` gets each new identity. Once. */
   rotate(onNew: (identity: TlsIdentity) => void): void {
     this.#running = this.#run(onNew, this.#stopping.signal)

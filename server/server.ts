@@ -12,6 +12,7 @@ import { BundleSet } from '../src/verify/bundle-set.ts'
 import { Connections, standingOf } from './api/connections.ts'
 import type { Caller } from './api/caller.ts'
 import { CrlBridge } from './crl/crl-bridge.ts'
+import type { PublishedCrl } from './crl/crl-bridge.ts'
 import { CrlFiles, lastCrlNumber } from './crl/crl-files.ts'
 import type { CrlFilesDeps } from './crl/crl-files.ts'
 import { CrlHttp } from './crl/crl-http.ts'
@@ -28,6 +29,7 @@ import { begin } from './beginning.ts'
 import type { Beginning, BeginningDeps } from './beginning.ts'
 import type { ServerConfig } from './config.ts'
 import { Maintenance } from './maintenance.ts'
+import type { ServerMetrics } from './metrics.ts'
 import { Acknowledgements } from './registry/acknowledgements.ts'
 import { Registry } from './registry/registry.ts'
 import { StreamSigner } from './revocation/stream-signer.ts'
@@ -66,21 +68,27 @@ export class Server implements AsyncDisposable {
   readonly adminSocket: string
   /** `host:port` of the lists of revoked certificates, when they are served. */
   readonly crlAddress: string | undefined
+  /** `host:port` of metrics and probes, when they are served. */
+  readonly metricsAddress: string | undefined
   readonly #held: AsyncDisposableStack
 
-  private constructor(held: AsyncDisposableStack, address: string, adminSocket: string, crlAddress: string | undefined) {
+  private constructor(held: AsyncDisposableStack, address: string, adminSocket: string, crlAddress: string | undefined, metricsAddress: string | undefined) {
     this.#held = held
     this.address = address
     this.adminSocket = adminSocket
     this.crlAddress = crlAddress
+    this.metricsAddress = metricsAddress
   }
 
   /** Resolves once both listeners take connections. @throws {MayflyError} STORE_LOCKED, STORE_NEWER, STORE_CORRUPT, SOCKET_IN_USE, CONFIG_INVALID, … */
-  static async start(config: ServerConfig, deps: ServerDeps): Promise<Server> {
+  static async start(config: ServerConfig, given: ServerDeps): Promise<Server> {
+    const metrics = await metricsOf(config, given)
+    const deps = metrics === undefined ? given : { ...given, log: metrics.log(given.log) }
     const { clock, random, log, files } = deps
     const { trustDomain } = config
     const startedAtMs = clock.nowMs()
     await using starting = new AsyncDisposableStack()
+    if (metrics !== undefined) starting.use(metrics)
 
     const profiles = loadProfiles()
     const begun = deps.begun ?? begin(config, deps)
@@ -106,7 +114,8 @@ export class Server implements AsyncDisposable {
     notePublished()
     authorities.onChange(notePublished)
 
-    const issuer = new CountedIssuer(starting.use(new IssuancePipeline({ profiles, authorities, pool, credentials: store.credentials, clock, random, log })))
+    const pipeline = starting.use(new IssuancePipeline({ profiles, authorities, pool, credentials: store.credentials, clock, random, log }))
+    const issuer = new CountedIssuer(metrics?.issuer(pipeline) ?? pipeline)
     const certifier = new StreamKeyCertifier(authorities, { profiles, random, clock })
     const streamSigner = starting.use(StreamSigner.start({ clock, logger: log, certify: async (spki) => certifier.certify(spki) }))
     certifier.onDistrust((trusted) => streamSigner.replace(trusted))
@@ -124,8 +133,8 @@ export class Server implements AsyncDisposable {
     const crlAddress = await publishCrls(config, deps, crls, starting)
     const standing = standingOf({ registry, revocation: revocations, clock })
     const connections = starting.use(new Connections({ trustDomain, bundles: bundleSet, revocation: revocations, standing, clock, log }))
-    const tlsRpc = drained(starting, new RpcServer<Caller>({ log, clock }, { maxConnections: config.maxConnections }), config.drainMs)
-    const adminRpc = drained(starting, new RpcServer<Caller>({ log, clock }, { maxConnections: 256 }), config.drainMs)
+    const tlsRpc = drained(starting, new RpcServer<Caller>({ log, clock, onEnded: metrics?.calls('tls') }, { maxConnections: config.maxConnections }), config.drainMs)
+    const adminRpc = drained(starting, new RpcServer<Caller>({ log, clock, onEnded: metrics?.calls('admin') }, { maxConnections: 256 }), config.drainMs)
 
     const tls = starting.use(
       await listenTls({
@@ -189,8 +198,19 @@ export class Server implements AsyncDisposable {
         },
       }),
     )
+    const metricsAddress = config.metricsAddress === undefined ? undefined : await metrics?.serve(config.metricsAddress, {
+      store,
+      registry,
+      authorities,
+      revocations,
+      verifiers,
+      csrChecks: () => issuer.csrChecks,
+      svidNotAfterMs: () => svid.notAfterMs,
+      crls: () => crls.published,
+      listeners: { tls: tlsRpc, admin: adminRpc },
+    })
     log.info({ event: 'server.serving', address: tls.address, adminSocket: admin.address, trustDomain, ms: clock.nowMs() - startedAtMs }, 'serving')
-    return new Server(starting.move(), tls.address, admin.address, crlAddress)
+    return new Server(starting.move(), tls.address, admin.address, crlAddress, metricsAddress)
   }
 
   /** Takes no more connections, lets calls finish for as long as the configuration says, then lets go of everything in turn. */
@@ -203,22 +223,39 @@ export class Server implements AsyncDisposable {
 class LazyCrls implements AsyncDisposable {
   readonly #start: () => Promise<CrlBridge>
   #bridge: Promise<CrlBridge> | undefined
+  #started: CrlBridge | undefined
 
   constructor(start: () => Promise<CrlBridge>) {
     this.#start = start
   }
 
+  /** The lists as they stand; unset while nobody wants any. */
+  get published(): readonly PublishedCrl[] | undefined {
+    return this.#started?.crls
+  }
+
   async bridge(): Promise<CrlBridge> {
-    this.#bridge ??= this.#start().catch((error: unknown) => {
+    this.#bridge ??= this.#begin().catch((error: unknown) => {
       this.#bridge = undefined // for the next one who asks
       throw error
     })
     return await this.#bridge
   }
 
+  async #begin(): Promise<CrlBridge> {
+    return (this.#started = await this.#start())
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await (await this.#bridge?.catch(() => undefined))?.[Symbol.asyncDispose]() // whoever asked was told
   }
+}
+
+/** Loaded only where the configuration asks for it. */
+async function metricsOf({ metricsAddress }: ServerConfig, { clock, version }: ServerDeps): Promise<ServerMetrics | undefined> {
+  if (metricsAddress === undefined) return undefined
+  const { ServerMetrics } = await import('./metrics.ts')
+  return new ServerMetrics({ clock, version })
 }
 
 async function startBridge({ crl }: ServerConfig, { clock, log, files }: ServerDeps, store: Store, authorities: AuthoritySet): Promise<CrlBridge> {

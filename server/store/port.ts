@@ -276,6 +276,10 @@ export interface JournalStore {
   from(seq: number, limit: number): Promise<readonly CommittedRecord[]>
   /** Checks the hash chain, replays the whole journal into an empty store and compares every table. @throws STORE_CORRUPT */
   verify(): Promise<{ readonly records: number }>
+  /** Writes something that changes nothing, durably: whether the store takes changes now. @throws {MayflyError} STORE_UNWRITABLE */
+  probe(): Promise<void>
+  /** Calls that wait for an answer. */
+  waiting(): number
   /** For `status` and the bench: commits with fsync since the start, and transactions in them. */
   figures(): Promise<{ readonly commits: number; readonly transactions: number; readonly fileBytes: number }>
 }

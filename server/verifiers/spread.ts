@@ -19,6 +19,7 @@ const kept = 100
 /** The newest revocations, and how they spread. */
 export class Spread {
   readonly #clock: Clock
+  readonly #listeners = new Set<(delayMs: number) => void>()
   #revocations: Revocation[] = []
 
   constructor(clock: Clock) {
@@ -28,6 +29,12 @@ export class Spread {
   /** The newest last. */
   get revocations(): readonly Revocation[] {
     return this.#revocations
+  }
+
+  /** Called with the delay of each receipt, for each revocation that it has. It must not throw. */
+  onReceipt(listener: (delayMs: number) => void): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
   }
 
   committed({ streamEvents }: Commit): void {
@@ -43,7 +50,10 @@ export class Spread {
     for (let at = this.#revocations.length - 1; at >= 0; at--) {
       const revocation = this.#revocations[at]
       if (revocation === undefined || revocation.seq <= fromSeq) return
-      if (revocation.seq <= toSeq) revocation.delaysMs.push(Math.max(0, Math.round(arrivedBootMs - revocation.committedBootMs)))
+      if (revocation.seq > toSeq) continue
+      const delayMs = Math.max(0, Math.round(arrivedBootMs - revocation.committedBootMs))
+      revocation.delaysMs.push(delayMs)
+      for (const listener of this.#listeners) listener(delayMs)
     }
   }
 

@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import type { sendUnaryData, ServerDuplexStream, ServerUnaryCall, ServerWritableStream, UntypedHandleCall } from '@grpc/grpc-js'
 import { MayflyError } from '../core/errors.ts'
+import type { RpcStatusName } from '../core/errors.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Logger } from '../ports/logger.ts'
 import type { BidiHandler, Call, ServerStreamHandler, UnaryHandler } from './handlers.ts'
@@ -16,6 +17,20 @@ type AnyHandler<Peer> = UnaryHandler<object, object, Peer> | ServerStreamHandler
 interface RunningCall {
   readonly stop: AbortController
   readonly streaming: boolean
+  readonly method: string
+  /** By the boot clock; 0 while nobody wants to know. */
+  readonly startedMs: number
+  /** How it ended. */
+  status: RpcStatusName | 'OK'
+}
+
+/** What is told of each call that ended. */
+export interface EndedCall {
+  /** `/<service>/<method>`. */
+  readonly method: string
+  readonly status: RpcStatusName | 'OK'
+  readonly ms: number
+  readonly streaming: boolean
 }
 
 /** Runs handlers: finds the peer, links the signal, bounds the time, and turns what they return or throw into gRPC. */
@@ -25,13 +40,15 @@ export class CallRunner<Peer> {
   readonly #clock: Clock
   readonly #peers: PeerTable<Peer>
   readonly #maxUnaryMs: number
+  readonly #onEnded: ((call: EndedCall) => void) | undefined
   #whenIdle: (() => void)[] = []
 
-  constructor(deps: { readonly log: Logger; readonly clock: Clock }, peers: PeerTable<Peer>, bounds: { readonly maxUnaryMs: number }) {
+  constructor(deps: { readonly log: Logger; readonly clock: Clock; readonly onEnded?: ((call: EndedCall) => void) | undefined }, peers: PeerTable<Peer>, bounds: { readonly maxUnaryMs: number }) {
     this.#log = deps.log
     this.#clock = deps.clock
     this.#peers = peers
     this.#maxUnaryMs = bounds.maxUnaryMs
+    this.#onEnded = deps.onEnded
   }
 
   get size(): number {
@@ -68,7 +85,7 @@ export class CallRunner<Peer> {
   }
 
   async #unary(method: RpcMethod, handler: UnaryHandler<object, object, Peer>, call: ServerUnaryCall<object, object>, respond: sendUnaryData<object>): Promise<void> {
-    const running = this.#begin(call, false)
+    const running = this.#begin(method, call, false)
     const timer = new AbortController()
     try {
       this.#clock.sleep(this.#maxUnaryMs, timer.signal).then(
@@ -85,7 +102,7 @@ export class CallRunner<Peer> {
   }
 
   async #stream(method: RpcMethod, call: ServerWritableStream<object, object> | ServerDuplexStream<object, object>, start: (context: Call<Peer>) => AsyncIterable<object>): Promise<void> {
-    const running = this.#begin(call, true)
+    const running = this.#begin(method, call, true)
     try {
       await writeAll(start(this.#contextOf(method, call, running)), call, running.stop.signal)
       call.end()
@@ -96,8 +113,8 @@ export class CallRunner<Peer> {
     }
   }
 
-  #begin(call: GrpcCall, streaming: boolean): RunningCall {
-    const running = { stop: new AbortController(), streaming }
+  #begin(method: RpcMethod, call: GrpcCall, streaming: boolean): RunningCall {
+    const running: RunningCall = { stop: new AbortController(), streaming, method: method.path, startedMs: this.#onEnded === undefined ? 0 : this.#clock.bootMs(), status: 'OK' }
     this.#running.add(running)
     const cancellable: EventEmitter = call
     cancellable.once('cancelled', () => running.stop.abort(callerGone))
@@ -107,6 +124,7 @@ export class CallRunner<Peer> {
   #end(running: RunningCall): void {
     running.stop.abort(callOver)
     this.#running.delete(running)
+    this.#onEnded?.({ method: running.method, status: running.status, ms: this.#clock.bootMs() - running.startedMs, streaming: running.streaming })
     if (this.#running.size > 0) return
     for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
@@ -127,6 +145,7 @@ export class CallRunner<Peer> {
 
   #failed(method: RpcMethod, running: RunningCall, failure: unknown): ReturnType<typeof toStatus> {
     const over = running.stop.signal.aborted
+    running.status = failure instanceof MayflyError ? failure.status : 'INTERNAL'
     if (!(failure instanceof MayflyError) && !over) this.#log.error({ event: 'rpc.failed', method: method.path, error: failure }, 'a call failed unexpectedly')
     else if (failure instanceof MayflyError && failure.status === 'INTERNAL') this.#log.error({ event: 'rpc.failed', method: method.path, error: failure }, failure.message)
     return toStatus(failure)

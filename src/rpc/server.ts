@@ -7,6 +7,7 @@ import { MayflyError } from '../core/errors.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Logger } from '../ports/logger.ts'
 import { CallRunner } from './call-runner.ts'
+import type { EndedCall } from './call-runner.ts'
 import type { Handlers } from './handlers.ts'
 import { Health, healthService } from './health.ts'
 import type { RpcLimits } from './limits.ts'
@@ -21,6 +22,8 @@ import { whenSpoken } from './tolerant-socket.ts'
 export interface RpcServerDeps {
   readonly log: Logger
   readonly clock: Clock
+  /** Told of each call that ended; it must not throw. */
+  readonly onEnded?: ((call: EndedCall) => void) | undefined
 }
 
 /**

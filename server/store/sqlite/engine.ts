@@ -84,6 +84,16 @@ export class Engine {
     }
   }
 
+  /** A durable write that changes nothing. @throws {MayflyError} STORE_UNWRITABLE */
+  probe(): void {
+    try {
+      this.#tables.domain.touch()
+      this.#commits += 1
+    } catch (error) {
+      throw storeError(error, 'the store takes no changes')
+    }
+  }
+
   /** To be driven between commits, a step at a time. */
   verify(): Generator<void, { readonly records: number }> {
     return verifyJournal(this.#database, this.#tables)

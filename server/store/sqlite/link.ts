@@ -58,6 +58,11 @@ export class WorkerLink {
     })
   }
 
+  /** Calls without an answer yet. */
+  get waiting(): number {
+    return this.#pending.size
+  }
+
   onCommit(listener: (commit: Commit) => void): Disposable {
     this.#listeners.add(listener)
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }

@@ -87,6 +87,7 @@ function storeOver(link: WorkerLink, held: AsyncDisposableStack): Store {
     targets: {
       revoke: (...args) => link.call('targets.revoke', args),
       endKey: (...args) => link.call('targets.endKey', args),
+      closePrefix: (...args) => link.call('targets.closePrefix', args),
       disable: (...args) => link.call('targets.disable', args),
       enable: (...args) => link.call('targets.enable', args),
       disabled: () => link.call('targets.disabled', []),
@@ -107,6 +108,8 @@ function storeOver(link: WorkerLink, held: AsyncDisposableStack): Store {
       head: () => link.call('journal.head', []),
       from: (...args) => link.call('journal.from', args),
       verify: () => link.call('journal.verify', []),
+      probe: () => link.call('journal.probe', []),
+      waiting: () => link.waiting,
       figures: () => link.call('journal.figures', []),
     },
     [Symbol.asyncDispose]: () => held.disposeAsync(),

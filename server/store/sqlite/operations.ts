@@ -6,7 +6,7 @@ import type { Tables } from './tables/tables.ts'
 
 /** The parts of the port whose calls run in the worker. */
 type Area = Exclude<{ [K in keyof Store]: K extends 'domain' | symbol ? never : K }[keyof Store], symbol>
-type NameIn<A extends Area> = Exclude<`${A}.${keyof Store[A] & string}`, 'journal.onCommit'>
+type NameIn<A extends Area> = Exclude<`${A}.${keyof Store[A] & string}`, 'journal.onCommit' | 'journal.waiting'>
 
 /** `entries.create`, `stream.head`, …: a call of the port. */
 export type OperationName = { [A in Area]: NameIn<A> }[Area]
@@ -26,7 +26,7 @@ export type ReadName =
   | `stream.${'head' | 'eventsAfter' | 'load'}`
   | `journal.${'head' | 'from'}`
 /** Calls that ask the engine itself. */
-export type EngineName = 'journal.verify' | 'journal.figures'
+export type EngineName = 'journal.verify' | 'journal.figures' | 'journal.probe'
 /** Calls that change something. */
 export type CommandName = Exclude<OperationName, ReadName | EngineName>
 

@@ -104,6 +104,7 @@ function answer(engine: Engine, call: CallRequest): Answer {
   try {
     const value = engine.read((tables) => {
       if (call.operation === 'journal.figures') return engine.figures()
+      if (call.operation === 'journal.probe') return engine.probe()
       const read = reads[call.operation as ReadName] as Untyped<unknown> | undefined // what is no command and not above is a read
       if (read === undefined) throw new MayflyError('UNIMPLEMENTED', `the store has no call ${call.operation}`)
       return read(tables, ...call.args)

@@ -18,6 +18,7 @@ export const command: Command = define({
     'authority-ttl': { type: 'string', value: '7d', help: 'how long an authority lives' },
     'crl-listen': { type: 'string', value: 'HOST:PORT', help: 'serve lists of revoked certificates over HTTP here' },
     'crl-directory': { type: 'string', value: 'DIR', help: 'keep them as files here' },
+    'metrics-address': { type: 'string', value: 'HOST:PORT', help: 'serve /metrics, /live and /ready over HTTP here' },
     'key-storage': { type: 'string', value: 'WHERE', help: 'disk or memory' },
     'log-level': { type: 'string', value: 'LEVEL', help: 'debug, info, warn or error' },
   },

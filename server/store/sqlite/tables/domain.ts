@@ -29,6 +29,11 @@ export class DomainTable {
     this.#statements.query('UPDATE domain SET bundle_sequence = bundle_sequence + 1').run()
   }
 
+  /** Writes the row as it is. */
+  touch(): void {
+    this.#statements.query('UPDATE domain SET shard = shard').run()
+  }
+
   /** No serial may be given out any more for what ends before this. */
   prunedBeforeMs(): number {
     return this.#statements.query<{ n: number }>('SELECT pruned_before_ms AS n FROM domain').one()?.n ?? 0

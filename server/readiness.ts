@@ -1,0 +1,42 @@
+import type { ReadyCheck } from '../src/metrics/metrics-http.ts'
+import type { Clock } from '../src/ports/clock.ts'
+import type { AuthoritySet } from './ca/authorities.ts'
+import type { Store } from './store/port.ts'
+
+/** A store that was written to so lately is not asked again: each look is an fsync. */
+const storeTrustMs = 5_000
+/** A store that takes longer is not one to serve from. */
+const storeLimitMs = 2_000
+
+/** What `/ready` looks at: a write to the store that is durable, and an authority that signs. */
+export function readiness({ store, authorities }: { readonly store: Pick<Store, 'journal'>; readonly authorities: Pick<AuthoritySet, 'active'> }, clock: Clock): () => Promise<readonly ReadyCheck[]> {
+  let known: ReadyCheck | undefined
+  let lookedBootMs = 0
+  const storeCheck = async (): Promise<ReadyCheck> => {
+    if (known === undefined || !known.ok || clock.bootMs() - lookedBootMs > storeTrustMs) {
+      lookedBootMs = clock.bootMs()
+      known = await writes(store, clock)
+    }
+    return known
+  }
+  return async () => [await storeCheck(), authorityCheck(authorities)]
+}
+
+async function writes({ journal }: Pick<Store, 'journal'>, clock: Clock): Promise<ReadyCheck> {
+  const over = new AbortController()
+  const late = clock.sleep(storeLimitMs, over.signal).then(
+    () => `no answer within ${storeLimitMs} ms`,
+    () => '', // it answered
+  )
+  const why = await Promise.race([late, journal.probe().then(() => '', (error: unknown) => (error instanceof Error ? error.message : String(error)))])
+  over.abort()
+  return { name: 'store', ok: why === '', detail: why === '' ? 'takes changes' : why }
+}
+
+function authorityCheck(authorities: Pick<AuthoritySet, 'active'>): ReadyCheck {
+  try {
+    return { name: 'authority', ok: true, detail: `${authorities.active().id.slice(0, 16)} signs` }
+  } catch (error) {
+    return { name: 'authority', ok: false, detail: error instanceof Error ? error.message : String(error) }
+  }
+}
