@@ -1,0 +1,76 @@
+import { MayflyError } from '../core/errors.ts'
+import type { PolicyDecider, PolicyDecision, PolicyRequest } from '../core/grant/policy-request.ts'
+import { problemsOf, type Cedar } from './cedar.ts'
+import { policyHash, type PolicySet } from './policy-set.ts'
+import { questionsOf } from './questions.ts'
+
+/** A set of policies, parsed and checked against the schema once, then asked for as long as it lives. */
+export class PolicyEngine implements PolicyDecider, Disposable {
+  readonly hash: string
+  readonly #cedar: Cedar
+  readonly #name: string
+  /** Of each policy that people may lift: how many of them. */
+  readonly #approvals: ReadonlyMap<string, number>
+
+  /** @throws {MayflyError} POLICY_INVALID with every problem, a line each */
+  static async load(set: PolicySet): Promise<PolicyEngine> {
+    const { loadCedar } = await import('./cedar.ts')
+    const cedar = await loadCedar()
+    const problems = problemsOf(cedar, set)
+    if (problems.length > 0) throw new MayflyError('POLICY_INVALID', `the policy has ${problems.length} problem${problems.length === 1 ? '' : 's'}: ${problems.join('; ')}`, { hint: 'mayfly policy check shows them one by one' })
+    return new PolicyEngine(cedar, set)
+  }
+
+  private constructor(cedar: Cedar, set: PolicySet) {
+    this.hash = policyHash(set)
+    this.#cedar = cedar
+    this.#name = `policy-${++loaded}`
+    must(cedar.preparsePolicySet(this.#name, { staticPolicies: { ...set } }))
+    this.#approvals = new Map(Object.entries(set).flatMap(([name, text]): [string, number][] => approvalsOf(cedar, name, text)))
+  }
+
+  /** Asks for each resource; one that is denied denies all. Never throws. */
+  decide(request: PolicyRequest): PolicyDecision {
+    const denials = new Set<string>()
+    const permits = new Set<string>()
+    if (request.resources.length === 0) denials.add('no-resource')
+    for (const question of questionsOf(request)) this.#ask(question, denials, permits)
+    if (denials.size === 0) return { allowed: true, reasons: [...permits].toSorted(), policyHash: this.hash, approvalsWanted: 0 }
+    const wanted = [...denials].map((name) => this.#approvals.get(name) ?? 0)
+    return { allowed: false, reasons: [...denials].toSorted(), policyHash: this.hash, approvalsWanted: wanted.includes(0) ? 0 : Math.max(...wanted) }
+  }
+
+  /** Gives the parsed set back: Cedar keeps it under its name otherwise. */
+  [Symbol.dispose](): void {
+    this.#cedar.preparsePolicySet(this.#name, { staticPolicies: {} })
+  }
+
+  #ask(question: ReturnType<typeof questionsOf>[number], denials: Set<string>, permits: Set<string>): void {
+    const failed = (what: string): void => void denials.add(`policy-error:${what}`)
+    try {
+      // the policies were checked against the schema and the question is of its shape: checking it again would double the time
+      const answer = this.#cedar.statefulIsAuthorized({ ...question, validateRequest: false, preparsedPolicySetId: this.#name })
+      if (answer.type === 'failure') return failed('request')
+      const { decision, diagnostics } = answer.response
+      // a forbid whose condition fails does not forbid, as Cedar has it: here it does
+      for (const { policyId } of diagnostics.errors) failed(policyId)
+      const into = decision === 'allow' ? permits : denials
+      for (const name of diagnostics.reason) into.add(name)
+      if (decision === 'deny' && diagnostics.reason.length === 0 && diagnostics.errors.length === 0) denials.add('no-permit')
+    } catch {
+      failed('engine')
+    }
+  }
+}
+
+let loaded = 0
+
+function must(answer: { type: 'success' } | { type: 'failure'; errors: readonly { message: string }[] }): void {
+  if (answer.type === 'failure') throw new MayflyError('POLICY_INVALID', answer.errors.map(({ message }) => message).join('; '))
+}
+
+function approvalsOf(cedar: Cedar, name: string, text: string): [string, number][] {
+  const parsed = cedar.policyToJson(text)
+  const wanted = parsed.type === 'success' ? Number(parsed.json.annotations?.['approvals'] ?? 0) : 0
+  return Number.isInteger(wanted) && wanted > 0 ? [[name, wanted]] : []
+}
