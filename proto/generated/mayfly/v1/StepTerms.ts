@@ -8,6 +8,10 @@ export interface StepTerms {
   'confirmActions'?: (string)[];
   'approveActions'?: (string)[];
   'leasedSteps'?: (number | string | Long);
+  'probes'?: (string)[];
+  'waived'?: (boolean);
+  'progressSeconds'?: (number | string | Long);
+  'maxTtlSeconds'?: (number | string | Long);
 }
 
 export interface StepTerms__Output {
@@ -15,4 +19,8 @@ export interface StepTerms__Output {
   'confirmActions': (string)[];
   'approveActions': (string)[];
   'leasedSteps': (number);
+  'probes': (string)[];
+  'waived': (boolean);
+  'progressSeconds': (number);
+  'maxTtlSeconds': (number);
 }
