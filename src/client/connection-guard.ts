@@ -1,24 +1,43 @@
 import type { Duplex } from 'node:stream'
 import { MayflyError } from '../core/errors.ts'
+import type { Clock } from '../ports/clock.ts'
 import type { RevocationSource } from '../verify/live-connections.ts'
 import { LiveConnections } from '../verify/live-connections.ts'
 import type { AcceptedSvid, RevocationChecker, revocationUnchecked } from '../verify/verify-svid.ts'
+import { AgeWatch } from './age-watch.ts'
 
-/** Open connections under one source of revocations: those of a peer that is revoked are cut at once; a superseded peer's stay. */
+/**
+ * Open connections under one source of revocations. Those of a peer that is revoked are cut at once; a superseded peer's stay. Those accepted
+ * under `strict` or `standard` are cut too once the source knows nothing newer than that class allows; under `available` they stay.
+ */
 export class ConnectionGuard {
   readonly #live: LiveConnections
+  readonly #ages: AgeWatch
 
-  constructor(source: RevocationSource) {
+  constructor(source: RevocationSource, clock: Clock) {
     this.#live = new LiveConnections(source)
+    this.#ages = new AgeWatch(source, clock)
   }
 
-  /** Holds a connection whose peer was just accepted until it closes. When its peer is revoked it is destroyed with PEER_REVOKED. */
+  /** Holds a connection whose peer was just accepted until it closes. When it is ended here it is destroyed with PEER_REVOKED, or with PEER_REFUSED for want of news. */
   hold(peer: AcceptedSvid, connection: Duplex): void {
-    const held = this.#live.add(peer.facts, (reason) => {
-      connection.destroy(new MayflyError('PEER_REVOKED', `the peer ${peer.id} was revoked`, { details: { id: peer.id, serial: peer.serial, reason } }))
+    const { id, serial, class: limit } = peer
+    const live = this.#live.add(peer.facts, (reason) => {
+      connection.destroy(new MayflyError('PEER_REVOKED', `the peer ${id} was revoked`, { details: { id, serial, reason } }))
     })
-    if (connection.destroyed) held[Symbol.dispose]()
-    else connection.once('close', () => held[Symbol.dispose]())
+    const ageing =
+      limit === 'strict' || limit === 'standard'
+        ? this.#ages.add(limit, (ageMs) => {
+            const heard = Number.isFinite(ageMs) ? `for ${(ageMs / 1_000).toFixed(0)} s` : 'at all'
+            connection.destroy(new MayflyError('PEER_REFUSED', `the peer ${id} may have been revoked: nothing was heard ${heard}, and class ${limit} does not allow that`, { details: { id, serial, verdict: 'stale' } }))
+          })
+        : undefined
+    const letGo = (): void => {
+      live[Symbol.dispose]()
+      ageing?.[Symbol.dispose]()
+    }
+    if (connection.destroyed) letGo()
+    else connection.once('close', letGo)
   }
 
   /** Connections held. */
@@ -28,15 +47,11 @@ export class ConnectionGuard {
 }
 
 /** The guard of a source of revocations, one for all that use it; `undefined` when it does not tell of revocations as they come. */
-export function guardOf(revocation: RevocationSource | RevocationChecker | typeof revocationUnchecked): ConnectionGuard | undefined {
+export function guardOf(revocation: RevocationSource | RevocationChecker | typeof revocationUnchecked, clock: Clock): ConnectionGuard | undefined {
   if (typeof revocation === 'symbol' || !('onRevoked' in revocation)) return undefined
   let guard = guards.get(revocation)
-  if (guard === undefined) guards.set(revocation, (guard = new ConnectionGuard(revocation)))
+  if (guard === undefined) guards.set(revocation, (guard = new ConnectionGuard(revocation, clock)))
   return guard
-}
-
-export function holdConnection(revocation: RevocationSource | RevocationChecker | typeof revocationUnchecked, peer: AcceptedSvid, connection: Duplex): void {
-  guardOf(revocation)?.hold(peer, connection)
 }
 
 const guards = new WeakMap<RevocationSource, ConnectionGuard>()

@@ -1,4 +1,4 @@
-/** Package export "mayfly/client": a workload's identity, kept current, for Node's tls, https, http2 and for grpc-js. Runs on Node 20 and newer with nothing native. */
+/** Package export "mayfly/client": a workload's identity, kept current, for Node's tls, https, http2, for undici and for grpc-js. Runs on Node 20 and newer with nothing native. */
 import { env } from 'node:process'
 import { systemClock } from '../system/clock.ts'
 import { readFileBounded, writeFileAtomic } from '../system/files.ts'
@@ -39,6 +39,7 @@ export { acceptPeer, peerOf, type PeerTerms } from './peer.ts'
 export { startRevocationFeed, type RevocationFeedOptions } from './revocation.ts'
 export { connectHttp2, connectTls, SpiffeAgent, type TlsTarget } from './tls-client.ts'
 export { createHttp2Server, createHttpsServer, createTlsServer, protect, tlsServerOptions } from './tls-server.ts'
+export { undiciConnector, type UndiciConnect, type UndiciConnectOptions, type UndiciTarget } from './undici.ts'
 export type { Update } from './watch.ts'
 export type { WatchOptions, WorkloadApiConfig } from './workload-api.ts'
 export type { X509Context } from './x509-context.ts'

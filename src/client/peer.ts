@@ -1,11 +1,13 @@
 import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
 import { MayflyError } from '../core/errors.ts'
 import type { StalenessClass } from '../core/revocation/freshness.ts'
+import type { SpiffeId } from '../core/spiffe-id.ts'
 import type { Authorizer } from '../verify/authorize.ts'
 import type { RevocationSource } from '../verify/live-connections.ts'
-import type { AcceptedSvid, RevocationChecker, revocationUnchecked } from '../verify/verify-svid.ts'
+import type { AcceptedSvid, RevocationChecker, revocationUnchecked, Verdict } from '../verify/verify-svid.ts'
 import { verifyX509Svid } from '../verify/verify-svid.ts'
-import { holdConnection } from './connection-guard.ts'
+import { guardOf } from './connection-guard.ts'
 import type { X509Source } from './x509-source.ts'
 
 /** On which terms a peer is talked to. Both are required: there is no default that accepts. */
@@ -14,13 +16,13 @@ export interface PeerTerms {
   readonly allow: Authorizer
   /** What knows revocations. With a feed, the open connections of a revoked peer are cut too. */
   readonly revocation: RevocationSource | RevocationChecker | typeof revocationUnchecked
-  /** How old the revocation state may be; `available` when absent. */
+  /** How old the revocation state may be, for a new connection and, but for `available`, for an open one; the feed's own class when that is stricter, `available` when neither says. */
   readonly class?: StalenessClass
 }
 
 /**
  * Judges the peer of a finished handshake by the chain that it showed, DER, leaf first, and keeps the connection under guard from then
- * on. TLS has proven that it holds the key. @throws {MayflyError} PEER_REFUSED, PEER_REVOKED, NO_IDENTITY when this side has no bundles
+ * on. TLS has proven that it holds the key; that of a resumed session proved it before, and `strict` takes none such. @throws {MayflyError} PEER_REFUSED, PEER_REVOKED, NO_IDENTITY when this side has no bundles
  */
 export function acceptPeer(source: X509Source, terms: PeerTerms, chain: readonly Uint8Array[], connection: Duplex): AcceptedSvid {
   const verdict = verifyX509Svid(chain, {
@@ -30,18 +32,24 @@ export function acceptPeer(source: X509Source, terms: PeerTerms, chain: readonly
     nowMs: source.nowMs(),
     ...(terms.class === undefined ? {} : { class: terms.class }),
   })
-  if (verdict.kind !== 'accepted') {
-    const { log } = source.deps
-    log.warn({ event: 'peer.refused', verdict }, 'a peer was refused')
-    const id = 'id' in verdict ? verdict.id : undefined
-    const revoked = verdict.kind === 'revoked' || verdict.kind === 'authority_revoked' || verdict.kind === 'superseded'
-    throw new MayflyError(revoked ? 'PEER_REVOKED' : 'PEER_REFUSED', `the peer${id === undefined ? '' : ` ${id}`} was refused: ${'why' in verdict ? verdict.why : verdict.kind.replaceAll('_', ' ')}`, {
-      details: { verdict: verdict.kind, ...(id === undefined ? {} : { id }) },
-    })
-  }
+  if (verdict.kind !== 'accepted') throw refused(source, verdict)
+  // A resumed session has proven its key once, some time ago, and shows the chain of then.
+  if (verdict.class === 'strict' && connection instanceof TLSSocket && connection.isSessionReused()) throw refused(source, { kind: 'resumed', id: verdict.id })
   Object.defineProperty(connection, peerKey, { value: verdict, configurable: true })
-  holdConnection(terms.revocation, verdict, connection)
+  if (verdict.stale) source.deps.log.warn({ event: 'peer.stale', id: verdict.id, serial: verdict.serial, ageMs: verdict.ageMs }, 'a peer was accepted on old knowledge of revocations')
+  guardOf(terms.revocation, source.deps.clock)?.hold(verdict, connection)
   return verdict
+}
+
+type Refusal = Exclude<Verdict, AcceptedSvid> | { readonly kind: 'resumed'; readonly id: SpiffeId }
+
+function refused(source: X509Source, verdict: Refusal): MayflyError {
+  source.deps.log.warn({ event: 'peer.refused', verdict }, 'a peer was refused')
+  const id = 'id' in verdict ? verdict.id : undefined
+  const isRevoked = verdict.kind === 'revoked' || verdict.kind === 'authority_revoked' || verdict.kind === 'superseded'
+  return new MayflyError(isRevoked ? 'PEER_REVOKED' : 'PEER_REFUSED', `the peer${id === undefined ? '' : ` ${id}`} was refused: ${'why' in verdict ? verdict.why : verdict.kind.replaceAll('_', ' ')}`, {
+    details: { verdict: verdict.kind, ...(id === undefined ? {} : { id }) },
+  })
 }
 
 /** Who is at the other end of a connection that these helpers made or took, such as `request.socket`; `undefined` for any other. */

@@ -10,7 +10,7 @@ import type { X509Svid } from './x509-svid.ts'
 export interface RevocationFeedOptions {
   /** Keeps the highest head over restarts, so that a stream behind it is refused: `fileHeadStore(path)`. */
   readonly heads?: HeadStore
-  /** The class that this verifier's checks are made under, as it is told to the server: `revoke --wait` waits for this verifier's receipt or that limit. `available` when absent. */
+  /** The class of this verifier, as it is told to the server: `revoke --wait` waits for its receipt or that limit. A check may name a stricter one, not a looser. `available` when absent. */
   readonly class?: StalenessClass
   /** Name and version of the program, for `mayfly verifier list`; Node's when absent. */
   readonly software?: string

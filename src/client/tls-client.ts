@@ -93,5 +93,7 @@ type AgentCallback = (failure: unknown, socket?: Duplex) => void
 export async function connectHttp2(source: X509Source, terms: PeerTerms, authority: string | URL, options: Omit<SecureClientSessionOptions, 'createConnection'> = {}): Promise<ClientHttp2Session> {
   const { hostname, port } = new URL(authority)
   const socket = await connectTls(source, terms, { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? 443 : Number(port), ALPNProtocols: ['h2'] })
-  return connectSession(authority, { ...options, createConnection: () => socket })
+  const session = connectSession(authority, { ...options, createConnection: () => socket })
+  session.on('error', () => undefined) // that its server was cut is no failure of this process; 'close' follows, and each open stream fails
+  return session
 }

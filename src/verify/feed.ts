@@ -2,7 +2,7 @@ import type { ChainFacts, CheckOutcome } from '../core/revocation/check.ts'
 import { emptyChainHash } from '../core/revocation/codec.ts'
 import type { StreamHead } from '../core/revocation/follower.ts'
 import { nonceBytes } from '../core/revocation/frame.ts'
-import { skewOf, type Freshness } from '../core/revocation/freshness.ts'
+import { skewOf, type Freshness, type StalenessClass } from '../core/revocation/freshness.ts'
 import type { TrustDomain } from '../core/spiffe-id.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Logger } from '../ports/logger.ts'
@@ -69,6 +69,11 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
     if (deps.reports !== undefined) feed.#reporter = VerifierReporter.start(deps.reports, { ...deps, ...deps.reports, state: () => feed.#reader.state })
     feed.#measuring = feed.#measure(feed.#stop.signal)
     return feed
+  }
+
+  /** The class that this verifier registered with; unset when it reports nothing. */
+  get class(): StalenessClass | undefined {
+    return this.#deps.reports?.class
   }
 
   check(facts: ChainFacts): CheckOutcome {

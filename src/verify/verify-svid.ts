@@ -1,7 +1,7 @@
 import { toHex } from '../core/bytes.ts'
 import { MayflyError } from '../core/errors.ts'
 import type { ChainFacts, CheckOutcome } from '../core/revocation/check.ts'
-import { isWithin, skewOf, type Freshness, type StalenessClass } from '../core/revocation/freshness.ts'
+import { isWithin, skewOf, stricterOf, type Freshness, type StalenessClass } from '../core/revocation/freshness.ts'
 import { hasGrantSegment, trustDomainOf, type SpiffeId } from '../core/spiffe-id.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import type { Authorizer } from './authorize.ts'
@@ -14,6 +14,8 @@ export interface RevocationChecker {
   check(facts: ChainFacts): CheckOutcome
   /** Unset when nothing was received yet. */
   freshness(): Freshness | undefined
+  /** The class of this verifier, which a check may tighten and not loosen: what `revoke --wait` was told. `available` when unset. */
+  readonly class?: StalenessClass | undefined
   /** A check has accepted the credential with this serial; for the record of where it was used. It must not throw. */
   noteUse?(serial: Uint8Array): void
 }
@@ -29,7 +31,7 @@ export interface VerifyOptions {
   /** Required: there is no default. */
   readonly revocation: RevocationChecker | typeof revocationUnchecked
   readonly nowMs: number
-  /** How old the revocation state may be; `available` unless said otherwise, and never less than `standard` for a grant. */
+  /** How old the revocation state may be, for this check: never looser than the checker's own class, nor than `standard` for a grant. `available` when neither says. */
   readonly class?: StalenessClass
 }
 
@@ -62,6 +64,8 @@ export interface AcceptedSvid {
   readonly facts: ChainFacts
   /** Only under `available`: accepted on a state older than `standard` allows, or by a clock that differs from the signer's. Worth an alarm. */
   readonly stale: boolean
+  /** The class that it was checked under; unset when revocation was not checked. */
+  readonly class: StalenessClass | undefined
   /** Unset when revocation was not checked. */
   readonly ageMs: number | undefined
 }
@@ -90,7 +94,7 @@ function verifyParsed(chain: PeerChain, options: VerifyOptions): Verdict {
   if (options.nowMs < leaf.notBeforeMs) return { kind: 'not_yet_valid', id, notBeforeMs: leaf.notBeforeMs }
   const [authorityId, ...aboveIds] = path.authorityIds
   const facts: ChainFacts = { serial: leaf.serial.slice(), notAfterMs: leaf.notAfterMs, authorityId, aboveIds }
-  const verdict = options.revocation === revocationUnchecked ? acceptedOf(id, leaf, facts) : checkRevocation(id, leaf, facts, options.revocation, options.class ?? 'available')
+  const verdict = options.revocation === revocationUnchecked ? acceptedOf(id, leaf, facts) : checkRevocation(id, leaf, facts, options.revocation, stricterOf(options.class ?? 'available', options.revocation.class ?? 'available'))
   if (verdict.kind !== 'accepted') return verdict
   if (!options.allow(id)) return { kind: 'not_authorized', id }
   if (options.revocation !== revocationUnchecked) options.revocation.noteUse?.(facts.serial)
@@ -98,7 +102,7 @@ function verifyParsed(chain: PeerChain, options: VerifyOptions): Verdict {
 }
 
 function checkRevocation(id: SpiffeId, leaf: Certificate, facts: ChainFacts, checker: RevocationChecker, wanted: StalenessClass): Verdict {
-  const limit = wanted === 'available' && hasGrantSegment(id) ? 'standard' : wanted
+  const limit = hasGrantSegment(id) ? stricterOf(wanted, 'standard') : wanted
   const freshness = checker.freshness()
   const ageMs = freshness?.ageMs
   if (freshness === undefined) return { kind: 'stale', id, class: limit, ageMs }
@@ -108,7 +112,7 @@ function checkRevocation(id: SpiffeId, leaf: Certificate, facts: ChainFacts, che
   const skewMs = skewOf(freshness)
   if (skewMs !== undefined && limit !== 'available') return { kind: 'clock_skew', id, class: limit, skewMs }
   if (!isFresh && limit !== 'available') return { kind: 'stale', id, class: limit, ageMs }
-  return { ...acceptedOf(id, leaf, facts), stale: !isFresh, ageMs }
+  return { ...acceptedOf(id, leaf, facts), class: limit, stale: !isFresh, ageMs }
 }
 
 function refusalOf(outcome: Exclude<CheckOutcome, { kind: 'good' }>, id: SpiffeId, leaf: Certificate): Verdict {
@@ -130,5 +134,5 @@ function refusalOf(outcome: Exclude<CheckOutcome, { kind: 'good' }>, id: SpiffeI
 }
 
 function acceptedOf(id: SpiffeId, leaf: Certificate, facts: ChainFacts): AcceptedSvid {
-  return { kind: 'accepted', id, serial: toHex(leaf.serial), notAfterMs: leaf.notAfterMs, facts, stale: false, ageMs: undefined }
+  return { kind: 'accepted', id, serial: toHex(leaf.serial), notAfterMs: leaf.notAfterMs, facts, stale: false, class: undefined, ageMs: undefined }
 }

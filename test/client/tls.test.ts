@@ -8,9 +8,6 @@ import { connect as rawConnect } from 'node:tls'
 import * as grpc from '@grpc/grpc-js'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { MayflyError } from '../../src/core/errors.ts'
-import { decodeSerial } from '../../src/core/serial.ts'
-import type { CheckOutcome } from '../../src/core/revocation/check.ts'
-import type { Freshness } from '../../src/core/revocation/freshness.ts'
 import { guardOf } from '../../src/client/connection-guard.ts'
 import { grpcChannelCredentials, listenGrpc } from '../../src/client/grpc.ts'
 import type { PeerTerms } from '../../src/client/peer.ts'
@@ -19,10 +16,10 @@ import { connectHttp2, connectTls, SpiffeAgent } from '../../src/client/tls-clie
 import { createHttp2Server, createHttpsServer, createTlsServer } from '../../src/client/tls-server.ts'
 import type { X509Source } from '../../src/client/x509-source.ts'
 import { methodOf } from '../../src/rpc/services.ts'
+import { systemClock } from '../../src/system/clock.ts'
 import { exactly, memberOf, oneOf } from '../../src/verify/authorize.ts'
-import type { RevocationSource } from '../../src/verify/live-connections.ts'
-import type { RevokedChange } from '../../src/verify/reader.ts'
 import { revocationUnchecked } from '../../src/verify/verify-svid.ts'
+import { TestRevocations } from '../support/client/test-revocations.ts'
 import { federated, nextEvent, startSource, TestDomain, TestWorkloadApi } from '../support/client/workload-api.ts'
 import { issueSvid } from '../support/rpc/svids.ts'
 
@@ -30,32 +27,6 @@ const home = new TestDomain('example.test')
 const abroad = new TestDomain('other.test')
 const unchecked = { revocation: revocationUnchecked } as const
 const anyone: PeerTerms = { allow: memberOf(home.trustDomain), ...unchecked }
-
-/** Revocations that a test makes. */
-class TestRevocations implements RevocationSource {
-  readonly #revoked = new Set<string>()
-  readonly #listeners = new Set<(change: RevokedChange) => void>()
-
-  revoke(serial: string): void {
-    this.#revoked.add(serial)
-    const place = decodeSerial(Buffer.from(serial, 'hex'))
-    if (place === undefined) throw new Error('not a serial of ours')
-    for (const listener of this.#listeners) listener({ kind: 'revoked', events: [{ kind: 'revoked', shard: place.shard, minute: place.minute, index: place.index }] })
-  }
-
-  check({ serial }: { readonly serial: Uint8Array }): CheckOutcome {
-    return { kind: this.#revoked.has(Buffer.from(serial).toString('hex')) ? 'revoked' : 'good' }
-  }
-
-  freshness(): Freshness {
-    return { ageMs: 0, aheadMs: 0, behindMs: 0 }
-  }
-
-  onRevoked(listener: (change: RevokedChange) => void): Disposable {
-    this.#listeners.add(listener)
-    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
-  }
-}
 
 async function sourceOf(domain: TestDomain, path: string, ...others: readonly TestDomain[]): Promise<{ readonly api: TestWorkloadApi; readonly source: X509Source }> {
   const api = await TestWorkloadApi.start(federated(domain.response(path), ...others))
@@ -204,7 +175,7 @@ describe('revocation', () => {
     const { port, sockets } = await echo(a.source, terms)
     const [fromB, fromC] = [await client(b.source, terms, port), await client(c.source, terms, port)]
     await Promise.all([say(fromB, 'b'), say(fromC, 'c')])
-    expect(guardOf(revocation)?.size).toBe(4)
+    expect(guardOf(revocation, systemClock)?.size).toBe(4)
     const cut = once(fromB.resume(), 'close')
     const causes = sockets.filter((socket) => peerOf(socket)?.id === home.id('/b')).map(async (socket) => (await once(socket, 'error'))[0] as unknown)
     revocation.revoke(b.source.current().serial)
@@ -213,7 +184,7 @@ describe('revocation', () => {
     expect(await say(fromC, 'still')).toBe('still')
     await turnedAway(client(b.source, terms, port))
     expect(sockets.length).toBe(2)
-    await expect.poll(() => guardOf(revocation)?.size).toBe(2)
+    await expect.poll(() => guardOf(revocation, systemClock)?.size).toBe(2)
   })
 
   test('a connection to a server that is revoked is cut, and a new one is refused as such', async () => {

@@ -20,6 +20,13 @@ export interface Freshness {
 /** How old a verifier's state may be (design 6). `available`: any age, and the verdict says that it is stale. */
 export type StalenessClass = 'strict' | 'standard' | 'available'
 
+/** The one that allows less. */
+export function stricterOf(one: StalenessClass, other: StalenessClass): StalenessClass {
+  return strictness.indexOf(one) <= strictness.indexOf(other) ? one : other
+}
+
+const strictness: readonly StalenessClass[] = ['strict', 'standard', 'available']
+
 /** By class; `available` takes the limit of `standard` for saying so. */
 export const stalenessLimitMs: Readonly<Record<StalenessClass, number>> = { strict: 3_000, standard: 15_000, available: 15_000 }
 /** Clocks of signer and reader may differ by this much; more is not fresh. */
