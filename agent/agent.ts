@@ -15,6 +15,7 @@ import type { ExitWatch, Processes } from './attest/ports.ts'
 import { CheckListener } from './check/http-listener.ts'
 import { SvidCheck } from './check/svid-check.ts'
 import type { AgentConfig } from './config.ts'
+import type { AgentMetrics } from './metrics.ts'
 import { ProcessHolders } from './liveness/process-holders.ts'
 import { Notifier } from './notifier.ts'
 import { measureClock } from './relay/measure-clock.ts'
@@ -85,8 +86,11 @@ export class Agent implements AsyncDisposable {
   #workloads: WorkloadListener | undefined
   #admin: AdminListener | undefined
   #checks: CheckListener | undefined
+  readonly #metrics: AgentMetrics | undefined
+  #metricsAddress: string | undefined
 
-  private constructor(config: AgentConfig, deps: AgentDeps, entrance: Entrance, state: AgentState, heads: HeadStore, highest: StreamHead | undefined) {
+  private constructor(config: AgentConfig, deps: AgentDeps, entrance: Entrance, state: AgentState, heads: HeadStore, highest: StreamHead | undefined, metrics: AgentMetrics | undefined) {
+    this.#metrics = metrics
     this.#config = config
     this.#deps = deps
     this.#entrance = entrance
@@ -119,11 +123,13 @@ export class Agent implements AsyncDisposable {
   }
 
   /** Resolves once the sockets listen. @throws {MayflyError} SOCKET_IN_USE, AGENT_NOT_ATTESTED, AGENT_EXPIRED, CONFIG_INVALID */
-  static async start(config: AgentConfig, deps: AgentDeps): Promise<Agent> {
+  static async start(config: AgentConfig, given: AgentDeps): Promise<Agent> {
+    const metrics = await metricsOf(config, given)
+    const deps = metrics === undefined ? given : { ...given, log: metrics.log(given.log) }
     const state = new AgentState(deps.files, config.keyStorage)
     const entrance = await entranceOf(config, { ...deps, state })
     const heads = headStoreIn({ read: (maxBytes) => deps.files.read(headFile, maxBytes), write: (content) => deps.files.write(headFile, content) })
-    const agent = new Agent(config, deps, entrance, state, heads, await heads.load(entrance.place.trustDomain))
+    const agent = new Agent(config, deps, entrance, state, heads, await heads.load(entrance.place.trustDomain), metrics)
     try {
       await agent.#listen()
     } catch (error) {
@@ -144,13 +150,18 @@ export class Agent implements AsyncDisposable {
     return this.#synced.promise
   }
 
+  /** `host:port` of metrics and probes, when they are served. */
+  get metricsAddress(): string | undefined {
+    return this.#metricsAddress
+  }
+
   get trustDomain(): string {
     return this.#entrance.place.trustDomain
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new MayflyError('SHUTTING_DOWN', 'the agent is shutting down'))
-    await Promise.all([this.#workloads?.[Symbol.asyncDispose](), this.#admin?.[Symbol.asyncDispose](), this.#checks?.[Symbol.asyncDispose]()])
+    await Promise.all([this.#workloads?.[Symbol.asyncDispose](), this.#admin?.[Symbol.asyncDispose](), this.#checks?.[Symbol.asyncDispose](), this.#metrics?.[Symbol.asyncDispose]()])
     await Promise.all(this.#background)
     await this.#member?.crls[Symbol.asyncDispose]()
     await this.#member?.connection[Symbol.asyncDispose]()
@@ -169,6 +180,7 @@ export class Agent implements AsyncDisposable {
       {
         clock,
         log,
+        onEnded: this.#metrics?.calls('workload'),
         admission: this.#admission,
         relay: this.#relay,
         check,
@@ -179,11 +191,17 @@ export class Agent implements AsyncDisposable {
         x509: () => this.#streams(),
       },
     )
+    await this.#measure(this.#workloads)
     this.#checks = await CheckListener.start(config.checkSocket, { check, processes, clock, log })
     this.#admin = await AdminListener.start(
       { socketPath: config.adminSocket, uids: config.adminUids, onlyOwn: config.onlyOwnAdmin, drainMs: config.drainMs },
       { clock, log, processes, changed: this.#changed, sources: (signal) => this.#statusSources(signal), attestPid: (pid) => this.#attestPid(pid) },
     )
+  }
+
+  async #measure(workloads: WorkloadListener): Promise<void> {
+    if (this.#config.metricsAddress === undefined) return
+    this.#metricsAddress = await this.#metrics?.serve(this.#config.metricsAddress, { entries: this.#entries, relay: this.#relay, isSynced: () => this.#isSynced, member: () => this.#member, workloads })
   }
 
   async #join(): Promise<void> {
@@ -299,6 +317,13 @@ export class Agent implements AsyncDisposable {
       this.#entries.expire(clock.nowMs())
     }
   }
+}
+
+/** Loaded only where the configuration asks for it. */
+async function metricsOf({ metricsAddress }: AgentConfig, { clock, version }: AgentDeps): Promise<AgentMetrics | undefined> {
+  if (metricsAddress === undefined) return undefined
+  const { AgentMetrics } = await import('./metrics.ts')
+  return new AgentMetrics({ clock, version })
 }
 
 /** What an agent has once it belongs to a server. */

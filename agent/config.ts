@@ -1,5 +1,6 @@
 import { dirname } from 'node:path'
 import { address, duration, flag, formatAddress, group, integer, list, oneOf, optional, text, trustDomain, withDefault } from '../src/config/fields.ts'
+import type { HostAndPort } from '../src/config/fields.ts'
 import { parseConfig } from '../src/config/reader.ts'
 import type { Overrides } from '../src/config/reader.ts'
 import { MayflyError } from '../src/core/errors.ts'
@@ -45,6 +46,8 @@ export interface AgentConfig {
   readonly maxStreamsPerUid: number
   readonly maxStreamsPerProcess: number
   readonly maxVerifiers: number
+  /** Where metrics and probes are served over HTTP; unset: nowhere. */
+  readonly metricsAddress: HostAndPort | undefined
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   readonly drainMs: number
 }
@@ -66,6 +69,9 @@ const fields = {
   keyStorage: withDefault(oneOf('disk', 'memory'), 'disk'),
   logLevel: withDefault(oneOf('debug', 'info', 'warn', 'error'), 'info'),
   drain: withDefault(duration(0, 60_000), 1_000),
+  metrics: group({
+    address: optional(address()),
+  }),
   attest: group({
     bindingTier: withDefault(oneOf('auto', 'cgroup', 'pidfd', 'pid'), 'auto'),
     sha256MaxBytes: withDefault(integer(0, 2 ** 40), 256 * 1024 * 1024),
@@ -95,6 +101,7 @@ export const flagPaths: Readonly<Record<string, string>> = {
   'admin-uid': 'adminUids',
   'key-storage': 'keyStorage',
   'binding-tier': 'attest.bindingTier',
+  'metrics-address': 'metrics.address',
   'log-level': 'logLevel',
 }
 
@@ -145,6 +152,7 @@ export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: s
     maxStreamsPerUid: raw.limits.maxStreamsPerUid,
     maxStreamsPerProcess: raw.limits.maxStreamsPerProcess,
     maxVerifiers: raw.limits.maxVerifiers,
+    metricsAddress: raw.metrics.address,
     logLevel: raw.logLevel,
     drainMs: raw.drain,
   })

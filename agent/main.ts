@@ -58,7 +58,7 @@ async function main(args: readonly string[]): Promise<number> {
     version: versionBeside(import.meta.filename),
   })
   using _trimming = trimHeapWhenIdle()
-  process.stdout.write(`${JSON.stringify({ event: 'serving', workloadSocket: config.workloadSocket, adminSocket: config.adminSocket, checkSocket: config.checkSocket, trustDomain: agent.trustDomain, pid: process.pid })}\n`)
+  process.stdout.write(`${JSON.stringify({ event: 'serving', workloadSocket: config.workloadSocket, adminSocket: config.adminSocket, checkSocket: config.checkSocket, ...(agent.metricsAddress === undefined ? {} : { metricsAddress: agent.metricsAddress }), trustDomain: agent.trustDomain, pid: process.pid })}\n`)
   const stopped = new Promise<undefined>((resolve) => {
     if (stop.signal.aborted) resolve(undefined)
     else stop.signal.addEventListener('abort', () => resolve(undefined), { once: true })

@@ -4,6 +4,7 @@ import type { Logger } from '../../src/ports/logger.ts'
 import { listenUnix } from '../../src/rpc/listen-unix.ts'
 import type { Listener } from '../../src/rpc/listen-unix.ts'
 import { RpcServer } from '../../src/rpc/server.ts'
+import type { RpcServerDeps } from '../../src/rpc/server.ts'
 import { verifierService } from '../check/service.ts'
 import type { SvidCheck } from '../check/svid-check.ts'
 import type { RevocationRelay } from '../relay/revocation-relay.ts'
@@ -23,6 +24,7 @@ export interface WorkloadListenerConfig {
 
 export interface WorkloadListenerDeps extends WorkloadApiDeps {
   readonly log: Logger
+  readonly onEnded?: RpcServerDeps['onEnded']
   readonly connections: WorkloadConnectionDeps
   readonly relay: RevocationRelay
   readonly check: SvidCheck
@@ -67,6 +69,11 @@ export class WorkloadListener implements AsyncDisposable {
 
   get connections(): number {
     return this.#server.connections
+  }
+
+  /** Calls in progress. */
+  get calls(): number {
+    return this.#server.calls
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

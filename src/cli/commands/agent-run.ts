@@ -20,6 +20,7 @@ export const command: Command = define({
     'admin-uid': { type: 'string', multiple: true, value: 'UID', help: 'who may use the admin socket, besides root; the own uid when unset' },
     'key-storage': { type: 'string', value: 'WHERE', help: 'disk or memory' },
     'binding-tier': { type: 'string', value: 'TIER', help: 'auto, cgroup, pidfd or pid' },
+    'metrics-address': { type: 'string', value: 'HOST:PORT', help: 'serve /metrics, /live and /ready over HTTP here' },
     'log-level': { type: 'string', value: 'LEVEL', help: 'debug, info, warn or error' },
   },
   examples: ['mayfly agent run --join "mayfly-join:v1:…" --data /var/lib/mayfly-agent', 'mayfly agent run --config /etc/mayfly/agent.yaml'],

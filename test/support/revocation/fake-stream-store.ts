@@ -50,6 +50,8 @@ export class FakeStreamStore {
     head: unused,
     from: unused,
     verify: unused,
+    probe: unused,
+    waiting: () => 0,
     figures: unused,
   }
 

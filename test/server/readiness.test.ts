@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest'
+
+import { MayflyError } from '../../src/core/errors.ts'
+import { readiness } from '../../server/readiness.ts'
+import { FakeClock } from '../support/fake-clock.ts'
+
+type Parts = Parameters<typeof readiness>[0]
+
+function partsOf(probe: () => Promise<void>, active: () => { readonly id: string }): Parts {
+  return { store: { journal: { probe } }, authorities: { active } } as unknown as Parts // what is looked at
+}
+
+const signs = (): { readonly id: string } => ({ id: 'ab'.repeat(32) })
+
+test('a server is ready when its store takes changes and an authority signs', async () => {
+  const ready = readiness(partsOf(async () => undefined, signs), new FakeClock())
+  expect(await ready()).toEqual([
+    { name: 'store', ok: true, detail: 'takes changes' },
+    { name: 'authority', ok: true, detail: 'abababababababab signs' },
+  ])
+})
+
+test('a full disk and a missing authority are named, and a store that has recovered is ready at once', async () => {
+  let full = true
+  const ready = readiness(
+    partsOf(
+      async () => {
+        if (full) throw new MayflyError('STORE_UNWRITABLE', 'the store takes no changes')
+      },
+      () => {
+        throw new MayflyError('NO_ACTIVE_AUTHORITY', 'no authority signs')
+      },
+    ),
+    new FakeClock(),
+  )
+  expect(await ready()).toEqual([
+    { name: 'store', ok: false, detail: 'the store takes no changes' },
+    { name: 'authority', ok: false, detail: 'no authority signs' },
+  ])
+  full = false
+  expect((await ready())[0]).toMatchObject({ ok: true })
+})
+
+test('a store that was written to less than five seconds ago is not written to again', async () => {
+  const clock = new FakeClock()
+  let writes = 0
+  const ready = readiness(partsOf(async () => void writes++, signs), clock)
+  for (let at = 0; at < 10; at++) await ready()
+  expect(writes).toBe(1)
+  await clock.advance(5_001)
+  await ready()
+  expect(writes).toBe(2)
+})
+
+test('a store that hangs is not ready', async () => {
+  const clock = new FakeClock()
+  const answer = readiness(partsOf(() => new Promise(() => undefined), signs), clock)()
+  await clock.advance(2_000)
+  expect((await answer)[0]).toEqual({ name: 'store', ok: false, detail: 'no answer within 2000 ms' })
+})
