@@ -57,6 +57,8 @@ function fieldsOf(record: JournalRecord): Readonly<Record<string, unknown>> {
       return { count: record.serials.length, serials: record.serials.slice(0, maxNamed) }
     case 'credentials.ended':
       return { count: record.serials.length, serials: record.serials.slice(0, maxNamed), bit: record.bit, cause: record.cause, reason: record.reason, by: record.by }
+    case 'prefix.closed':
+      return { prefix: record.prefix, how: record.how, count: record.serials.length, serials: record.serials.slice(0, maxNamed), cause: record.cause, reason: record.reason, by: record.by }
     case 'key.denied':
       return { publicKeyHash: record.publicKeyHash, cause: record.cause, reason: record.reason, by: record.by }
     case 'credentials.pruned':

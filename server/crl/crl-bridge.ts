@@ -80,7 +80,9 @@ export class CrlBridge implements AsyncDisposable {
     bridge.#following = [
       deps.store.journal.onCommit(({ records, streamEvents }) => {
         if (streamEvents.length === 0) return // nothing ended: most commits issue, and their records are not looked at
-        for (const { record } of records) if (record.kind === 'credentials.ended' && record.cause !== 'abandoned') bridge.#ended(record.serials)
+        for (const { record } of records) {
+          if ((record.kind === 'credentials.ended' && record.cause !== 'abandoned') || record.kind === 'prefix.closed') bridge.#ended(record.serials)
+        }
       }),
       deps.authorities.onChange(() => bridge.#ring()),
     ]

@@ -23,6 +23,8 @@ export type JournalRecord =
   /** Events up to this number are no longer kept; what they did is in the set. */
   | { readonly kind: 'stream.pruned'; readonly throughSeq: number; readonly by: string; readonly atMs: number }
   /** Verifiers that register for the first time, or say something else of themselves than before. */
+  /** A tree of grants has ended, and these serials with it; nothing is issued under the ID any more. By prefix the stream holds the ID closed through `minute`, by bits each serial has its own. */
+  | { readonly kind: 'prefix.closed'; readonly prefix: SpiffeId; readonly minute: number; readonly how: 'by prefix' | 'by bits'; readonly serials: readonly string[]; readonly cause: EndCause; readonly reason: string; readonly by: string; readonly atMs: number }
   | { readonly kind: 'verifiers.registered'; readonly verifiers: readonly RegisteredVerifier[]; readonly atMs: number }
   | { readonly kind: 'verifiers.removed'; readonly instances: readonly string[]; readonly atMs: number }
   | { readonly kind: 'uses.reported'; readonly uses: readonly CredentialUse[]; readonly atMs: number }

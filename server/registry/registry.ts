@@ -178,6 +178,7 @@ export class Registry implements AsyncDisposable {
       case 'credentials.reserved':
       case 'credentials.released':
       case 'credentials.ended':
+      case 'prefix.closed':
       case 'credentials.pruned':
       case 'key.denied':
       case 'stream.pruned':

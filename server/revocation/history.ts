@@ -76,5 +76,6 @@ function setOf(loaded: LoadedSet, floorMinute: number): RevocationSet {
     for (const index of superseded) set.apply({ kind: 'superseded', shard, minute, index })
     for (const index of revoked) set.apply({ kind: 'revoked', shard, minute, index })
   }
+  for (const { prefix, minute } of loaded.prefixes) set.apply({ kind: 'prefix_closed', prefix, minute })
   return set
 }

@@ -1,6 +1,6 @@
 import { MayflyError } from '../../src/core/errors.ts'
 import type { ChainFacts, CheckOutcome } from '../../src/core/revocation/check.ts'
-import { emptyChainHash, type RevocationEvent } from '../../src/core/revocation/codec.ts'
+import { emptyChainHash, isEnding, type RevocationEvent } from '../../src/core/revocation/codec.ts'
 import type { StreamHead } from '../../src/core/revocation/follower.ts'
 import type { Freshness } from '../../src/core/revocation/freshness.ts'
 import { floorMinuteAt } from '../../src/core/revocation/set.ts'
@@ -102,7 +102,7 @@ export class RevocationStream implements RevocationSource, AsyncDisposable {
     return this.#roots.at(seq, floorMinute, { seq: this.head.seq, set: this.#history.set })
   }
 
-  get figures(): { readonly subscribers: number; readonly buckets: number; readonly bitmapBytes: number; readonly authorities: number } {
+  get figures(): { readonly subscribers: number; readonly buckets: number; readonly bitmapBytes: number; readonly authorities: number; readonly prefixes: number } {
     return { subscribers: this.#subscribers.size, ...this.#history.set.figures() }
   }
 
@@ -145,7 +145,7 @@ export class RevocationStream implements RevocationSource, AsyncDisposable {
       const event = this.#history.take(streamEvent)
       if (event === undefined) continue
       this.#pending.push(streamEvent)
-      if (event.kind === 'revoked' || event.kind === 'authority_revoked') revocations.push(event)
+      if (isEnding(event)) revocations.push(event)
     }
     if (revocations.length > 0) for (const listener of this.#listeners) listener({ kind: 'revoked', events: revocations })
     if (revocations.some(({ kind }) => kind === 'authority_revoked')) {

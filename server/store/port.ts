@@ -2,7 +2,7 @@ import type { Entry, EntrySpec } from '../../src/core/entry.ts'
 import type { Selector } from '../../src/core/selector.ts'
 import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
 import type { JournalRecord } from '../journal/records.ts'
-import type { Agent, Authority, Credential, CredentialRequest, CredentialUse, DisabledTarget, JoinToken, RegisteredVerifier, StreamEvent, Target } from './model.ts'
+import type { Agent, Authority, Credential, CredentialRequest, CredentialUse, DisabledTarget, EndCause, JoinToken, RegisteredVerifier, StreamEvent, Target } from './model.ts'
 
 export type { Agent, Authority, Credential, CredentialRequest, CredentialUse, DisabledTarget, EndCause, RegisteredVerifier, StreamEvent, Target } from './model.ts'
 
@@ -190,6 +190,13 @@ export interface RevokeOptions {
   readonly reason: string
 }
 
+export interface ClosePrefixOptions {
+  /** No credential under it is valid for longer, as far as the caller knows; the ledger is asked too. */
+  readonly untilMs: number
+  readonly cause: EndCause
+  readonly reason: string
+}
+
 export interface KeyEndResult extends EndResult {
   /** Whether the ledger or the list of denied keys has it. */
   readonly known: boolean
@@ -212,6 +219,11 @@ export interface TargetStore {
   endKey(publicKeyHash: string, options: { readonly denyUnknown: boolean; readonly reason: string }, by: Actor): Promise<KeyEndResult>
   /** Disables without a revocation: no new credentials. Idempotent. @throws NOT_FOUND */
   disable(target: Target, reason: string, by: Actor): Promise<void>
+  /**
+   * Ends a tree of grants at once: all that bears this ID or one below it, by closing the ID in the stream, or by a bit for each when `maxClosedPrefixes` are
+   * closed already. Nothing is issued under it any more. Again it changes nothing. @throws INVALID_ARGUMENT when it is not the ID of a grant
+   */
+  closePrefix(prefix: SpiffeId, options: ClosePrefixOptions, by: Actor): Promise<EndResult>
   /** @throws NOT_FOUND when it is not disabled */
   enable(target: Target, reason: string, by: Actor): Promise<void>
   disabled(): Promise<readonly DisabledTarget[]>
@@ -245,7 +257,7 @@ export interface StreamStore {
   head(): Promise<{ readonly seq: number; readonly chainHash: Uint8Array }>
   /** Events after `seq`, oldest first, at most `limit`. Those that were pruned are missing: the first may be of a higher number than the next. */
   eventsAfter(seq: number, limit: number): Promise<readonly StreamEvent[]>
-  /** Every bit that is set in buckets of `fromMinute` and later, and the authorities, for building the set at start, consistent with `seq`. */
+  /** Every bit that is set in buckets of `fromMinute` and later, the authorities, and the prefixes that are kept through it or longer, for building the set at start, consistent with `seq`. */
   load(fromMinute: number): Promise<LoadedSet>
   /** Drops events up to this number, never the newest; what they did stays in the set. Recorded, so that a replay drops the same. Returns how many. */
   prune(throughSeq: number, by: Actor): Promise<number>
@@ -256,6 +268,7 @@ export interface LoadedSet {
   readonly chainHash: Uint8Array
   readonly buckets: readonly { readonly shard: number; readonly minute: number; readonly superseded: readonly number[]; readonly revoked: readonly number[] }[]
   readonly authorities: readonly { readonly id: string; readonly revoked: boolean }[]
+  readonly prefixes: readonly { readonly prefix: SpiffeId; readonly minute: number }[]
 }
 
 /** What a commit did, in order, given to listeners on the main thread before the promises of its transactions resolve. */

@@ -1,4 +1,4 @@
-import { decodeEvent } from '../../src/core/revocation/codec.ts'
+import { decodeEvent, isEnding } from '../../src/core/revocation/codec.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Commit } from '../store/port.ts'
 
@@ -70,6 +70,6 @@ export function percentile(values: readonly number[], share: number): number {
 }
 
 function isRevocation(bytes: Uint8Array): boolean {
-  const kind = decodeEvent(bytes)?.kind
-  return kind === 'revoked' || kind === 'authority_revoked'
+  const event = decodeEvent(bytes)
+  return event !== undefined && isEnding(event)
 }

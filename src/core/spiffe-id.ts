@@ -77,13 +77,6 @@ export function hasGrantSegment(id: SpiffeId): boolean {
   return segmentsOf(id).some((segment) => segment === 'task' || segment === 'sub')
 }
 
-/** The task ID right after the `task` segment of a grant's SPIFFE ID; `undefined` for any other ID. */
-export function taskOf(id: SpiffeId): string | undefined {
-  const segments = segmentsOf(id)
-  const at = segments.indexOf('task')
-  return at < 1 ? undefined : segments[at + 1]
-}
-
 function problemOfSpiffeId(text: string): string | undefined {
   if (text.length > maxIdBytes) return `longer than ${maxIdBytes} bytes`
   if (!text.startsWith(scheme)) return 'the scheme is not spiffe'

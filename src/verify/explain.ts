@@ -14,7 +14,7 @@ export function explainVerdict(verdict: Verdict): string {
     case 'not_yet_valid':
       return `it begins at ${new Date(verdict.notBeforeMs).toISOString()}`
     case 'revoked':
-      return 'it was revoked'
+      return verdict.closedPrefix === undefined ? 'it was revoked' : `its grant has ended: ${verdict.closedPrefix}`
     case 'superseded':
       return 'it was replaced by another: no new connection is made with it'
     case 'authority_revoked':

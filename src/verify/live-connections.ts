@@ -2,6 +2,7 @@ import type { ChainFacts } from '../core/revocation/check.ts'
 import type { RevocationEvent } from '../core/revocation/codec.ts'
 import { toHex } from '../core/bytes.ts'
 import { decodeSerial } from '../core/serial.ts'
+import { grantPrefixesOf } from '../core/task.ts'
 import type { RevokedChange } from './reader.ts'
 import type { RevocationChecker } from './verify-svid.ts'
 
@@ -17,9 +18,10 @@ interface Connection {
   readonly cut: (reason: CutReason) => void
 }
 
-/** Open connections by the serial of their peer, so that a revocation cuts exactly those that it ends. A superseded peer's stay. */
+/** Open connections by the serial of their peer and by the grants that it hangs on, so that a revocation cuts exactly those that it ends. A superseded peer's stay. */
 export class LiveConnections implements Disposable {
   readonly #source: RevocationSource
+  readonly #all = new Set<Connection>()
   readonly #byPlace = new Map<string, Set<Connection>>()
   readonly #subscription: Disposable
 
@@ -34,29 +36,32 @@ export class LiveConnections implements Disposable {
    */
   add(facts: ChainFacts, cut: (reason: CutReason) => void): Disposable {
     const connection: Connection = { facts, cut }
-    const place = placeOfFacts(facts)
-    const others = this.#byPlace.get(place) ?? new Set()
-    this.#byPlace.set(place, others.add(connection))
+    this.#all.add(connection)
+    for (const place of placesOf(facts)) {
+      const others = this.#byPlace.get(place) ?? new Set()
+      this.#byPlace.set(place, others.add(connection))
+    }
     this.#checkAgain(connection)
     return { [Symbol.dispose]: () => this.#remove(connection) }
   }
 
   get size(): number {
-    let size = 0
-    for (const connections of this.#byPlace.values()) size += connections.size
-    return size
+    return this.#all.size
   }
 
   /** Stops cutting; the connections stay open. */
   [Symbol.dispose](): void {
     this.#subscription[Symbol.dispose]()
+    this.#all.clear()
     this.#byPlace.clear()
   }
 
   #handle(change: RevokedChange): void {
-    const hasAuthority = change.kind === 'everything' || change.events.some(({ kind }) => kind === 'authority_revoked')
-    const places = change.kind === 'everything' || hasAuthority ? this.#byPlace.keys() : change.events.map(placeOfEvent)
-    for (const place of places) for (const connection of this.#byPlace.get(place) ?? []) this.#checkAgain(connection)
+    if (change.kind === 'everything' || change.events.some(({ kind }) => kind === 'authority_revoked')) {
+      for (const connection of this.#all) this.#checkAgain(connection)
+      return
+    }
+    for (const event of change.events) for (const connection of this.#byPlace.get(placeOfEvent(event)) ?? []) this.#checkAgain(connection)
   }
 
   #checkAgain(connection: Connection): void {
@@ -67,18 +72,21 @@ export class LiveConnections implements Disposable {
   }
 
   #remove(connection: Connection): void {
-    const place = placeOfFacts(connection.facts)
-    const connections = this.#byPlace.get(place)
-    connections?.delete(connection)
-    if (connections?.size === 0) this.#byPlace.delete(place)
+    this.#all.delete(connection)
+    for (const place of placesOf(connection.facts)) {
+      const connections = this.#byPlace.get(place)
+      connections?.delete(connection)
+      if (connections?.size === 0) this.#byPlace.delete(place)
+    }
   }
 }
 
-function placeOfFacts({ serial }: ChainFacts): string {
+function placesOf({ id, serial }: ChainFacts): readonly string[] {
   const place = decodeSerial(serial)
-  return place === undefined ? toHex(serial) : `${place.shard}:${place.minute}:${place.index}`
+  return [place === undefined ? toHex(serial) : `${place.shard}:${place.minute}:${place.index}`, ...grantPrefixesOf(id)]
 }
 
 function placeOfEvent(event: RevocationEvent): string {
-  return 'shard' in event ? `${event.shard}:${event.minute}:${event.index}` : event.authorityId
+  if ('shard' in event) return `${event.shard}:${event.minute}:${event.index}`
+  return event.kind === 'prefix_closed' ? event.prefix : event.authorityId
 }

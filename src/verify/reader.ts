@@ -1,7 +1,7 @@
 import { verify } from 'node:crypto'
 import { equalBytes, toHex } from '../core/bytes.ts'
 import type { ChainFacts, CheckOutcome } from '../core/revocation/check.ts'
-import type { RevocationEvent, UnknownEvent } from '../core/revocation/codec.ts'
+import { isEnding, type RevocationEvent } from '../core/revocation/codec.ts'
 import { StreamFollower, type FrameOutcome, type StreamHead } from '../core/revocation/follower.ts'
 import type { Freshness } from '../core/revocation/freshness.ts'
 import type { RevocationSet } from '../core/revocation/set.ts'
@@ -22,7 +22,7 @@ export interface StreamFrame {
 
 /** What was ended, for whoever keeps connections open. */
 export type RevokedChange =
-  /** Serials and authorities that were revoked just now; nothing that was merely superseded. */
+  /** Serials, authorities and grant trees that were ended just now; nothing that was merely superseded. */
   | { readonly kind: 'revoked'; readonly events: readonly RevocationEvent[] }
   /** The set was replaced: check every open connection again. */
   | { readonly kind: 'everything' }
@@ -70,7 +70,7 @@ export class RevocationReader implements RevocationChecker {
     if (outcome.kind === 'introduced') return this.#learn(outcome.chain) ?? outcome
     if (outcome.kind === 'replaced') this.#tell({ kind: 'everything' })
     if (outcome.kind === 'applied') {
-      const events = outcome.events.filter(isRevocation)
+      const events = outcome.events.filter(isEnding)
       if (events.length > 0) this.#tell({ kind: 'revoked', events })
     }
     return outcome
@@ -182,8 +182,4 @@ export class RevocationReader implements RevocationChecker {
   #tell(change: RevokedChange): void {
     for (const listener of this.#listeners) listener(change)
   }
-}
-
-function isRevocation(event: RevocationEvent | UnknownEvent): event is RevocationEvent {
-  return event.kind === 'revoked' || event.kind === 'authority_revoked'
 }

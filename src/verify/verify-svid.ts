@@ -43,7 +43,8 @@ export type Verdict =
   /** Past its notAfter, or its bucket in the revocation set is gone. */
   | { readonly kind: 'expired'; readonly id: SpiffeId; readonly notAfterMs: number }
   | { readonly kind: 'not_yet_valid'; readonly id: SpiffeId; readonly notBeforeMs: number }
-  | { readonly kind: 'revoked'; readonly id: SpiffeId; readonly serial: string }
+  /** `closedPrefix`: the ended grant whose ID is this one or lies above it; unset when its own serial was revoked. */
+  | { readonly kind: 'revoked'; readonly id: SpiffeId; readonly serial: string; readonly closedPrefix?: SpiffeId }
   /** Replaced by a renewal: no new connection; an open one may stay. */
   | { readonly kind: 'superseded'; readonly id: SpiffeId; readonly serial: string }
   | { readonly kind: 'authority_revoked'; readonly id: SpiffeId; readonly authorityId: string }
@@ -93,7 +94,7 @@ function verifyParsed(chain: PeerChain, options: VerifyOptions): Verdict {
   if (options.nowMs > leaf.notAfterMs) return { kind: 'expired', id, notAfterMs: leaf.notAfterMs }
   if (options.nowMs < leaf.notBeforeMs) return { kind: 'not_yet_valid', id, notBeforeMs: leaf.notBeforeMs }
   const [authorityId, ...aboveIds] = path.authorityIds
-  const facts: ChainFacts = { serial: leaf.serial.slice(), notAfterMs: leaf.notAfterMs, authorityId, aboveIds }
+  const facts: ChainFacts = { id, serial: leaf.serial.slice(), notAfterMs: leaf.notAfterMs, authorityId, aboveIds }
   const verdict = options.revocation === revocationUnchecked ? acceptedOf(id, leaf, facts) : checkRevocation(id, leaf, facts, options.revocation, stricterOf(options.class ?? 'available', options.revocation.class ?? 'available'))
   if (verdict.kind !== 'accepted') return verdict
   if (!options.allow(id)) return { kind: 'not_authorized', id }
@@ -119,8 +120,9 @@ function refusalOf(outcome: Exclude<CheckOutcome, { kind: 'good' }>, id: SpiffeI
   const serial = toHex(leaf.serial)
   switch (outcome.kind) {
     case 'revoked':
+      return { kind: 'revoked', id, serial, ...(outcome.closedPrefix === undefined ? {} : { closedPrefix: outcome.closedPrefix }) }
     case 'superseded':
-      return { kind: outcome.kind, id, serial }
+      return { kind: 'superseded', id, serial }
     case 'authority_revoked':
     case 'unindexed':
       return { kind: outcome.kind, id, authorityId: outcome.authorityId }

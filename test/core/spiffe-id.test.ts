@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { MayflyError } from '../../src/core/errors.ts'
-import { hasGrantSegment, isAgentId, isReserved, isSpiffeId, parseSpiffeId, parseTrustDomain, pathOf, serverIdOf, spiffeIdOf, taskOf, trustDomainId, trustDomainOf } from '../../src/core/spiffe-id.ts'
+import { hasGrantSegment, isAgentId, isReserved, isSpiffeId, parseSpiffeId, parseTrustDomain, pathOf, serverIdOf, spiffeIdOf, trustDomainId, trustDomainOf } from '../../src/core/spiffe-id.ts'
 
 const vectors = readFileSync(join(import.meta.dirname, '../vectors/spiffe-ids.txt'), 'utf8')
   .split('\n')
@@ -80,11 +80,7 @@ describe('IDs with a meaning', () => {
     expect(trustDomainId(td)).toBe('spiffe://td')
   })
 
-  test('the task of a grant is read from whole segments, never from a part of one', () => {
-    expect(taskOf(parseSpiffeId('spiffe://td/bot/task/7'))).toBe('7')
-    expect(taskOf(parseSpiffeId('spiffe://td/bot/task/7/sub/8'))).toBe('7')
-    expect(taskOf(parseSpiffeId('spiffe://td/bot/mytask/7'))).toBeUndefined()
-    expect(taskOf(parseSpiffeId('spiffe://td/task/7'))).toBeUndefined()
+  test('segments of grants are whole segments, never a part of one', () => {
     expect(hasGrantSegment(parseSpiffeId('spiffe://td/a/sub/b'))).toBe(true)
     expect(hasGrantSegment(parseSpiffeId('spiffe://td/a/subs'))).toBe(false)
   })

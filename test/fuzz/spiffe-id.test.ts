@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect } from 'vitest'
 import { MayflyError } from '../../src/core/errors.ts'
-import { isAgentId, isReserved, isSpiffeId, parseSpiffeId, pathOf, segmentsOf, spiffeIdOf, taskOf, trustDomainOf } from '../../src/core/spiffe-id.ts'
+import { isAgentId, isReserved, isSpiffeId, parseSpiffeId, pathOf, segmentsOf, spiffeIdOf, trustDomainOf } from '../../src/core/spiffe-id.ts'
+import { grantPrefixesOf, taskOf } from '../../src/core/task.ts'
 import { fuzz, textForm } from '../support/fuzz/fuzz.ts'
 
 const pieces = ['spiffe://', 'SPIFFE://', 'spiffe:/', 'example.org', 'Example.org', '/', '//', '.', '..', '%2e', '%00', '\0', ' ', '\n', '\t', '@', ':', ':8443', '?', '#', 'task', 'sub', 'spire', 'agent', 'server', 'x', 'é', 'ǆ', '\u202e', '\ud800', 'x'.repeat(255), 'y'.repeat(1_900), '[::1]', '-', '_']
@@ -32,5 +33,11 @@ fuzz('spiffe-id', 'what is accepted is what the grammar has, means one thing onl
   expect(segmentsOf(id).some((segment) => segment === '' || segment === '.' || segment === '..')).toBe(false)
   if (isAgentId(id)) expect(isReserved(id)).toBe(true)
   const task = taskOf(id)
-  if (task !== undefined) expect(pathOf(id)).toContain(`/task/${task}`)
+  if (task !== undefined) {
+    const subs = task.subs.map((sub) => `/sub/${sub}`)
+    expect([task.workload, '/task/', task.grantId, ...subs].join('')).toBe(id)
+    expect(grantPrefixesOf(id).at(-1)).toBe(id)
+    expect(grantPrefixesOf(id)).toHaveLength(1 + subs.length)
+  }
+  for (const prefix of grantPrefixesOf(id)) expect(id === prefix || id.startsWith(`${prefix}/`)).toBe(true)
 })

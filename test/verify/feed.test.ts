@@ -4,7 +4,7 @@ import type { StreamHead } from '../../src/core/revocation/follower.ts'
 import { BundleSet, RevocationFeed, type HeadStore, type StreamFrame } from '../../src/verify/index.ts'
 import { PrivateKey } from '../../src/x509/private-key.ts'
 import { verifySignerChain } from '../../src/verify/signer-chain.ts'
-import { ext, authority, nowMs, serialFor, streamSigner, trustDomain } from '../support/verify/certificates.ts'
+import { ext, authority, nowMs, serialFor, someId, streamSigner, trustDomain } from '../support/verify/certificates.ts'
 import { keyUsageBit } from '../../src/x509/extensions.ts'
 import { oid } from '../../src/x509/oids.ts'
 import { KeptLog, SeededRandom } from '../support/agent/quiet.ts'
@@ -92,7 +92,7 @@ describe('a feed', () => {
     stream.append({ kind: 'revoked', shard: 1, minute: Math.floor(notAfterMs / 60_000), index: 4 })
     push(stream.batchOf(2))
     await settle()
-    expect(feed.check({ serial: serialFor(notAfterMs, 4), notAfterMs, authorityId: root.id, aboveIds: [] }).kind).toBe('revoked')
+    expect(feed.check({ id: someId, serial: serialFor(notAfterMs, 4), notAfterMs, authorityId: root.id, aboveIds: [] }).kind).toBe('revoked')
     await clock.advance(1_000)
     expect(saved.at(-1)).toEqual(stream.head)
   })
@@ -128,7 +128,7 @@ describe('a feed', () => {
     await start()
     stream.snapshots().forEach((frame) => push(frame))
     await settle()
-    const facts = { serial: serialFor(notAfterMs, 4), notAfterMs, authorityId: root.id, aboveIds: [] }
+    const facts = { id: someId, serial: serialFor(notAfterMs, 4), notAfterMs, authorityId: root.id, aboveIds: [] }
     expect(feed.check(facts).kind).toBe('good')
     expect(skewOf(feed.freshness() ?? { ageMs: 0, aheadMs: 0, behindMs: 0 })).toBe(-30_000)
     await clock.advance(11_000)

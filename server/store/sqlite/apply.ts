@@ -14,6 +14,16 @@ export function apply(tables: Tables, record: JournalRecord): StreamEvent[] {
     case 'domain.created':
       tables.domain.create(record.trustDomain, record.shard, record.epoch, record.atMs)
       return []
+    case 'domain.rolled_back':
+      tables.domain.noteRolledBack(record.seen, record.by, record.atMs)
+      return []
+    case 'domain.restored':
+      tables.domain.restore(record.epoch, record.shard)
+      tables.domain.retireShard(record.before.shard, record.shardFreeAtMs)
+      tables.agents.spendAllTokens(record.atMs)
+      tables.authorities.endByRestore(record.endedAuthorityIds, record.agentsReturn ? 'agents_return' : 'agents_join')
+      tables.stream.startOver()
+      return []
     case 'entries.created':
       for (const entry of record.entries) tables.entries.put(entry)
       return []
@@ -58,11 +68,14 @@ export function apply(tables: Tables, record: JournalRecord): StreamEvent[] {
     case 'key.denied':
       tables.ledger.denyKey(Buffer.from(record.publicKeyHash, 'hex'), record.cause, record.atMs)
       return []
+    case 'prefix.closed':
+      return prefixClosed(tables, record)
     case 'credentials.pruned':
       tables.ledger.dropBefore(record.beforeMs)
       tables.uses.dropWithoutLedger()
       tables.entries.dropPastIds()
       tables.stream.dropBitsBefore(minuteOf(record.beforeMs) - keptMinutes)
+      tables.prefixes.dropBefore(minuteOf(record.beforeMs) - keptMinutes)
       tables.domain.notePruned(record.beforeMs)
       return []
     case 'verifiers.registered':
@@ -81,8 +94,8 @@ export function apply(tables: Tables, record: JournalRecord): StreamEvent[] {
     case 'target.enabled':
       return targetMoved(tables, record)
     case 'authority.prepared': {
-      const { certificate, ...rest } = record.authority
-      tables.authorities.put({ ...rest, certificate: Buffer.from(certificate, 'base64'), state: 'prepared' })
+      const { certificate, vouchers = [], ...rest } = record.authority
+      tables.authorities.put({ ...rest, certificate: Buffer.from(certificate, 'base64'), vouchers: vouchers.map((text) => Buffer.from(text, 'base64')), state: 'prepared' })
       tables.domain.raiseBundleSequence()
       return [tables.stream.append({ kind: 'authority_indexed', authorityId: rest.id }, record.atMs)]
     }
@@ -124,11 +137,27 @@ function reserved(tables: Tables, record: RecordOf<'credentials.reserved'>): Str
 function ended(tables: Tables, record: RecordOf<'credentials.ended'>): StreamEvent[] {
   const state = record.bit === 'revoked' ? 'revoked' : record.cause === 'abandoned' ? 'abandoned' : 'superseded'
   return record.serials.map((serial) => {
-    const { shard, minute, index } = serialOf(serial)
-    const key = tables.ledger.end(Buffer.from(serial, 'hex'), state, record.cause, record.reason, record.atMs)
-    if (key !== undefined && record.bit === 'revoked' && deniesKey(record.cause)) tables.ledger.denyKey(key, record.cause, record.atMs)
-    return tables.stream.append({ kind: record.bit, shard, minute, index }, record.atMs)
+    endRow(tables, serial, state, record)
+    return bit(tables, serial, record.bit, record.atMs)
   })
+}
+
+function endRow(tables: Tables, serial: string, state: 'superseded' | 'revoked' | 'abandoned', { cause, reason, atMs }: { readonly cause: EndCause; readonly reason: string; readonly atMs: number }): void {
+  const key = tables.ledger.end(Buffer.from(serial, 'hex'), state, cause, reason, atMs)
+  if (key !== undefined && state === 'revoked' && deniesKey(cause)) tables.ledger.denyKey(key, cause, atMs)
+}
+
+function bit(tables: Tables, serial: string, kind: 'superseded' | 'revoked', atMs: number): StreamEvent {
+  const { shard, minute, index } = serialOf(serial)
+  return tables.stream.append({ kind, shard, minute, index }, atMs)
+}
+
+function prefixClosed(tables: Tables, record: RecordOf<'prefix.closed'>): StreamEvent[] {
+  const { prefix, minute, how, serials, atMs } = record
+  tables.prefixes.close(prefix, minute, how === 'by prefix')
+  for (const serial of serials) endRow(tables, serial, 'revoked', record)
+  if (how === 'by prefix') return [tables.stream.append({ kind: 'prefix_closed', prefix, minute }, atMs)]
+  return serials.map((serial) => bit(tables, serial, 'revoked', atMs))
 }
 
 function targetMoved(tables: Tables, record: RecordOf<'target.disabled' | 'target.enabled'>): StreamEvent[] {

@@ -88,4 +88,22 @@ export const migrations: readonly string[] = [
     serial BLOB NOT NULL, verifier TEXT NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (serial, verifier)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- grant trees that have ended; streamed: the revocation stream holds the prefix closed through this minute
+  CREATE TABLE closed_prefixes (prefix TEXT PRIMARY KEY, minute INTEGER NOT NULL, streamed INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX closed_prefixes_streamed ON closed_prefixes (minute) WHERE streamed = 1;
+  `,
+  `
+  -- what was shown to a store that is behind its own past: seen_epoch 0 while nothing was
+  ALTER TABLE domain ADD COLUMN seen_epoch INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE domain ADD COLUMN seen_seq INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE domain ADD COLUMN seen_chain_hash TEXT NOT NULL DEFAULT '';
+  ALTER TABLE domain ADD COLUMN seen_by TEXT NOT NULL DEFAULT '';
+  ALTER TABLE domain ADD COLUMN seen_at_ms INTEGER NOT NULL DEFAULT 0;
+  -- shards of earlier epochs, and when the last credential of each has expired
+  CREATE TABLE past_shards (shard INTEGER PRIMARY KEY, free_at_ms INTEGER NOT NULL) STRICT;
+  -- by_restore: '' or whether agents come back with what it signed; vouchers: JSON array of base64
+  ALTER TABLE authorities ADD COLUMN by_restore TEXT NOT NULL DEFAULT '';
+  ALTER TABLE authorities ADD COLUMN vouchers TEXT NOT NULL DEFAULT '[]';
+  `,
 ]

@@ -7,8 +7,8 @@ import { WorkerLink } from './link.ts'
 export interface SqliteStoreOptions {
   /** A file whose folder exists, or `:memory:`. */
   readonly path: string
-  /** Of the store; a store of another trust domain is refused. */
-  readonly trustDomain: TrustDomain
+  /** Of the store; a store of another trust domain is refused. Unset: a store that is there, whichever it is of. */
+  readonly trustDomain: TrustDomain | undefined
   /** Now, ms since the epoch: a new store is dated by it. */
   readonly nowMs: number
   readonly readOnly?: boolean
@@ -111,6 +111,12 @@ function storeOver(link: WorkerLink, held: AsyncDisposableStack): Store {
       probe: () => link.call('journal.probe', []),
       waiting: () => link.waiting,
       figures: () => link.call('journal.figures', []),
+    },
+    recovery: {
+      rolledBack: () => link.call('recovery.rolledBack', []),
+      noteRolledBack: (...args) => link.call('recovery.noteRolledBack', args),
+      restore: (...args) => link.call('recovery.restore', args),
+      copyTo: (...args) => link.call('recovery.copyTo', args),
     },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   }

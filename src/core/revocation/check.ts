@@ -1,5 +1,9 @@
+import type { SpiffeId } from '../spiffe-id.ts'
+
 /** What a check is told of a chain whose signatures and validity were verified already. */
 export interface ChainFacts {
+  /** Of the leaf. */
+  readonly id: SpiffeId
   /** Serial number of the leaf: 17 bytes when mayfly issued it. */
   readonly serial: Uint8Array
   /** Of the leaf. */
@@ -14,7 +18,8 @@ export interface ChainFacts {
 export type CheckOutcome =
   | { readonly kind: 'good' }
   | { readonly kind: 'superseded' }
-  | { readonly kind: 'revoked' }
+  /** By its bit, or with the grant whose ID is its own or lies above it. */
+  | { readonly kind: 'revoked'; readonly closedPrefix?: SpiffeId }
   /** An authority of the chain was revoked. */
   | { readonly kind: 'authority_revoked'; readonly authorityId: string }
   /** The stream does not list the authority that signed: its serials do not count. */

@@ -1,12 +1,14 @@
 import { fromHex, toHex } from '../bytes.ts'
 import { MayflyError } from '../errors.ts'
+import { isSpiffeId, type SpiffeId } from '../spiffe-id.ts'
+import { taskOf } from '../task.ts'
 import { ByteReader, ByteWriter } from './byte-stream.ts'
 
 /**
  * Events of the revocation stream and the hash chain over them, as bytes of `docs/revocation.md`:
  * `type u8 | length u16 | payload`, big endian. An event is the unit of order: batches are only cuts of the sequence.
  */
-export type RevocationEvent = SerialEvent | AuthorityEvent
+export type RevocationEvent = SerialEvent | AuthorityEvent | PrefixEvent
 
 /** A bit of one issued credential. Superseded: replaced by a renewal, open connections stay. Revoked: ended, connections are cut. */
 export interface SerialEvent {
@@ -26,6 +28,15 @@ export interface AuthorityEvent {
   readonly authorityId: string
 }
 
+/** The ID of a grant and all below it are ended: whatever bears one is revoked. */
+export interface PrefixEvent {
+  readonly kind: 'prefix_closed'
+  /** An ID that `taskOf` reads. It is never issued again. */
+  readonly prefix: SpiffeId
+  /** ⌊notAfter / 60 s⌋ of the latest that was issued at or below it: once that minute is below the floor, so is all that the prefix ends. */
+  readonly minute: number
+}
+
 /** An event of a later version that a reader may pass over (type 128..255). It counts in the sequence and in the hash chain. */
 export interface UnknownEvent {
   readonly kind: 'unknown'
@@ -34,14 +45,17 @@ export interface UnknownEvent {
 
 export type Sha256 = (bytes: Uint8Array) => Uint8Array
 
-export const eventTypes = { superseded: 1, revoked: 2, authority_indexed: 3, authority_revoked: 4 } as const
+export const eventTypes = { superseded: 1, revoked: 2, authority_indexed: 3, authority_revoked: 4, prefix_closed: 5 } as const
 /** From here on a reader skips types that it does not know; below, it must refuse them. */
 export const firstSkippableType = 128
 /** Highest index within a (shard, minute): 2^22 - 1, so that the two bitmaps of a bucket fit into one megabyte. Issuing beyond it is refused. */
 export const maxIndex = 0x3f_ffff
+/** So many grant trees at most are ended by their prefix at a time; beyond, the issuer ends them by bits. */
+export const maxClosedPrefixes = 1_000
 /** Bound of one event's payload. */
 export const maxEventPayloadBytes = 4_096
 export const hashBytes = 32
+const maxGrantIdBytes = 2_048
 
 /** h_0 of the chain: 32 zero bytes. */
 export const emptyChainHash: Uint8Array = new Uint8Array(hashBytes)
@@ -56,6 +70,11 @@ export function encodeEvent(event: RevocationEvent): Uint8Array {
     writer.u8(event.shard)
     writer.u32(event.minute)
     writer.u32(event.index)
+  } else if (event.kind === 'prefix_closed') {
+    if (!isMinute(event.minute) || taskOf(event.prefix) === undefined) throw new MayflyError('INVALID_ARGUMENT', 'a closed prefix is not the ID of a grant, or its minute is out of range')
+    writer.u16(4 + event.prefix.length)
+    writer.u32(event.minute)
+    writer.bytes(new TextEncoder().encode(event.prefix))
   } else {
     const id = fromHex(event.authorityId)
     if (id?.length !== hashBytes) throw new MayflyError('INVALID_ARGUMENT', 'the id of an authority is not 32 bytes')
@@ -88,9 +107,16 @@ export function readEvent(reader: ByteReader): RevocationEvent | UnknownEvent | 
       return authorityEvent('authority_indexed', payload)
     case eventTypes.authority_revoked:
       return authorityEvent('authority_revoked', payload)
+    case eventTypes.prefix_closed:
+      return prefixEvent(payload)
     default:
       return type >= firstSkippableType ? { kind: 'unknown', type } : undefined
   }
+}
+
+/** Whether an event ends credentials whose connections are to be cut; a superseded one's stay. */
+export function isEnding(event: RevocationEvent | UnknownEvent): event is RevocationEvent {
+  return event.kind === 'revoked' || event.kind === 'authority_revoked' || event.kind === 'prefix_closed'
 }
 
 /** h_n = SHA-256(h_{n-1} | bytes of event n), so that the chain does not depend on how batches are cut. */
@@ -103,7 +129,7 @@ export function chainHash(previous: Uint8Array, event: Uint8Array, sha256: Sha25
 
 /** Whether (shard, minute, index) has a place in the set. */
 export function isSerialPlace(shard: number, minute: number, index: number): boolean {
-  return isInteger(shard, 1, 127) && isInteger(minute, 0, 0xffff_ffff) && isInteger(index, 0, maxIndex)
+  return isInteger(shard, 1, 127) && isMinute(minute) && isInteger(index, 0, maxIndex)
 }
 
 function serialEvent(kind: SerialEvent['kind'], payload: Uint8Array): SerialEvent | undefined {
@@ -115,6 +141,24 @@ function serialEvent(kind: SerialEvent['kind'], payload: Uint8Array): SerialEven
 
 function authorityEvent(kind: AuthorityEvent['kind'], payload: Uint8Array): AuthorityEvent | undefined {
   return payload.length === hashBytes ? { kind, authorityId: toHex(payload) } : undefined
+}
+
+function prefixEvent(payload: Uint8Array): PrefixEvent | undefined {
+  const reader = new ByteReader(payload)
+  const minute = reader.u32()
+  const prefix = readGrantId(reader, payload.length - 4)
+  return prefix === undefined ? undefined : { kind: 'prefix_closed', prefix, minute }
+}
+
+/** A SPIFFE ID of a grant in so many bytes; `undefined` when they are none. */
+export function readGrantId(reader: ByteReader, length: number): SpiffeId | undefined {
+  if (length < 0) return undefined
+  const text = String.fromCharCode(...reader.bytes(Math.min(length, maxGrantIdBytes + 1))) // bytes beyond ASCII give characters that no SPIFFE ID has
+  return reader.ok && isSpiffeId(text) && taskOf(text) !== undefined ? text : undefined
+}
+
+function isMinute(minute: number): boolean {
+  return isInteger(minute, 0, 0xffff_ffff)
 }
 
 function isInteger(value: number, least: number, most: number): boolean {

@@ -1,10 +1,12 @@
 import { concatBytes } from '../bytes.ts'
 import { serialBytes } from '../serial.ts'
+import type { SpiffeId } from '../spiffe-id.ts'
+import { grantPrefixesOf } from '../task.ts'
 import { Bitmap } from './bitmap.ts'
 import { ByteWriter } from './byte-stream.ts'
 import { outcomes, type ChainFacts, type CheckOutcome } from './check.ts'
 import { maxIndex, type RevocationEvent, type Sha256, type UnknownEvent } from './codec.ts'
-import { encodeAuthorities, encodeBitmaps, includesBits, type AuthorityState, type BucketState, type SnapshotContent } from './snapshot.ts'
+import { encodeAuthorities, encodeBitmaps, encodePrefixes, includesBits, sectionTypes, type AuthorityState, type BucketState, type PrefixState, type SnapshotContent } from './snapshot.ts'
 
 interface Bucket {
   readonly superseded: Bitmap
@@ -23,13 +25,17 @@ export function floorMinuteAt(streamMs: number): number {
 }
 
 /**
- * The revocation set: two bits for each issued credential, by shard, minute and index, and the authorities. Bits are
+ * The revocation set: two bits for each issued credential, by shard, minute and index, the authorities, and the closed prefixes of grant trees. Bits are
  * only ever set within a bucket's life, so that applying an event again, or later than another, does no harm.
  */
 export class RevocationSet {
   /** By shard, then minute. */
   readonly #shards: (Map<number, Bucket> | undefined)[] = []
   readonly #authorities = new Map<string, { indexed: boolean; revoked: boolean }>()
+  /** Closed grants, each with the minute that it is kept through. */
+  readonly #prefixes = new Map<SpiffeId, number>()
+  /** SHA-256 of their section; unset after a change. */
+  #prefixHash: Uint8Array | undefined
   #floorMinute = 0
   /** Unset after a change. */
   #root: Uint8Array | undefined
@@ -41,6 +47,7 @@ export class RevocationSet {
     for (const { shard, minute, superseded, revoked } of content.buckets) {
       if (minute >= content.floorMinute) set.#shard(shard).set(minute, { superseded: new Bitmap(superseded), revoked: new Bitmap(revoked), hash: undefined })
     }
+    for (const { prefix, minute } of content.prefixes) if (minute >= content.floorMinute) set.#prefixes.set(prefix, minute)
     return set
   }
 
@@ -48,7 +55,7 @@ export class RevocationSet {
     return this.#floorMinute
   }
 
-  /** True when it changed anything. An event for a bucket that is gone, and one of an unknown kind, change nothing. */
+  /** True when it changed anything. An event for a minute that is gone, and one of an unknown kind, change nothing. */
   apply(event: RevocationEvent | UnknownEvent): boolean {
     switch (event.kind) {
       case 'superseded':
@@ -63,6 +70,12 @@ export class RevocationSet {
         return this.#mark(event.authorityId, 'indexed')
       case 'authority_revoked':
         return this.#mark(event.authorityId, 'revoked')
+      case 'prefix_closed': {
+        if (event.minute < this.#floorMinute || event.minute <= (this.#prefixes.get(event.prefix) ?? -1)) return false
+        this.#prefixes.set(event.prefix, event.minute)
+        this.#prefixHash = this.#root = undefined
+        return true
+      }
       case 'unknown':
         return false
       default:
@@ -70,7 +83,7 @@ export class RevocationSet {
     }
   }
 
-  /** Raises the floor and drops the buckets below; a lower one changes nothing. */
+  /** Raises the floor and drops the buckets and the prefixes below; a lower one changes nothing. */
   dropBelow(floorMinute: number): void {
     if (floorMinute <= this.#floorMinute) return
     this.#floorMinute = floorMinute
@@ -78,6 +91,11 @@ export class RevocationSet {
     for (const shard of this.#shards) {
       if (shard === undefined) continue
       for (const minute of shard.keys()) if (minute < floorMinute) shard.delete(minute)
+    }
+    for (const [prefix, minute] of this.#prefixes) {
+      if (minute >= floorMinute) continue
+      this.#prefixes.delete(prefix)
+      this.#prefixHash = undefined
     }
   }
 
@@ -94,9 +112,10 @@ export class RevocationSet {
     if (shard < 1 || shard > 127 || index > maxIndex || minute !== Math.floor(facts.notAfterMs / 60_000)) return outcomes.malformed
     if (minute < this.#floorMinute) return outcomes.expired
     const bucket = this.#shards[shard]?.get(minute)
-    if (bucket === undefined) return outcomes.good
-    if (bucket.revoked.has(index)) return outcomes.revoked
-    return bucket.superseded.has(index) ? outcomes.superseded : outcomes.good
+    if (bucket?.revoked.has(index) === true) return outcomes.revoked
+    const closedPrefix = this.#prefixes.size === 0 ? undefined : this.#closedPrefixOf(facts.id)
+    if (closedPrefix !== undefined) return { kind: 'revoked', closedPrefix }
+    return bucket?.superseded.has(index) === true ? outcomes.superseded : outcomes.good
   }
 
   /** Whether an authority was revoked; unknown ones were not. */
@@ -112,7 +131,7 @@ export class RevocationSet {
   /** Canonical: equal sets give equal snapshots. The bitmaps are copies. */
   snapshot(): SnapshotContent {
     const buckets = this.#ordered().map(({ shard, minute, bucket }): BucketState => ({ shard, minute, superseded: bucket.superseded.trimmed().slice(), revoked: bucket.revoked.trimmed().slice() }))
-    return { floorMinute: this.#floorMinute, authorities: this.#orderedAuthorities(), buckets }
+    return { floorMinute: this.#floorMinute, authorities: this.#orderedAuthorities(), buckets, prefixes: this.#orderedPrefixes() }
   }
 
   /** Whether all that `other` holds, at or above this set's floor, is here too. */
@@ -121,6 +140,7 @@ export class RevocationSet {
       const ours = this.#authorities.get(id)
       if ((theirs.indexed && ours?.indexed !== true) || (theirs.revoked && ours?.revoked !== true)) return false
     }
+    for (const [prefix, minute] of other.#prefixes) if (minute >= this.#floorMinute && (this.#prefixes.get(prefix) ?? -1) < minute) return false
     return other.#ordered().every(({ shard, minute, bucket }) => {
       if (minute < this.#floorMinute) return true
       const ours = this.#shards[shard]?.get(minute)
@@ -129,10 +149,10 @@ export class RevocationSet {
   }
 
   /** For `status` and the bench. */
-  figures(): { readonly buckets: number; readonly bitmapBytes: number; readonly authorities: number } {
+  figures(): { readonly buckets: number; readonly bitmapBytes: number; readonly authorities: number; readonly prefixes: number } {
     const ordered = this.#ordered()
     const bitmapBytes = ordered.reduce((sum, { bucket }) => sum + bucket.superseded.heldBytes + bucket.revoked.heldBytes, 0)
-    return { buckets: ordered.length, bitmapBytes, authorities: this.#authorities.size }
+    return { buckets: ordered.length, bitmapBytes, authorities: this.#authorities.size, prefixes: this.#prefixes.size }
   }
 
   #computeRoot(sha256: Sha256): Uint8Array {
@@ -145,7 +165,15 @@ export class RevocationSet {
     }
     const floor = new ByteWriter(4)
     floor.u32(this.#floorMinute)
-    return sha256(concatBytes(rootContext, floor.finish(), sha256(encodeAuthorities(this.#orderedAuthorities())), sha256(buckets.finish())))
+    const basic = [rootContext, floor.finish(), sha256(encodeAuthorities(this.#orderedAuthorities())), sha256(buckets.finish())]
+    if (this.#prefixes.size === 0) return sha256(concatBytes(...basic))
+    this.#prefixHash ??= sha256(encodePrefixes(this.#orderedPrefixes()))
+    return sha256(concatBytes(...basic, Uint8Array.of(sectionTypes.prefixes), this.#prefixHash))
+  }
+
+  /** The highest closed prefix at or above this ID. */
+  #closedPrefixOf(id: SpiffeId): SpiffeId | undefined {
+    return grantPrefixesOf(id).find((prefix) => this.#prefixes.has(prefix))
   }
 
   #mark(id: string, flag: 'indexed' | 'revoked'): boolean {
@@ -172,6 +200,10 @@ export class RevocationSet {
 
   #ordered(): { readonly shard: number; readonly minute: number; readonly bucket: Bucket }[] {
     return this.#shards.flatMap((buckets, shard) => [...(buckets ?? [])].sort(([left], [right]) => left - right).map(([minute, bucket]) => ({ shard, minute, bucket })))
+  }
+
+  #orderedPrefixes(): PrefixState[] {
+    return [...this.#prefixes].map(([prefix, minute]) => ({ prefix, minute })).sort((left, right) => (left.prefix < right.prefix ? -1 : 1))
   }
 
   #orderedAuthorities(): AuthorityState[] {

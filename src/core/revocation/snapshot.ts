@@ -1,6 +1,7 @@
 import { fromHex, toHex } from '../bytes.ts'
+import type { SpiffeId } from '../spiffe-id.ts'
 import { ByteReader, ByteWriter } from './byte-stream.ts'
-import { firstSkippableType, hashBytes, maxIndex } from './codec.ts'
+import { firstSkippableType, hashBytes, maxIndex, readGrantId } from './codec.ts'
 
 /** The two bitmaps of a (shard, minute). Bit i is `byte[i >> 3] & (1 << (i & 7))`; trailing zero bytes are cut. Not both are empty. */
 export interface BucketState {
@@ -17,16 +18,23 @@ export interface AuthorityState {
   readonly revoked: boolean
 }
 
-/** A whole set: authorities in ascending order of id, buckets in ascending order of (shard, minute). */
+/** A grant that has ended with all below it, kept as long as a bucket of that minute. */
+export interface PrefixState {
+  readonly prefix: SpiffeId
+  readonly minute: number
+}
+
+/** A whole set: authorities in ascending order of id, buckets of (shard, minute), prefixes of their bytes. */
 export interface SnapshotContent {
   readonly floorMinute: number
   readonly authorities: readonly AuthorityState[]
   readonly buckets: readonly BucketState[]
+  readonly prefixes: readonly PrefixState[]
 }
 
 export type SnapshotPart = Omit<SnapshotContent, 'floorMinute'>
 
-const sectionTypes = { authorities: 1, buckets: 2 } as const
+export const sectionTypes = { authorities: 1, buckets: 2, prefixes: 3 } as const
 const maxBitmapBytes = (maxIndex + 1) / 8
 const authorityFlags = { indexed: 1, revoked: 2 } as const
 
@@ -35,12 +43,14 @@ export function splitSnapshot(content: SnapshotPart, maxBytes: number): readonly
   const parts: SnapshotPart[] = []
   let authorities: AuthorityState[] = []
   let buckets: BucketState[] = []
+  let prefixes: PrefixState[] = []
   let size = 0
   const cutBefore = (next: number): void => {
     if (size > 0 && size + next > maxBytes) {
-      parts.push({ authorities, buckets })
+      parts.push({ authorities, buckets, prefixes })
       authorities = []
       buckets = []
+      prefixes = []
       size = 0
     }
     size += next
@@ -53,7 +63,11 @@ export function splitSnapshot(content: SnapshotPart, maxBytes: number): readonly
     cutBefore(13 + bucket.superseded.length + bucket.revoked.length)
     buckets.push(bucket)
   }
-  if (size > 0 || parts.length === 0) parts.push({ authorities, buckets })
+  for (const closed of content.prefixes) {
+    cutBefore(6 + closed.prefix.length)
+    prefixes.push(closed)
+  }
+  if (size > 0 || parts.length === 0) parts.push({ authorities, buckets, prefixes })
   return parts
 }
 
@@ -61,12 +75,14 @@ export function splitSnapshot(content: SnapshotPart, maxBytes: number): readonly
 export function writeSections(writer: ByteWriter, part: SnapshotPart): void {
   writeSection(writer, sectionTypes.authorities, encodeAuthorities(part.authorities))
   writeSection(writer, sectionTypes.buckets, encodeBuckets(part.buckets))
+  writeSection(writer, sectionTypes.prefixes, encodePrefixes(part.prefixes))
 }
 
 /** `undefined` when anything is malformed, out of order, or of an unknown type that may not be skipped. */
 export function readSections(reader: ByteReader): SnapshotPart | undefined {
   let authorities: readonly AuthorityState[] = []
   let buckets: readonly BucketState[] = []
+  let prefixes: readonly PrefixState[] = []
   let before = 0
   while (reader.ok && !reader.atEnd) {
     const type = reader.u8()
@@ -81,16 +97,21 @@ export function readSections(reader: ByteReader): SnapshotPart | undefined {
       const read = readBuckets(payload)
       if (read === undefined) return undefined
       buckets = read
+    } else if (type === sectionTypes.prefixes) {
+      const read = readPrefixes(payload)
+      if (read === undefined) return undefined
+      prefixes = read
     } else if (type < firstSkippableType) return undefined
   }
-  return reader.ok ? { authorities, buckets } : undefined
+  return reader.ok ? { authorities, buckets, prefixes } : undefined
 }
 
 /** Joins parts in their order; `undefined` when the items are not ascending over the parts. */
 export function joinParts(floorMinute: number, parts: readonly SnapshotPart[]): SnapshotContent | undefined {
   const authorities = parts.flatMap((part) => part.authorities)
   const buckets = parts.flatMap((part) => part.buckets)
-  return isAscendingAuthorities(authorities) && isAscendingBuckets(buckets) ? { floorMinute, authorities, buckets } : undefined
+  const prefixes = parts.flatMap((part) => part.prefixes)
+  return isAscendingAuthorities(authorities) && isAscendingBuckets(buckets) && isAscendingPrefixes(prefixes) ? { floorMinute, authorities, buckets, prefixes } : undefined
 }
 
 /** id (32) | flags u8, one after another: payload of section 1, and what the root covers. */
@@ -99,6 +120,17 @@ export function encodeAuthorities(authorities: readonly AuthorityState[]): Uint8
   for (const { id, indexed, revoked } of authorities) {
     writer.bytes(fromHex(id) ?? new Uint8Array(hashBytes)) // ids come from toHex alone
     writer.u8((indexed ? authorityFlags.indexed : 0) | (revoked ? authorityFlags.revoked : 0))
+  }
+  return writer.finish()
+}
+
+/** minute u32 | length u16 | ID, one after another: payload of section 3, and what the root covers when there are any. */
+export function encodePrefixes(prefixes: readonly PrefixState[]): Uint8Array {
+  const writer = new ByteWriter(1024)
+  for (const { prefix, minute } of prefixes) {
+    writer.u32(minute)
+    writer.u16(prefix.length)
+    writer.bytes(new TextEncoder().encode(prefix))
   }
   return writer.finish()
 }
@@ -152,6 +184,17 @@ function readBuckets(reader: ByteReader): readonly BucketState[] | undefined {
   return isAscendingBuckets(buckets) ? buckets : undefined
 }
 
+function readPrefixes(reader: ByteReader): readonly PrefixState[] | undefined {
+  const prefixes: PrefixState[] = []
+  while (!reader.atEnd) {
+    const minute = reader.u32()
+    const prefix = readGrantId(reader, reader.u16())
+    if (prefix === undefined) return undefined
+    prefixes.push({ prefix, minute })
+  }
+  return isAscendingPrefixes(prefixes) ? prefixes : undefined
+}
+
 function readBitmap(reader: ByteReader): Uint8Array {
   return reader.bytes(reader.u32())
 }
@@ -169,6 +212,10 @@ function isAscendingBuckets(buckets: readonly BucketState[]): boolean {
     const before = buckets[at - 1]
     return before === undefined || before.shard < bucket.shard || (before.shard === bucket.shard && before.minute < bucket.minute)
   })
+}
+
+function isAscendingPrefixes(prefixes: readonly PrefixState[]): boolean {
+  return prefixes.every(({ prefix }, at) => at === 0 || (prefixes[at - 1]?.prefix ?? '') < prefix)
 }
 
 /** Whether every bit of `less` is in `more`. Both trimmed or not. */

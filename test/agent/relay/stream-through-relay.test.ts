@@ -9,7 +9,7 @@ import { BundleSet, RevocationReader } from '../../../src/verify/index.ts'
 import { KeptLog } from '../../support/agent/quiet.ts'
 import { FakeClock, settle } from '../../support/fake-clock.ts'
 import { FakeStreamStore } from '../../support/revocation/fake-stream-store.ts'
-import { authority, nowMs, serialFor, streamSigner, trustDomain } from '../../support/verify/certificates.ts'
+import { authority, nowMs, serialFor, someId, streamSigner, trustDomain } from '../../support/verify/certificates.ts'
 
 const root = authority('root')
 const anchors = BundleSet.of({ trustDomain, x509Authorities: [root.der] }).authoritiesOf(trustDomain)
@@ -85,7 +85,7 @@ test('verifiers behind a relay are as fresh as it is, and refuse what the server
     expect(kinds.filter((kind) => bad.includes(kind))).toEqual([])
     expect(reader.position).toEqual(stream.head)
     expect(reader.freshness()?.ageMs).toBeLessThanOrEqual(1_000)
-    expect(reader.check({ serial: serialFor(nowMs + 900_000, 3), notAfterMs: nowMs + 900_000, authorityId: root.id, aboveIds: [] }).kind).toBe('revoked')
+    expect(reader.check({ id: someId, serial: serialFor(nowMs + 900_000, 3), notAfterMs: nowMs + 900_000, authorityId: root.id, aboveIds: [] }).kind).toBe('revoked')
   }
 })
 

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { chainHash, decodeEvent, emptyChainHash, encodeEvent, maxIndex, type RevocationEvent } from '../../../src/core/revocation/codec.ts'
 import { decodeFrameBody, encodeFrameBody, openFrame, type Frame } from '../../../src/core/revocation/frame.ts'
 import { RevocationSet } from '../../../src/core/revocation/set.ts'
+import { parseSpiffeId } from '../../../src/core/spiffe-id.ts'
 import { joinParts, splitSnapshot } from '../../../src/core/revocation/snapshot.ts'
 import { sha256, SimStream } from '../../support/revocation/sim-stream.ts'
 import { anyEvent } from './arbitraries.ts'
@@ -35,7 +36,13 @@ test('whatever decodes encodes to the same bytes: an event has one form', () => 
 })
 
 test.each([
-  ['an unknown type below 128', [5, 0, 1, 0], undefined],
+  ['an unknown type below 128', [6, 0, 1, 0], undefined],
+  ['a closed prefix without an ID', [5, 0, 4, 0, 0, 0, 1], undefined],
+  ['a closed prefix shorter than its minute', [5, 0, 3, 0, 0, 1], undefined],
+  ['a closed prefix that is no ID of a grant', [5, 0, 17, 0, 0, 0, 1, ...Buffer.from('spiffe://td/x')], undefined],
+  ['a closed prefix that ends in a slash', [5, 0, 25, 0, 0, 0, 1, ...Buffer.from('spiffe://td/x/task/1/')], undefined],
+  ['a closed prefix with a byte beyond ASCII', [5, 0, 24, 0, 0, 0, 1, ...Buffer.from('spiffe://td/x/task/'), 0xe9], undefined],
+  ['a closed prefix', [5, 0, 24, 0, 0, 0, 1, ...Buffer.from('spiffe://td/x/task/1')], { kind: 'prefix_closed', prefix: 'spiffe://td/x/task/1', minute: 1 }],
   ['type 0', [0, 0, 0], undefined],
   ['an unknown type from 128 on', [128, 0, 1, 0], { kind: 'unknown', type: 128 }],
   ['a payload that is cut off', [2, 0, 9, 1, 0, 0, 0, 1, 0, 0, 0], undefined],
@@ -52,6 +59,8 @@ test.each([
 test('an event out of range is not encoded', () => {
   expect(() => encodeEvent({ kind: 'revoked', shard: 1, minute: 1, index: maxIndex + 1 })).toThrow()
   expect(() => encodeEvent({ kind: 'authority_revoked', authorityId: 'ab' })).toThrow()
+  expect(() => encodeEvent({ kind: 'prefix_closed', prefix: parseSpiffeId('spiffe://td/web'), minute: 1 })).toThrow()
+  expect(() => encodeEvent({ kind: 'prefix_closed', prefix: parseSpiffeId('spiffe://td/x/task/1'), minute: 2 ** 32 })).toThrow()
 })
 
 test('the chain hash does not depend on how batches are cut', () => {
@@ -130,8 +139,8 @@ function setOf(events: readonly RevocationEvent[]): RevocationSet {
 }
 
 function withoutFloor(set: RevocationSet): Omit<ReturnType<RevocationSet['snapshot']>, 'floorMinute'> {
-  const { authorities, buckets } = set.snapshot()
-  return { authorities, buckets }
+  const { floorMinute: _floor, ...rest } = set.snapshot()
+  return rest
 }
 
 function mutated([frame, at, value]: [Frame, number, number]): Uint8Array {

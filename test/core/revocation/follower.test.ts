@@ -4,6 +4,7 @@ import type { RevocationEvent } from '../../../src/core/revocation/codec.ts'
 import type { StreamFollower } from '../../../src/core/revocation/follower.ts'
 import { isWithin, skewOf, stalenessLimitMs } from '../../../src/core/revocation/freshness.ts'
 import { sealFrame } from '../../../src/core/revocation/frame.ts'
+import { parseSpiffeId } from '../../../src/core/spiffe-id.ts'
 import { sha256, SimStream, toyFollower, toySign } from '../../support/revocation/sim-stream.ts'
 import { anyEvent } from './arbitraries.ts'
 
@@ -377,7 +378,7 @@ describe('properties', () => {
           if (delay !== null) deliveries.push({ atMs: second * 1_000 + delay, frames })
         })
         const acknowledgedAt = Math.max(revokeAtMs, Math.ceil(revokeAtMs / 1_000) * 1_000)
-        const facts = { serial: Uint8Array.from([1, 0, 0, 0, 100, 0, 0, 0, 1, ...new Uint8Array(8)]), notAfterMs: 100 * 60_000, authorityId: 'aa'.repeat(32), aboveIds: [] }
+        const facts = { id: parseSpiffeId('spiffe://td/some'), serial: Uint8Array.from([1, 0, 0, 0, 100, 0, 0, 0, 1, ...new Uint8Array(8)]), notAfterMs: 100 * 60_000, authorityId: 'aa'.repeat(32), aboveIds: [] }
         const moments = [...deliveries.map(({ atMs }) => atMs), ...Array.from({ length: 140 }, (_, at250) => at250 * 250)].sort((a, b) => a - b)
         const pending = [...deliveries].sort((a, b) => a.atMs - b.atMs)
         for (const ms of moments) {

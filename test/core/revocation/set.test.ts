@@ -4,13 +4,15 @@ import type { ChainFacts } from '../../../src/core/revocation/check.ts'
 import { maxIndex, type RevocationEvent } from '../../../src/core/revocation/codec.ts'
 import { floorMinuteAt, RevocationSet } from '../../../src/core/revocation/set.ts'
 import { encodeSerial } from '../../../src/core/serial.ts'
+import { parseSpiffeId } from '../../../src/core/spiffe-id.ts'
 import { sha256 } from '../../support/revocation/sim-stream.ts'
-import { anyEvent } from './arbitraries.ts'
+import { anyEvent, grantIds } from './arbitraries.ts'
 
 const authorityId = 'aa'.repeat(32)
+const plainId = parseSpiffeId('spiffe://td/web')
 
 function facts(minute: number, index: number, overrides: Partial<ChainFacts> = {}): ChainFacts {
-  return { serial: encodeSerial({ shard: 1, minute, index, random: new Uint8Array(8) }), notAfterMs: minute * 60_000 + 5_000, authorityId, aboveIds: [], ...overrides }
+  return { id: plainId, serial: encodeSerial({ shard: 1, minute, index, random: new Uint8Array(8) }), notAfterMs: minute * 60_000 + 5_000, authorityId, aboveIds: [], ...overrides }
 }
 
 function indexed(...events: readonly RevocationEvent[]): RevocationSet {
@@ -52,7 +54,7 @@ describe('a check', () => {
     expect(set.check(facts(100, 0, { notAfterMs: 100 * 60_000 + 59_999 })).kind).toBe('good')
     expect(set.check(facts(100, maxIndex + 1)).kind).toBe('malformed')
     for (const serial of [new Uint8Array(0), new Uint8Array(16), new Uint8Array(17), Uint8Array.from([128, ...new Uint8Array(16)])]) {
-      expect(set.check({ serial, notAfterMs: 0, authorityId, aboveIds: [] }).kind).toBe('malformed')
+      expect(set.check({ id: plainId, serial, notAfterMs: 0, authorityId, aboveIds: [] }).kind).toBe('malformed')
     }
   })
 
@@ -65,6 +67,27 @@ describe('a check', () => {
     set.dropBelow(50)
     expect(set.check(facts(100, 1)).kind).toBe('expired')
     expect(set.check(facts(101, 1)).kind).toBe('good')
+  })
+
+  test('a closed prefix ends its own ID and all below it by whole segments, and nothing beside it', () => {
+    const set = indexed({ kind: 'prefix_closed', prefix: parseSpiffeId('spiffe://td/a/task/1/sub/x'), minute: 100 }, { kind: 'superseded', shard: 1, minute: 100, index: 5 })
+    const kindOf = (path: string, index = 0): string => set.check(facts(100, index, { id: parseSpiffeId(`spiffe://td${path}`) })).kind
+    expect(['/a/task/1/sub/x', '/a/task/1/sub/x/sub/y', '/a/task/1/sub/x/more'].map((path) => kindOf(path))).toEqual(['revoked', 'revoked', 'revoked'])
+    expect(['/a/task/1', '/a/task/1/sub/xx', '/a/task/1/sub/w', '/a', '/b/task/1/sub/x', '/a/task/1/x'].map((path) => kindOf(path))).toEqual(Array.from({ length: 6 }, () => 'good'))
+    expect(kindOf('/a/task/1/sub/x', 5)).toBe('revoked')
+    expect(set.check(facts(100, 1, { id: parseSpiffeId('spiffe://td/a/task/1/sub/x/sub/y') }))).toEqual({ kind: 'revoked', closedPrefix: 'spiffe://td/a/task/1/sub/x' })
+  })
+
+  test('a closed prefix goes when the floor passes its minute: what it ended is expired by then', () => {
+    const id = parseSpiffeId('spiffe://td/a/task/1')
+    const set = indexed({ kind: 'prefix_closed', prefix: id, minute: 102 })
+    expect(set.apply({ kind: 'prefix_closed', prefix: id, minute: 101 })).toBe(false)
+    set.dropBelow(102)
+    expect(set.check(facts(102, 0, { id })).kind).toBe('revoked')
+    set.dropBelow(103)
+    expect(set.check(facts(102, 0, { id })).kind).toBe('expired')
+    expect(set.figures().prefixes).toBe(0)
+    expect(set.apply({ kind: 'prefix_closed', prefix: id, minute: 102 })).toBe(false)
   })
 
   test('a bucket is kept until five minutes past the end of its minute', () => {
@@ -89,6 +112,8 @@ describe('a set', () => {
     fc.assert(
       fc.property(fc.array(anyEvent, { maxLength: 100 }), (events) => {
         const set = indexed(...events.filter(({ kind }) => kind !== 'authority_revoked'))
+        const closed = events.flatMap((event) => (event.kind === 'prefix_closed' ? [event.prefix] : []))
+        for (const id of grantIds) expect(set.check(facts(107, 0, { id })).kind).toBe(closed.some((prefix) => id === prefix || id.startsWith(`${prefix}/`)) ? 'revoked' : 'good')
         const naive = new Set(events.map((event) => ('shard' in event ? `${event.kind} ${event.shard} ${event.minute} ${event.index}` : '')))
         for (let minute = 99; minute < 106; minute++) {
           for (let index = 0; index < 42; index++) {

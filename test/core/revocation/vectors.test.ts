@@ -30,7 +30,7 @@ describe('test/vectors/revocation', () => {
       expect(toHex(hash)).toBe(after)
       expect(Object.values(decoded ?? {}).map(String)).toEqual([kind, ...fields])
     }
-    expect(chain.length).toBe(6)
+    expect(chain.length).toBe(8)
   })
 
   test('roots.txt: the root of the set after each event', () => {
@@ -52,7 +52,7 @@ describe('test/vectors/revocation', () => {
       const frame = decodeFrameBody(body)
       expect(frame && toHex(encodeFrameBody(frame))).toBe(toHex(body))
     }
-    expect(lines('frames').length).toBe(7)
+    expect(lines('frames').length).toBe(8)
   })
 
   test('reports.txt: every report has a good signature by the key of key.txt, reads, and has one form', () => {

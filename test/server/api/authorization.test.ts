@@ -16,7 +16,7 @@ const svid = (path: string): Caller => ({
   id: parseSpiffeId(`spiffe://example.org${path}`),
   serial: '',
   notAfterMs: 1_000,
-  facts: { serial: new Uint8Array(17), notAfterMs: 1_000, authorityId: '', aboveIds: [] },
+  facts: { id: parseSpiffeId('spiffe://td/some'), serial: new Uint8Array(17), notAfterMs: 1_000, authorityId: '', aboveIds: [] },
   address: '',
 })
 const agent = svid('/spire/agent/join_token/a')

@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { MayflyError } from '../../../src/core/errors.ts'
+import { parseSpiffeId } from '../../../src/core/spiffe-id.ts'
 import type { Request, ResponseOutput } from '../../../src/rpc/services.ts'
 import { fromHex } from '../../../src/core/bytes.ts'
 import { BundleSet } from '../../../src/verify/bundle-set.ts'
@@ -143,7 +144,7 @@ test('revoke by ID: the bit is in the stream, the entry disappears, nothing more
   const bundles = BundleSet.of({ trustDomain, x509Authorities: bundle.x509Authorities.map(({ asn1 }) => asn1) })
   const reader = new RevocationReader({ clock: systemClock, anchors: () => bundles.authoritiesOf(trustDomain) })
   const { authorities } = await admin.unary('mayfly.v1.Status', 'Get', {})
-  const facts = { serial: leaf.serial.slice(), notAfterMs: leaf.notAfterMs, authorityId: authorities[0]?.id ?? '', aboveIds: [] }
+  const facts = { id: parseSpiffeId('spiffe://td/some'), serial: leaf.serial.slice(), notAfterMs: leaf.notAfterMs, authorityId: authorities[0]?.id ?? '', aboveIds: [] }
   const outcomes: string[] = []
   let at = 0
   const readAll = (): string => {

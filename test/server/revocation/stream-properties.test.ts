@@ -10,7 +10,7 @@ import { StreamSigner } from '../../../server/revocation/stream-signer.ts'
 import { KeptLog, SeededRandom } from '../../support/agent/quiet.ts'
 import { FakeClock, settle } from '../../support/fake-clock.ts'
 import { FakeStreamStore } from '../../support/revocation/fake-stream-store.ts'
-import { authority, nowMs, serialFor, streamSigner, trustDomain } from '../../support/verify/certificates.ts'
+import { authority, nowMs, serialFor, someId, streamSigner, trustDomain } from '../../support/verify/certificates.ts'
 
 const root = authority('root')
 const bundles = BundleSet.of({ trustDomain, x509Authorities: [root.der] })
@@ -109,7 +109,7 @@ test('through kills, restarts, new keys and a store that fails: whoever is fresh
           for (const feed of world.feeds) {
             if (!isWithin(feed.freshness(), 'strict')) continue
             for (const { index, atMs } of revoked.filter((one) => world.clock.bootMs() - one.atMs > 4_000)) {
-              expect({ index, atMs, kind: feed.check({ serial: serialFor(notAfterMs, index), notAfterMs, authorityId: root.id, aboveIds: [] }).kind }).toMatchObject({ kind: 'revoked' })
+              expect({ index, atMs, kind: feed.check({ id: someId, serial: serialFor(notAfterMs, index), notAfterMs, authorityId: root.id, aboveIds: [] }).kind }).toMatchObject({ kind: 'revoked' })
             }
           }
         }

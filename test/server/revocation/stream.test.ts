@@ -9,7 +9,7 @@ import { RevocationStream } from '../../../server/revocation/stream.ts'
 import { StreamSigner } from '../../../server/revocation/stream-signer.ts'
 import { FakeClock, settle } from '../../support/fake-clock.ts'
 import { FakeStreamStore } from '../../support/revocation/fake-stream-store.ts'
-import { authority, leaf, nowMs, serialFor, streamSigner, trustDomain } from '../../support/verify/certificates.ts'
+import { authority, leaf, nowMs, serialFor, someId, streamSigner, trustDomain } from '../../support/verify/certificates.ts'
 
 const root = authority('root')
 const bundles = BundleSet.of({ trustDomain, x509Authorities: [root.der] })
@@ -250,7 +250,7 @@ describe('the key of the stream', () => {
     store.commit(revoke(1))
     await clock.advance(1_000)
     expect(outcomes).toEqual([])
-    expect(stream.check({ serial: serialFor(notAfterMs, 1), notAfterMs, authorityId: root.id, aboveIds: [] }).kind).toBe('revoked')
+    expect(stream.check({ id: someId, serial: serialFor(notAfterMs, 1), notAfterMs, authorityId: root.id, aboveIds: [] }).kind).toBe('revoked')
     certify = good
     await clock.advance(11_000)
     expect(outcomes.slice(0, 2)).toEqual(['replaced', 'confirmed'])
@@ -327,7 +327,7 @@ describe('from server to verdict', () => {
     const cut: string[] = []
     using connections = new LiveConnections(stream)
     store.commit(revoke(1))
-    connections.add({ serial: serialFor(notAfterMs, 1), notAfterMs, authorityId: root.id, aboveIds: [] }, (reason) => cut.push(reason))
+    connections.add({ id: someId, serial: serialFor(notAfterMs, 1), notAfterMs, authorityId: root.id, aboveIds: [] }, (reason) => cut.push(reason))
     expect(cut).toEqual(['revoked'])
     await settle()
   })

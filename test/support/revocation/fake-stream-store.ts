@@ -56,12 +56,13 @@ export class FakeStreamStore {
   }
 
   #load(fromMinute: number): LoadedSet {
-    const { authorities, buckets } = this.set().snapshot()
+    const { authorities, buckets, prefixes } = this.set().snapshot()
     return {
       seq: this.events.length,
       chainHash: this.events.at(-1)?.chainHash ?? emptyChainHash,
       buckets: buckets.filter(({ minute }) => minute >= fromMinute).map(({ shard, minute, superseded, revoked }) => ({ shard, minute, superseded: bitsOf(superseded), revoked: bitsOf(revoked) })),
       authorities: authorities.map(({ id, revoked }) => ({ id, revoked })),
+      prefixes: prefixes.filter(({ minute }) => minute >= fromMinute),
     }
   }
 }

@@ -4,7 +4,8 @@ import { chainHash, emptyChainHash, encodeEvent, type RevocationEvent } from '..
 import { sealFrame, type Frame } from '../../../src/core/revocation/frame.ts'
 import { encodeReport, signedReportBytes, type Report } from '../../../src/core/revocation/reports.ts'
 import { RevocationSet } from '../../../src/core/revocation/set.ts'
-import { splitSnapshot } from '../../../src/core/revocation/snapshot.ts'
+import { parseSpiffeId } from '../../../src/core/spiffe-id.ts'
+import { splitSnapshot, type SnapshotPart } from '../../../src/core/revocation/snapshot.ts'
 import { publicKeyHash, sha256 } from '../../../src/x509/fingerprint.ts'
 import { PrivateKey } from '../../../src/x509/private-key.ts'
 
@@ -21,10 +22,12 @@ const history: readonly RevocationEvent[] = [
   { kind: 'revoked', shard: 127, minute: 29_454_495, index: 4_194_303 },
   { kind: 'authority_indexed', authorityId: '0b'.repeat(32) },
   { kind: 'authority_revoked', authorityId: 'a1'.repeat(32) },
+  { kind: 'prefix_closed', prefix: parseSpiffeId('spiffe://example.org/bot/task/7f3a'), minute: 29_454_501 },
+  { kind: 'prefix_closed', prefix: parseSpiffeId('spiffe://example.org/bot/task/41c0/sub/1'), minute: 29_454_499 },
 ]
 
 function nameOf(event: RevocationEvent): string {
-  return 'shard' in event ? `${event.kind} ${event.shard} ${event.minute} ${event.index}` : `${event.kind} ${event.authorityId}`
+  return Object.values(event).join(' ')
 }
 
 const set = new RevocationSet()
@@ -45,13 +48,15 @@ const seq = history.length
 const small = new RevocationSet()
 small.dropBelow(head.floorMinute)
 for (const event of history.slice(0, 3)) small.apply(event)
+const nothing: SnapshotPart = { authorities: [], buckets: [], prefixes: [] }
 const hashAt = (at: number): Uint8Array => hashes[at] ?? emptyChainHash
 const frames: readonly (readonly [string, Frame])[] = [
   ['batch of events 1 to 3', { ...head, kind: 'batch', seq: 1, chainHash: hashAt(0), complete: false, events: history.slice(0, 3).map(encodeEvent) }],
-  ['batch of events 4 to 6, complete', { ...head, kind: 'batch', seq: 4, chainHash: hashAt(3), complete: true, events: history.slice(3).map(encodeEvent) }],
-  ['heartbeat at 6', { ...head, kind: 'heartbeat', seq, chainHash: hashAt(seq), complete: true, root: set.root(sha256) }],
-  ['snapshot at 3 in one part', { ...head, kind: 'snapshot', seq: 3, chainHash: hashAt(3), complete: true, part: 0, parts: 1, content: splitSnapshot(small.snapshot(), 1_000_000)[0] ?? { authorities: [], buckets: [] } }],
-  ['snapshot at 0, empty', { ...head, kind: 'snapshot', seq: 0, chainHash: hashAt(0), complete: true, part: 0, parts: 1, content: { authorities: [], buckets: [] } }],
+  ['batch of events 4 to 8, complete', { ...head, kind: 'batch', seq: 4, chainHash: hashAt(3), complete: true, events: history.slice(3).map(encodeEvent) }],
+  ['heartbeat at 8', { ...head, kind: 'heartbeat', seq, chainHash: hashAt(seq), complete: true, root: set.root(sha256) }],
+  ['snapshot at 3 in one part', { ...head, kind: 'snapshot', seq: 3, chainHash: hashAt(3), complete: true, part: 0, parts: 1, content: splitSnapshot(small.snapshot(), 1_000_000)[0] ?? nothing }],
+  ['snapshot at 8 in one part', { ...head, kind: 'snapshot', seq, chainHash: hashAt(seq), complete: true, part: 0, parts: 1, content: splitSnapshot(set.snapshot(), 1_000_000)[0] ?? nothing }],
+  ['snapshot at 0, empty', { ...head, kind: 'snapshot', seq: 0, chainHash: hashAt(0), complete: true, part: 0, parts: 1, content: nothing }],
   ['introduction of a certificate (here three bytes)', { ...head, kind: 'introduction', seq, chainHash: hashAt(seq), complete: false, chain: [Uint8Array.of(0x30, 0x01, 0x00)] }],
   ['time, for two nonces', { ...head, kind: 'time', seq, chainHash: hashAt(seq), complete: false, nonces: [new Uint8Array(16).fill(0x11), new Uint8Array(16).fill(0x22)] }],
 ]
@@ -68,6 +73,9 @@ function changed(at: number, offset: number, value: number): string {
   bytes[offset] = value
   return toHex(bytes)
 }
+function replaced(at: number, text: string, by: string): string {
+  return toHex(body(at)).replace(Buffer.from(text).toString('hex'), Buffer.from(by).toString('hex'))
+}
 writeFileSync(
   new URL('refused.txt', folder),
   [
@@ -82,12 +90,14 @@ writeFileSync(
     `${changed(0, 64, 4)} more events counted than there are`,
     `${changed(0, 65, 5)} an unknown event type below 128`,
     changed(0, 18, 0).replace(/^(.{22}).{16}/, `$1${'00'.repeat(8)}`) + ' a batch that begins at event 0',
+    `${replaced(1, '/task/', '/tusk/')} a closed prefix that is not the ID of a grant`,
+    `${replaced(4, '/task/7', '/task/3')} closed prefixes that are not in ascending order`,
     `${changed(3, 66, 0)} no parts at all`,
     `${changed(3, 64, 1)} a part beyond the last`,
     `${changed(3, 67, 3)} an unknown section below 128`,
-    `${changed(6, 63, 0)} a time for no nonce`,
-    `${changed(6, 63, 65)} a time for more nonces than 64`,
-    `${changed(6, 63, 3)} a time that lacks a nonce`,
+    `${changed(7, 63, 0)} a time for no nonce`,
+    `${changed(7, 63, 65)} a time for more nonces than 64`,
+    `${changed(7, 63, 3)} a time that lacks a nonce`,
     '',
   ].join('\n'),
 )
@@ -95,7 +105,7 @@ writeFileSync(
 const instance = new Uint8Array(16).fill(0x33)
 const reports: readonly (readonly [string, Report])[] = [
   ['registration of a strict verifier, software "example 1.0"', { kind: 'registration', instance, number: 1_767_268_800_000_001, class: 'strict', software: 'example 1.0' }],
-  ['receipt for 6 of chain.txt, held for 120 ms', { kind: 'receipt', instance, number: 1_767_268_800_000_002, epoch: head.epoch, seq, floorMinute: head.floorMinute, heldMs: 120, root: set.root(sha256) }],
+  ['receipt for 8 of chain.txt, held for 120 ms', { kind: 'receipt', instance, number: 1_767_268_800_000_002, epoch: head.epoch, seq, floorMinute: head.floorMinute, heldMs: 120, root: set.root(sha256) }],
   ['uses: one credential accepted three times', { kind: 'uses', instance, number: 1_767_268_800_000_003, uses: [{ serial: Uint8Array.from({ length: 17 }, (_, at) => at + 1), firstMs: head.signedAtMs, lastMs: head.signedAtMs + 5_000, count: 3 }] }],
 ]
 writeFileSync(

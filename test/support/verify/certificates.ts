@@ -3,7 +3,7 @@ import { constructedContextTag, primitiveContextTag, tag } from '../../../src/co
 import { derTime } from '../../../src/core/der/time.ts'
 import { asciiBytes, derBitString, derBoolean, derNamedBits, derOctetString, derSequence, derUnsigned, derValue } from '../../../src/core/der/writer.ts'
 import { encodeSerial, minuteOf } from '../../../src/core/serial.ts'
-import { parseTrustDomain, type TrustDomain } from '../../../src/core/spiffe-id.ts'
+import { parseSpiffeId, parseTrustDomain, type SpiffeId, type TrustDomain } from '../../../src/core/spiffe-id.ts'
 import { keyUsageBit } from '../../../src/x509/extensions.ts'
 import { authorityIdOf, publicKeyHash } from '../../../src/x509/fingerprint.ts'
 import { derName } from '../../../src/x509/name.ts'
@@ -13,6 +13,8 @@ import { PrivateKey } from '../../../src/x509/private-key.ts'
 /** The moment at which the certificates here are valid. */
 export const nowMs: number = Date.UTC(2026, 0, 1, 12)
 export const trustDomain: TrustDomain = parseTrustDomain('example.org')
+/** Whose the facts are that a test makes up. */
+export const someId: SpiffeId = parseSpiffeId('spiffe://example.org/some')
 
 /** Everything in a certificate, each field to be replaced: made valid, then broken in one field a case. */
 export interface CertificateFields {

@@ -3,7 +3,9 @@ import { banAgent, createJoinToken, deleteAgent, recordSvid, recordVersion, rede
 import { activateAuthority, prepareAuthority, removeAuthority, revokeAuthority, taintAuthority } from './authorities.ts'
 import { abandonUnreleased, endByAgent, prune, release, reserve, supersede } from './credentials.ts'
 import { createEntries, deleteEntries, updateEntries } from './entries.ts'
+import { noteRolledBack, restoreDomain } from './recovery.ts'
 import { pruneStream } from './stream.ts'
+import { closePrefixCommand } from './prefixes.ts'
 import { recordUses, registerVerifiers, removeVerifiers } from './verifiers.ts'
 import { disableTarget, enableTarget, endKey, revokeTarget } from './targets.ts'
 
@@ -25,11 +27,14 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   'credentials.endByAgent': endByAgent,
   'credentials.prune': prune,
   'stream.prune': pruneStream,
+  'recovery.noteRolledBack': noteRolledBack,
+  'recovery.restore': restoreDomain,
   'credentials.recordUses': recordUses,
   'verifiers.register': registerVerifiers,
   'verifiers.remove': removeVerifiers,
   'targets.revoke': revokeTarget,
   'targets.endKey': endKey,
+  'targets.closePrefix': closePrefixCommand,
   'targets.disable': disableTarget,
   'targets.enable': enableTarget,
   'authorities.prepare': prepareAuthority,

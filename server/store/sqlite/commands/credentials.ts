@@ -1,12 +1,13 @@
 import { MayflyError } from '../../../../src/core/errors.ts'
 import { encodeSerial, formatSerial, minuteOf, parseSerial } from '../../../../src/core/serial.ts'
 import { maxIndex } from '../../../../src/core/revocation/codec.ts'
+import { grantPrefixesOf } from '../../../../src/core/task.ts'
 import type { ReservedCredential } from '../../../journal/records.ts'
 import type { Command } from '../operations.ts'
 import { packResults, unpackRequests, type Refusal, type UnpackedRequest } from '../packing.ts'
 import { deniedHolder, keyHolder, type LedgerHit } from '../tables/ledger.ts'
 import type { Tables } from '../tables/tables.ts'
-import { decision, endRecords, live, toHex } from './ending.ts'
+import { decision, endRecords, live, refuseWhileRolledBack, toHex } from './ending.ts'
 
 export const reserve: Command<'credentials.reserve'> = (tables, packed, atMs) => {
   const plan = new Plan(tables, atMs)
@@ -59,6 +60,7 @@ class Plan {
 
   add(request: UnpackedRequest): Uint8Array | Refusal {
     const agentId = request.agentId ?? (request.kind === 'agent' ? request.spiffeId : undefined)
+    if (request.kind !== 'server') refuseWhileRolledBack(this.#tables)
     const refusal = this.#checkTarget(request, agentId) ?? this.#checkKey(request, agentId)
     if (refusal !== undefined) return refusal
     this.#checkAuthority(request.authorityId)
@@ -70,7 +72,7 @@ class Plan {
   }
 
   #checkTarget(request: UnpackedRequest, agentId: string | undefined): Refusal | undefined {
-    const { targets, entries } = this.#tables
+    const { targets, entries, prefixes } = this.#tables
     if (request.entryId !== undefined) {
       const terms = entries.terms(request.entryId)
       if (terms === undefined || (terms.expires_at !== 0 && terms.expires_at * 1000 <= this.#atMs)) return refuse('NOT_FOUND', 'the entry is gone')
@@ -83,6 +85,7 @@ class Plan {
       if (banned) return refuse('AGENT_BANNED', 'the agent is banned')
       if (targets.isDisabled('agent', agentId)) return refuse('TARGET_DISABLED', 'the agent is disabled')
     }
+    if (grantPrefixesOf(request.spiffeId).some((prefix) => prefixes.isClosed(prefix))) return refuse('TARGET_DISABLED', 'the grant has ended')
     if (targets.isDisabled('id', request.spiffeId)) return refuse('TARGET_DISABLED', 'the SPIFFE ID is disabled')
     if (targets.isDisabled('owner', request.owner)) return refuse('TARGET_DISABLED', 'the owner is disabled')
     return undefined

@@ -1,4 +1,5 @@
-import { parseSpiffeId } from '../../../../src/core/spiffe-id.ts'
+import { parseSpiffeId, type SpiffeId } from '../../../../src/core/spiffe-id.ts'
+import { taskOf } from '../../../../src/core/task.ts'
 import type { ReservedCredential } from '../../../journal/records.ts'
 import type { Credential, EndCause } from '../../port.ts'
 import type { Statements } from '../query.ts'
@@ -39,13 +40,16 @@ export class LedgerTable {
   }
 
   insert(credential: ReservedCredential, atMs: number): void {
+    const task = taskOf(credential.spiffeId)
     this.#statements
       .query(
-        `INSERT INTO ledger (serial, kind, spiffe_id, entry_id, agent_id, owner, public_key_hash, authority_id, not_before_ms, not_after_ms, issued_at_ms, state)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'reserved')`,
+        `INSERT INTO ledger (serial, kind, spiffe_id, entry_id, agent_id, owner, grant_id, root_grant_id, public_key_hash, authority_id, not_before_ms, not_after_ms,
+           issued_at_ms, state)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'reserved')`,
       )
       .run(
         Buffer.from(credential.serial, 'hex'), credential.kind, credential.spiffeId, credential.entryId ?? null, credential.agentId ?? null, credential.owner,
+        task === undefined ? null : (task.subs.at(-1) ?? task.grantId), task?.grantId ?? null,
         Buffer.from(credential.publicKeyHash, 'hex'), Buffer.from(credential.authorityId, 'hex'), credential.notBeforeMs, credential.notAfterMs, atMs,
       )
   }
@@ -88,6 +92,11 @@ export class LedgerTable {
       .run(atMs, Buffer.from(authorityId, 'hex'), reason)
   }
 
+  /** Latest notAfter of the rows; 0 when there are none. */
+  latestNotAfterMs(condition: LedgerCondition): number {
+    return this.#statements.query<{ ms: number | null }>(`SELECT max(not_after_ms) AS ms FROM ledger WHERE ${condition.sql}`).one(...condition.values)?.ms ?? 0
+  }
+
   dropBefore(ms: number): void {
     this.#statements.query('DELETE FROM ledger WHERE not_after_ms < ?').run(ms)
   }
@@ -123,6 +132,12 @@ export class LedgerTable {
 /** Credentials of a SPIFFE ID. Those of an entry are found through the few entries that have or had this ID, so that the ledger needs no index of every ID. */
 export function ofSpiffeId(id: string): LedgerCondition {
   return { sql: '(entry_id IS NULL AND spiffe_id = ?) OR (entry_id IN (SELECT entry_id FROM entry_ids WHERE spiffe_id = ?) AND spiffe_id = ?)', values: [id, id, id] }
+}
+
+/** Credentials that bear this ID of a grant, or one below it, found through the grant at its root. */
+export function underPrefix(prefix: SpiffeId): LedgerCondition {
+  // '0' is the character after '/'
+  return { sql: 'root_grant_id = ? AND (spiffe_id = ? OR (spiffe_id > ? AND spiffe_id < ?))', values: [taskOf(prefix)?.grantId ?? '', prefix, `${prefix}/`, `${prefix}0`] }
 }
 
 /** Who may hold a key: a public key belongs to one entry on one agent, to one agent, or to one minted ID (design 5). */

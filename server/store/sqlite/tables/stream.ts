@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { chainHash, emptyChainHash, encodeEvent, type RevocationEvent } from '../../../../src/core/revocation/codec.ts'
+import type { SpiffeId } from '../../../../src/core/spiffe-id.ts'
 import type { LoadedSet, StreamEvent } from '../../port.ts'
 import type { Statements } from '../query.ts'
 
@@ -28,6 +29,7 @@ export class StreamTable {
     return row === undefined ? { seq: 0, chainHash: emptyChainHash } : { seq: row.seq, chainHash: row.chain_hash }
   }
 
+  /** A closed prefix has its row among the closed prefixes, which its caller writes. */
   append(event: RevocationEvent, atMs: number): StreamEvent {
     const before = this.head()
     const bytes = encodeEvent(event)
@@ -37,7 +39,7 @@ export class StreamTable {
       this.#statements
         .query('INSERT INTO bits (minute, shard, position, bits) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (minute, shard, position) DO UPDATE SET bits = bits | ?4')
         .run(event.minute, event.shard, event.index, event.kind === 'revoked' ? 2 : 1)
-    } else {
+    } else if (event.kind !== 'prefix_closed') {
       this.#statements
         .query('INSERT INTO stream_authorities (id, revoked) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET revoked = max(revoked, ?2)')
         .run(Buffer.from(event.authorityId, 'hex'), event.kind === 'authority_revoked' ? 1 : 0)
@@ -63,11 +65,18 @@ export class StreamTable {
       if ((row.bits & 2) !== 0) last.revoked.push(row.position)
     }
     const authorities = this.#statements.query<{ id: Uint8Array; revoked: number }>('SELECT id, revoked FROM stream_authorities ORDER BY id').all()
-    return { ...this.readHead(), buckets, authorities: authorities.map((row) => ({ id: Buffer.from(row.id).toString('hex'), revoked: row.revoked === 1 })) }
+    const prefixes = this.#statements.query<{ prefix: SpiffeId; minute: number }>('SELECT prefix, minute FROM closed_prefixes WHERE streamed = 1 AND minute >= ? ORDER BY prefix').all(fromMinute)
+    return { ...this.readHead(), buckets, authorities: authorities.map((row) => ({ id: Buffer.from(row.id).toString('hex'), revoked: row.revoked === 1 })), prefixes }
   }
 
   dropBitsBefore(minute: number): void {
     this.#statements.query('DELETE FROM bits WHERE minute < ?').run(minute)
+  }
+
+  /** A new epoch: events are numbered from 1 again. The set stays. */
+  startOver(): void {
+    this.#statements.query('DELETE FROM stream').run()
+    this.#head = { seq: 0, chainHash: emptyChainHash }
   }
 
   countThrough(seq: number): number {

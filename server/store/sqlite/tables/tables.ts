@@ -6,6 +6,7 @@ import { DomainTable } from './domain.ts'
 import { EntryTable } from './entries.ts'
 import { JournalTable, type JournalHead } from './journal.ts'
 import { LedgerTable } from './ledger.ts'
+import { PrefixTable } from './prefixes.ts'
 import { StreamTable, type StreamHead } from './stream.ts'
 import { TargetTable } from './targets.ts'
 import { UseTable } from './uses.ts'
@@ -20,6 +21,7 @@ export class Tables {
   readonly entries: EntryTable
   readonly agents: AgentTable
   readonly ledger: LedgerTable
+  readonly prefixes: PrefixTable
   readonly targets: TargetTable
   readonly authorities: AuthorityTable
   readonly verifiers: VerifierTable
@@ -33,6 +35,7 @@ export class Tables {
     this.entries = new EntryTable(this.statements)
     this.agents = new AgentTable(this.statements)
     this.ledger = new LedgerTable(this.statements)
+    this.prefixes = new PrefixTable(this.statements)
     this.targets = new TargetTable(this.statements)
     this.authorities = new AuthorityTable(this.statements)
     this.verifiers = new VerifierTable(this.statements)
