@@ -3,10 +3,11 @@ import { isDnsName } from '../../src/core/dns-name.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import type { CertificateProfile } from '../../src/core/profile.ts'
 import { decodeSerial, minuteOf, serialBytes } from '../../src/core/serial.ts'
-import { parseSpiffeId, pathOf, trustDomainOf, type SpiffeId, type TrustDomain } from '../../src/core/spiffe-id.ts'
+import { hasGrantSegment, parseSpiffeId, pathOf, segmentsOf, trustDomainOf, type SpiffeId, type TrustDomain } from '../../src/core/spiffe-id.ts'
 import { encloses, type Validity } from '../../src/core/validity.ts'
 import { parseToBeSigned, type ToBeSigned } from '../../src/x509/certificate.ts'
 import { keyUsageBit } from '../../src/x509/extensions.ts'
+import type { GrantClaims } from '../../src/x509/grant-claims.ts'
 import { publicKeyHash } from '../../src/x509/fingerprint.ts'
 import { oid } from '../../src/x509/oids.ts'
 import { keyKindOf } from '../../src/x509/spki.ts'
@@ -17,6 +18,7 @@ export interface LintOrder {
   readonly profile: CertificateProfile
   readonly spiffeId: SpiffeId
   readonly dnsNames: readonly string[]
+  readonly grant: GrantClaims | undefined
   readonly spki: Uint8Array
   readonly issuedAtMs: number
   readonly issuer: LeafIssuer & { readonly validity: Validity; readonly trustDomain: TrustDomain }
@@ -93,6 +95,9 @@ function brokenRules(certificate: ToBeSigned, order: LintOrder): readonly string
   must(sameTexts(san?.dns ?? [], order.dnsNames) && order.dnsNames.length <= profile.maxDnsNames, 'names: the DNS names are those that were asked for, within the profile')
   must(order.dnsNames.every(isDnsName), 'names: each DNS name is well-formed')
   must(san?.ips.length === 0 && san.emails.length === 0 && san.others === 0, 'names: there are no others')
+  must(profile.grant === (order.grant !== undefined) && profile.grant === hasGrantSegment(order.spiffeId), 'grant: claims, the ID of a grant and its profile go together')
+  must(sameClaims(certificate.extensions.grant, order.grant), 'grant: the claims are those of the grant')
+  must(order.grant === undefined || (segmentsOf(order.spiffeId).at(-1) === order.grant.id && certificate.notAfterMs <= order.grant.deadlineMs), 'grant: its ID names it, and it ends by its deadline')
   must(basicConstraints !== undefined && !basicConstraints.ca && basicConstraints.critical, 'X509-05: cA is false')
   must(keyUsage?.critical === true, 'X509-06: key usage is there and critical')
   must((bits & keyUsageBit.digitalSignature) !== 0 && (bits & (keyUsageBit.keyCertSign | keyUsageBit.cRLSign)) === 0, 'X509-08: digitalSignature, neither keyCertSign nor cRLSign')
@@ -109,6 +114,11 @@ function brokenRules(certificate: ToBeSigned, order: LintOrder): readonly string
   must(equalBytes(certificate.serial, placeholderSerial), 'serial: the place for it is there')
   must(unknown.size === 0 && nameConstraints === undefined, 'extensions: none but these')
   return broken
+}
+
+function sameClaims(left: GrantClaims | undefined, right: GrantClaims | undefined): boolean {
+  if (left === undefined || right === undefined) return left === right
+  return left.id === right.id && left.intentHash === right.intentHash && left.policyHash === right.policyHash && left.deadlineMs === right.deadlineMs
 }
 
 function isWellFormed(id: string): boolean {

@@ -5,7 +5,8 @@ import { leafValidity, type Validity } from '../../src/core/validity.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Random } from '../../src/ports/random.ts'
-import type { CredentialRequest, CredentialStore } from '../store/port.ts'
+import type { GrantClaims } from '../../src/x509/grant-claims.ts'
+import type { CredentialRequest, CredentialStore, ReserveResult } from '../store/port.ts'
 import type { ActiveAuthority } from './authorities.ts'
 import type { Profiles, SvidProfileName } from './profiles.ts'
 import { ReleaseQueue } from './release-queue.ts'
@@ -25,6 +26,8 @@ export interface IssueRequest {
   readonly entryId?: string
   readonly agentId?: SpiffeId
   readonly owner: string
+  /** Of a grant, which is issued by itself: its claims, and how it is written down: in one transaction with the move of the grant. What `reserve` throws, `issue` throws. */
+  readonly grant?: { readonly claims: GrantClaims; reserve(credential: CredentialRequest, atMs: number): Promise<ReserveResult> }
 }
 
 export type IssueOutcome =
@@ -81,6 +84,7 @@ export class IssuancePipeline implements AsyncDisposable {
    */
   async issue(requests: readonly IssueRequest[], signal: AbortSignal): Promise<readonly IssueOutcome[]> {
     signal.throwIfAborted()
+    if (requests.length > 1 && requests.some(({ grant }) => grant !== undefined)) throw new MayflyError('INTERNAL', 'the credential of a grant is issued by itself')
     const issuedAtMs = this.#deps.clock.nowMs()
     const authority = this.#deps.authorities.active()
     const outcomes: (IssueOutcome | undefined)[] = requests.map(() => undefined)
@@ -139,12 +143,13 @@ export class IssuancePipeline implements AsyncDisposable {
     return this.#deps.pool.prepare(
       { id: authority.id, certificate: authority.certificate.raw, key: authority.key.keyObject },
       issuedAtMs,
-      chunk.map(({ request: { profile, spiffeId, dnsNames, key }, validity: { notBeforeMs, notAfterMs } }) => ({
+      chunk.map(({ request: { profile, spiffeId, dnsNames, key, grant }, validity: { notBeforeMs, notAfterMs } }) => ({
         profile,
         spiffeId,
         dnsNames,
         notBeforeMs,
         notAfterMs,
+        ...(grant === undefined ? {} : { grant: grant.claims }),
         keyForm: 'csr' in key ? 'csr' : 'spki',
       })),
       chunk.map(({ request: { key } }) => ('csr' in key ? key.csr : key.spki)),
@@ -166,7 +171,7 @@ export class IssuancePipeline implements AsyncDisposable {
         const prepared = batch.results[index]
         return prepared?.ok === true ? [rowOf(request, validity, prepared, authority.id, randoms.slice(index * 8, index * 8 + 8))] : []
       })
-      const reserved = rows.length === 0 ? [] : await this.#deps.credentials.reserve(rows, issuedAtMs)
+      const reserved = await this.#reserve(chunk, rows, issuedAtMs)
       let next = 0
       return chunk.map((_, index) => {
         const prepared = batch.results[index]
@@ -178,6 +183,13 @@ export class IssuancePipeline implements AsyncDisposable {
       batch.drop()
       throw error
     }
+  }
+
+  async #reserve(chunk: readonly Accepted[], rows: readonly CredentialRequest[], atMs: number): Promise<readonly ReserveResult[]> {
+    const [row] = rows
+    const grant = chunk.length === 1 ? chunk[0]?.request.grant : undefined
+    if (row === undefined) return []
+    return grant === undefined ? await this.#deps.credentials.reserve(rows, atMs) : [await grant.reserve(row, atMs)]
   }
 }
 

@@ -2,11 +2,12 @@ import { MayflyError } from '../../src/core/errors.ts'
 import { parseProfile, type CertificateProfile, type ProfileKind } from '../../src/core/profile.ts'
 import agentSvid from '../../certs/profiles/agent-svid.json' with { type: 'json' }
 import authority from '../../certs/profiles/authority.json' with { type: 'json' }
+import grant from '../../certs/profiles/grant.json' with { type: 'json' }
 import serverSvid from '../../certs/profiles/server-svid.json' with { type: 'json' }
 import streamSigner from '../../certs/profiles/stream-signer.json' with { type: 'json' }
 import x509Svid from '../../certs/profiles/x509-svid.json' with { type: 'json' }
 
-export type SvidProfileName = 'x509-svid' | 'agent-svid' | 'server-svid'
+export type SvidProfileName = 'x509-svid' | 'grant' | 'agent-svid' | 'server-svid'
 
 /** Everything that this CA may sign. */
 export interface Profiles {
@@ -20,6 +21,7 @@ export function loadProfiles(): Profiles {
   return Object.freeze({
     svids: Object.freeze({
       'x509-svid': checked('svid', x509Svid),
+      grant: checked('svid', grant),
       'agent-svid': checked('svid', agentSvid),
       'server-svid': checked('svid', serverSvid),
     }),

@@ -3,6 +3,7 @@ import { MayflyError, type ErrorCode } from '../../src/core/errors.ts'
 import { parseSpiffeId, trustDomainOf, type SpiffeId } from '../../src/core/spiffe-id.ts'
 import { parseCertificate, type Certificate } from '../../src/x509/certificate.ts'
 import { verifyCsr } from '../../src/x509/csr.ts'
+import type { GrantClaims } from '../../src/x509/grant-claims.ts'
 import { publicKeyHash } from '../../src/x509/fingerprint.ts'
 import { certificateOf, LeafTemplate, subjectKeyIdOf } from '../../src/x509/template.ts'
 import { lint, placeholderSerial, type LintedSvid, type LintOrder } from './lint.ts'
@@ -15,6 +16,8 @@ export interface SigningOrder {
   readonly dnsNames: readonly string[]
   readonly notBeforeMs: number
   readonly notAfterMs: number
+  /** Of a grant, under its profile alone. */
+  readonly grant?: GrantClaims
   /** What the key bytes are: a signing request whose proof is to be checked, or a SubjectPublicKeyInfo of our own making. */
   readonly keyForm: 'csr' | 'spki'
 }
@@ -97,10 +100,10 @@ export class Signer {
   }
 
   #fill(authority: SigningAuthority, issuedAtMs: number, order: SigningOrder, key: SubjectKey): LintedSvid {
-    const { profile, spiffeId, dnsNames, notBeforeMs, notAfterMs } = order
+    const { profile, spiffeId, dnsNames, notBeforeMs, notAfterMs, grant } = order
     const subjectKeyId = subjectKeyIdOf(key.publicKeyHash)
-    const toBeSigned = this.#templateOf(authority, profile).toBeSigned({ serial: placeholderSerial, notBeforeMs, notAfterMs, spki: key.spki, subjectKeyId, uri: spiffeId, dnsNames })
-    return lint(toBeSigned, { profile: this.#profiles.svids[profile], spiffeId, dnsNames, spki: key.spki, issuedAtMs, issuer: authority.issuer })
+    const toBeSigned = this.#templateOf(authority, profile).toBeSigned({ serial: placeholderSerial, notBeforeMs, notAfterMs, spki: key.spki, subjectKeyId, uri: spiffeId, dnsNames, grant })
+    return lint(toBeSigned, { profile: this.#profiles.svids[profile], spiffeId, dnsNames, grant, spki: key.spki, issuedAtMs, issuer: authority.issuer })
   }
 
   #templateOf(authority: SigningAuthority, name: SvidProfileName): LeafTemplate {

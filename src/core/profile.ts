@@ -21,6 +21,8 @@ export interface CertificateProfile {
   readonly subject: { readonly organization: string | undefined; readonly commonName: string | undefined }
   /** Most DNS names beside the SPIFFE ID; 0: none are signed. */
   readonly maxDnsNames: number
+  /** Whether it is of a grant: its ID is a grant's, and its claims name it. */
+  readonly grant: boolean
   readonly keyUsage: readonly ProfileKeyUsage[]
   readonly extKeyUsage: readonly ProfileExtKeyUsage[]
 }
@@ -38,7 +40,7 @@ const extKeyUsages: readonly ProfileExtKeyUsage[] = ['serverAuth', 'clientAuth',
  */
 export function parseProfile(raw: unknown): CertificateProfile {
   const problems: string[] = []
-  const top = new Raw(raw, '', problems, ['$schema', 'name', 'kind', 'ttl', 'backdate', 'why', 'keys', 'subject', 'dnsNames', 'keyUsage', 'extKeyUsage'])
+  const top = new Raw(raw, '', problems, ['$schema', 'name', 'kind', 'ttl', 'backdate', 'why', 'keys', 'subject', 'dnsNames', 'grant', 'keyUsage', 'extKeyUsage'])
   const ttl = top.object('ttl', ['default', 'max'])
   const subject = top.has('subject') ? top.object('subject', ['organization', 'commonName']) : undefined
   const profile: CertificateProfile = {
@@ -50,6 +52,7 @@ export function parseProfile(raw: unknown): CertificateProfile {
     keys: top.someOf('keys', keyKinds),
     subject: Object.freeze({ organization: subject?.optionalText('organization'), commonName: subject?.optionalText('commonName') }),
     maxDnsNames: top.has('dnsNames') ? top.count('dnsNames', 100) : 0,
+    grant: top.has('grant') && top.flag('grant'),
     keyUsage: top.someOf('keyUsage', keyUsages),
     extKeyUsage: top.has('extKeyUsage') ? top.someOf('extKeyUsage', extKeyUsages) : [],
   }
@@ -79,6 +82,7 @@ function problemsOf(profile: CertificateProfile, why: string | undefined): strin
       must(!profile.keys.includes('Ed25519'), '/keys: an SVID has no Ed25519 key: its signing request could not be checked')
       break
     case 'authority':
+      must(!profile.grant, '/grant: only an SVID is of a grant')
       must(profile.keyUsage.includes('keyCertSign'), '/keyUsage: an authority has keyCertSign (X509-07)')
       must(!profile.keyUsage.includes('digitalSignature'), '/keyUsage: an authority does not authenticate (X509-12)')
       must(profile.extKeyUsage.length === 0 && profile.maxDnsNames === 0, 'an authority has neither extKeyUsage nor DNS names')
@@ -86,6 +90,7 @@ function problemsOf(profile: CertificateProfile, why: string | undefined): strin
       must(profile.keys.length === 1 && profile.keys[0] === 'P-256', '/keys: an authority has a P-256 key')
       break
     case 'stream-signer':
+      must(!profile.grant, '/grant: only an SVID is of a grant')
       must(profile.maxTtlMs <= dayMs, '/ttl/max: over 24 hours')
       must(profile.keyUsage.length === 1 && profile.keyUsage[0] === 'digitalSignature', '/keyUsage: digitalSignature alone')
       must(profile.extKeyUsage.length === 1 && profile.extKeyUsage[0] === 'revocationStreamSigning', '/extKeyUsage: revocationStreamSigning alone')
@@ -139,6 +144,11 @@ class Raw {
       // noted below, with its path
     }
     return this.#problem(key, 'not a duration such as 15m', 0)
+  }
+
+  flag(key: string): boolean {
+    const value = this.#members[key]
+    return typeof value === 'boolean' ? value : this.#problem(key, 'neither true nor false', false)
   }
 
   count(key: string, most: number): number {

@@ -2,6 +2,7 @@ import { trustDomainId, type TrustDomain } from '../core/spiffe-id.ts'
 import type { CertificateProfile, ProfileKeyUsage } from '../core/profile.ts'
 import type { Validity } from '../core/validity.ts'
 import { authorityIdOf, publicKeyHash } from './fingerprint.ts'
+import type { GrantClaims } from './grant-claims.ts'
 import { derName } from './name.ts'
 import { oid } from './oids.ts'
 import { subjectKeyIdOf, type LeafFields, type LeafIssuer } from './template.ts'
@@ -25,6 +26,7 @@ export interface CertificateSpec {
   readonly authorityKeyId: Uint8Array | undefined
   readonly uri: string | undefined
   readonly dnsNames: readonly string[]
+  readonly grant?: GrantClaims | undefined
 }
 
 /** A self-signed authority: an SVID of the trust domain itself, without path (X509-04), cA, keyCertSign (X509-05..07). */

@@ -2,6 +2,7 @@ import { formatOid } from '../core/der/oid.ts'
 import { DerReader } from '../core/der/reader.ts'
 import { constructedContextTag, primitiveContextTag, tag } from '../core/der/tag.ts'
 import { MayflyError } from '../core/errors.ts'
+import { readGrantClaims, type GrantClaims } from './grant-claims.ts'
 import { oid } from './oids.ts'
 import { readSubjectAltName, type SubjectAltName } from './subject-alt-name.ts'
 
@@ -48,6 +49,8 @@ export interface Extensions {
   readonly authorityKeyId: Uint8Array | undefined
   /** The extension's value, not interpreted. */
   readonly nameConstraints: { readonly value: Uint8Array; readonly critical: boolean } | undefined
+  /** Of the SVID of a grant. */
+  readonly grant: GrantClaims | undefined
   /** Those this reader does not know, by dotted OID. */
   readonly unknown: ReadonlyMap<string, { readonly value: Uint8Array; readonly critical: boolean }>
   /** Dotted OIDs of the critical ones among `unknown`: a verifier must refuse what has any (RFC 5280 4.2). */
@@ -62,6 +65,7 @@ export const noExtensions: Extensions = {
   subjectKeyId: undefined,
   authorityKeyId: undefined,
   nameConstraints: undefined,
+  grant: undefined,
   unknown: new Map(),
   unknownCritical: [],
 }
@@ -102,6 +106,9 @@ export function readExtensions(reader: DerReader): Extensions {
         break
       case oid.nameConstraints:
         found.nameConstraints = { value, critical }
+        break
+      case oid.grantClaims:
+        found.grant = readGrantClaims(value)
         break
       default:
         unknown.set(type, { value, critical })

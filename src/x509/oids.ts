@@ -28,6 +28,8 @@ export const oid = {
   clientAuth: '1.3.6.1.5.5.7.3.2',
   /** The key signs the revocation stream (docs/revocation.md); nothing else. Our own, under 2.25.<uuid> (X.667). */
   revocationStreamSigning: '2.25.147690565135727973746999822851605260563.1',
+  /** Extension of the SVID of a grant, see grant-claims.ts. Our own, each arc under 2³¹: other X.509 readers fail on a larger one (decision 14). */
+  grantClaims: '1.2.840.113556.1.8000.2554.53405.28842.3261.19854.42076.6294724.8985398.1',
   // names and attributes
   commonName: '2.5.4.3',
   organizationName: '2.5.4.10',

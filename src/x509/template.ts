@@ -6,6 +6,7 @@ import { concatBytes } from '../core/bytes.ts'
 import { MayflyError } from '../core/errors.ts'
 import type { CertificateProfile } from '../core/profile.ts'
 import { keyUsageBit } from './extensions.ts'
+import { derGrantClaims, type GrantClaims } from './grant-claims.ts'
 import { derName } from './name.ts'
 import { oid } from './oids.ts'
 import { generalNameTag } from './subject-alt-name.ts'
@@ -33,12 +34,15 @@ export interface LeafFields {
   /** The one URI name (X509-01); `undefined` for a leaf that is no SVID. */
   readonly uri: string | undefined
   readonly dnsNames: readonly string[]
+  /** Only in the SVID of a grant. */
+  readonly grant?: GrantClaims | undefined
 }
 
 const version3 = derValue(constructedContextTag(0), derUnsigned(Uint8Array.of(2)))
 const ecdsaWithSha256 = derSequence(derOid(oid.ecdsaWithSha256))
 const noUnusedBits = Uint8Array.of(0)
 const subjectKeyIdBytes = 20
+const nothing = new Uint8Array(0)
 
 /** The identifier of a subject key: the first 20 octets of its `publicKeyHash` (RFC 5280 4.2.1.2 leaves the method open). */
 export function subjectKeyIdOf(publicKeyHash: Uint8Array): Uint8Array {
@@ -79,7 +83,8 @@ export class LeafTemplate {
     const notBefore = derTime(fields.notBeforeMs)
     const notAfter = derTime(fields.notAfterMs)
     const san = this.#subjectAltName(fields)
-    const listLength = this.#extensionsBefore.length + subjectKeyIdBytes + this.#extensionsAfter.length + san.length
+    const grant = fields.grant === undefined ? nothing : extension(oid.grantClaims, false, derGrantClaims(fields.grant))
+    const listLength = this.#extensionsBefore.length + subjectKeyIdBytes + this.#extensionsAfter.length + san.length + grant.length
     const listHeader = derHeader(tag.sequence, listLength)
     return derSequence(
       version3,
@@ -96,11 +101,12 @@ export class LeafTemplate {
       fields.subjectKeyId,
       this.#extensionsAfter,
       san,
+      grant,
     )
   }
 
   #subjectAltName({ uri, dnsNames }: LeafFields): Uint8Array {
-    if (uri === undefined && dnsNames.length === 0) return new Uint8Array(0)
+    if (uri === undefined && dnsNames.length === 0) return nothing
     const names = dnsNames.map((name) => derValue(generalNameTag.dns, asciiBytes(name)))
     if (uri !== undefined) names.unshift(derValue(generalNameTag.uri, asciiBytes(uri)))
     return derSequence(this.#sanBefore, derOctetString(derSequence(...names)))

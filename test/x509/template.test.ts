@@ -11,7 +11,7 @@ import { PrivateKey } from '../../src/x509/private-key.ts'
 import { certificateOf, LeafTemplate, subjectKeyIdOf, type LeafFields, type LeafIssuer } from '../../src/x509/template.ts'
 
 const profileOf = (name: string) => parseProfile(JSON.parse(readFileSync(new URL(`../../certs/profiles/${name}.json`, import.meta.url), 'utf8')))
-const profiles = ['x509-svid', 'agent-svid', 'server-svid', 'stream-signer'].map(profileOf)
+const profiles = ['x509-svid', 'grant', 'agent-svid', 'server-svid', 'stream-signer'].map(profileOf)
 const keys = [PrivateKey.generate(), PrivateKey.generate(), PrivateKey.generate('P-384'), PrivateKey.generate('Ed25519')]
 
 const secondsMs = fc.oneof(
@@ -22,8 +22,10 @@ const segment = fc.stringMatching(/^[a-zA-Z0-9._-]{1,60}$/).filter((text) => tex
 const uri = fc.tuple(fc.stringMatching(/^[a-z0-9._-]{1,100}$/), fc.array(segment, { minLength: 1, maxLength: 8 })).map(([host, path]) => `spiffe://${host}/${path.join('/')}`)
 const dns = fc.stringMatching(/^[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?(\.[a-z]{2,10}){0,3}$/)
 const serial = fc.uint8Array({ minLength: 1, maxLength: 19 }).filter((bytes) => bytes[0] !== 0)
+const hash = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => Buffer.from(bytes).toString('hex'))
+const grant = fc.record({ id: fc.stringMatching(/^[a-zA-Z0-9._-]{1,64}$/), intentHash: hash, policyHash: hash, deadlineMs: fc.oneof(fc.nat(4_102_444_800_000), fc.constantFrom(0, 127, 128, 255, 256, 2 ** 47 - 1)) })
 const fields: fc.Arbitrary<LeafFields> = fc
-  .record({ serial, notBeforeMs: secondsMs, notAfterMs: secondsMs, key: fc.constantFrom(...keys), uri: fc.option(uri, { nil: undefined }), dnsNames: fc.array(dns, { maxLength: 5 }) })
+  .record({ serial, notBeforeMs: secondsMs, notAfterMs: secondsMs, key: fc.constantFrom(...keys), uri: fc.option(uri, { nil: undefined }), dnsNames: fc.array(dns, { maxLength: 5 }), grant: fc.option(grant, { nil: undefined }) })
   .map(({ key, ...rest }) => ({ ...rest, spki: key.spki, subjectKeyId: subjectKeyIdOf(publicKeyHash(key.spki)) }))
 const issuer: fc.Arbitrary<LeafIssuer> = fc.record({
   name: fc.record({ organization: fc.stringMatching(/^[ -~]{1,60}$/), commonName: fc.string({ minLength: 1, maxLength: 60 }) }).map(derName),
@@ -54,6 +56,7 @@ describe('the template', () => {
         expect(certificate.extensions.authorityKeyId).toEqual(under.keyId)
         expect(certificate.extensions.subjectAltName?.uris ?? []).toEqual(leaf.uri === undefined ? [] : [leaf.uri])
         expect(certificate.extensions.subjectAltName?.dns ?? []).toEqual(leaf.dnsNames)
+        expect(certificate.extensions.grant).toEqual(leaf.grant)
       }),
     )
   })

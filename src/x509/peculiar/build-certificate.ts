@@ -5,6 +5,8 @@ import { toHex } from '../../core/bytes.ts'
 import type { ProfileKeyUsage } from '../../core/profile.ts'
 import type { CertificateSpec } from '../certificate-spec.ts'
 import { parseCertificate } from '../certificate.ts'
+import { derGrantClaims } from '../grant-claims.ts'
+import { oid } from '../oids.ts'
 
 const crypto = new Crypto()
 x509.cryptoProvider.set(crypto)
@@ -59,5 +61,6 @@ function extensionsOf(spec: CertificateSpec): x509.Extension[] {
     new x509.SubjectKeyIdentifierExtension(toHex(spec.subjectKeyId), false),
     ...(spec.authorityKeyId === undefined ? [] : [new x509.AuthorityKeyIdentifierExtension(toHex(spec.authorityKeyId), false)]),
     ...(names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names, spec.subject.length === 2)]),
+    ...(spec.grant === undefined ? [] : [new x509.Extension(oid.grantClaims, false, new Uint8Array(derGrantClaims(spec.grant)))]),
   ]
 }

@@ -7,6 +7,7 @@ import { parseSpiffeId, parseTrustDomain } from '../../../src/core/spiffe-id.ts'
 import { derSequence, derValue, asciiBytes } from '../../../src/core/der/writer.ts'
 import { parseCertificate } from '../../../src/x509/certificate.ts'
 import { keyUsageBit } from '../../../src/x509/extensions.ts'
+import { derGrantClaims } from '../../../src/x509/grant-claims.ts'
 import { publicKeyHash } from '../../../src/x509/fingerprint.ts'
 import { derName } from '../../../src/x509/name.ts'
 import { oid } from '../../../src/x509/oids.ts'
@@ -22,6 +23,7 @@ const order: LintOrder = {
   profile: loadProfiles().svids['x509-svid'],
   spiffeId: parseSpiffeId('spiffe://example.test/web'),
   dnsNames: ['web.example.test'],
+  grant: undefined,
   spki: leafKey.spki,
   issuedAtMs: nowMs,
   issuer: {
@@ -109,6 +111,42 @@ describe('the linter', () => {
   test('X509-04 an ID of another trust domain than the issuer’s is refused', () => {
     const id = parseSpiffeId('spiffe://other.test/web')
     expect(() => lint(toBeSigned({ extensions: { names: ext.names({ ...names, uris: [id] }) } }), { ...order, spiffeId: id })).toThrow('X509-04')
+  })
+
+  describe('the SVID of a grant', () => {
+    const id = parseSpiffeId('spiffe://example.test/web/task/0123456789abcdefghjkmnpqrs')
+    const claims = { id: '0123456789abcdefghjkmnpqrs', intentHash: '11'.repeat(32), policyHash: '22'.repeat(32), deadlineMs: nowMs + 300_000 }
+    const grantOrder: LintOrder = { ...order, profile: loadProfiles().svids.grant, spiffeId: id, dnsNames: [], grant: claims }
+    const grantOf = (more: Uint8Array | undefined, uri: string = id, notAfterMs = nowMs + 300_000): Uint8Array => toBeSigned({ notAfterMs, extensions: { names: ext.names({ uris: [uri] }), more } })
+    const extensionOf = (changed: Partial<typeof claims> = {}): Uint8Array => extension(oid.grantClaims, false, derGrantClaims({ ...claims, ...changed }))
+
+    test('passes with its claims', () => {
+      expect(lint(grantOf(extensionOf()), grantOrder)).toBeInstanceOf(LintedSvid)
+    })
+
+    test.each([
+      ['no claims', undefined],
+      ['another grant', extensionOf({ id: 'other' })],
+      ['another intent', extensionOf({ intentHash: '33'.repeat(32) })],
+      ['another policy', extensionOf({ policyHash: '33'.repeat(32) })],
+      ['another deadline', extensionOf({ deadlineMs: claims.deadlineMs + 1 })],
+    ])('is refused with %s', (_, more) => {
+      expect(() => lint(grantOf(more), grantOrder)).toThrow('grant: the claims')
+    })
+
+    test('never outlives the deadline of the grant', () => {
+      const late = { ...claims, deadlineMs: nowMs + 299_999 }
+      expect(() => lint(grantOf(extensionOf(late)), { ...grantOrder, grant: late })).toThrow('ends by its deadline')
+    })
+
+    test('has the ID of that grant, and its profile', () => {
+      const other = parseSpiffeId('spiffe://example.test/web/task/other')
+      const standing = parseSpiffeId('spiffe://example.test/web')
+      expect(() => lint(grantOf(extensionOf(), other), { ...grantOrder, spiffeId: other })).toThrow('its ID names it')
+      expect(() => lint(grantOf(extensionOf(), standing), { ...grantOrder, spiffeId: standing })).toThrow('go together')
+      expect(() => lint(grantOf(undefined), { ...grantOrder, grant: undefined })).toThrow('go together')
+      expect(() => lint(grantOf(extensionOf()), { ...grantOrder, profile: order.profile })).toThrow('go together')
+    })
   })
 
   test('both ends of the issuer’s validity are within', () => {

@@ -3,7 +3,9 @@ import type { ActiveAuthority } from '../../../server/ca/authorities.ts'
 import { IssuancePipeline, type IssueOutcome, type IssueRequest } from '../../../server/ca/pipeline.ts'
 import { loadProfiles } from '../../../server/ca/profiles.ts'
 import { SignerPool } from '../../../server/ca/signer-pool.ts'
+import type { CredentialRequest } from '../../../server/store/port.ts'
 import { toHex } from '../../../src/core/bytes.ts'
+import { MayflyError } from '../../../src/core/errors.ts'
 import { decodeSerial, minuteOf } from '../../../src/core/serial.ts'
 import { parseSpiffeId } from '../../../src/core/spiffe-id.ts'
 import { parseCertificate } from '../../../src/x509/certificate.ts'
@@ -99,6 +101,26 @@ describe('issuance', () => {
     )
     expect(outcomes).toMatchObject(['X509-02', 'X509-04', 'well-formed', 'within the profile'].map((rule) => ({ kind: 'refused', code: 'LINT_FAILED', message: expect.stringContaining(rule) })))
     expect(credentials.rows).toEqual([])
+  })
+
+  test('the credential of a grant is written down by the grant, and names it', async () => {
+    const id = parseSpiffeId('spiffe://example.test/web/task/0123456789abcdefghjkmnpqrs')
+    const claims = { id: '0123456789abcdefghjkmnpqrs', intentHash: '11'.repeat(32), policyHash: '22'.repeat(32), deadlineMs: clock.nowMs() + 60_000 }
+    const reserved: string[] = []
+    const grant = {
+      claims,
+      reserve: async (row: CredentialRequest) => {
+        reserved.push(row.spiffeId)
+        return (await credentials.reserve([row]))[0] ?? { ok: false as const, code: 'NOT_FOUND' as const, message: '' }
+      },
+    }
+    const [outcome] = await pipeline.issue([request({ profile: 'grant', spiffeId: id, ttlMs: 60_000, grant })], signal)
+    expect(parseCertificate(issued(outcome).chain[0] ?? new Uint8Array(0)).extensions.grant).toEqual(claims)
+    expect(reserved).toEqual([id])
+    const refusing = { claims, reserve: async () => Promise.reject(new MayflyError('PRECONDITION_FAILED', 'it moved')) }
+    await expect(pipeline.issue([request({ profile: 'grant', spiffeId: id, ttlMs: 60_000, grant: refusing })], signal)).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' })
+    await expect(pipeline.issue([request({ profile: 'grant', spiffeId: id, ttlMs: 60_000, grant }), request()], signal)).rejects.toMatchObject({ code: 'INTERNAL' })
+    expect(credentials.rows).toHaveLength(1)
   })
 
   test('when it cannot be written down, nothing is signed, and it recovers', async () => {
