@@ -26,6 +26,7 @@ import { idToWire } from '../ids.ts'
 import { Actor, namedBinary } from './actor.ts'
 import { csrForKeyOf, joinAs, openDoor } from './rogue.ts'
 import type { Door, Loot } from './rogue.ts'
+import { resumeAfterRevocation } from './resumed.ts'
 
 const trustDomain = parseTrustDomain('example.org')
 
@@ -100,6 +101,7 @@ async function prepare(folder: string, installation: Installation, server: RpcCh
     { name: "somebody has another's key revoked as leaked", control: 'a leaked key ends itself: the report must be signed by it', run: () => refusalOf(() => reportLeak(door, PrivateKey.generate(), PrivateKey.generate())) },
     { name: 'the authority that signs is revoked by a slip of the hand', control: 'the active authority ends only after another took its place, or when told so', run: () => refusalOf(() => revokeActive(server, signal)) },
     { name: 'a copied key goes on after its owner said that it leaked', control: 'every program on the node can ask: the revocation is known to the agent within a second', run: () => leaked(server, door, places.workloadSocket, context) },
+    { name: 'a revoked client resumes its TLS session, at a server that left tickets on', control: 'every connection is checked, a resumed one too', run: () => resumed(server, parentId, places.workloadSocket, context) },
     { name: 'a banned agent goes on with the certificate it has', control: 'revocation is looked up at every call and at every handshake', run: () => replayed(server, door, rogue, signal) },
   ]
 }
@@ -146,6 +148,11 @@ async function leaked(server: RpcChannel, door: Door, workloadSocket: string, { 
     await clock.sleep(Math.min(10, leftMs), signal)
   }
   throw new MayflyError('EXPECTATION_FAILED', 'it was let through')
+}
+
+async function resumed(server: RpcChannel, parentId: string, workloadSocket: string, context: Context): Promise<Refusal> {
+  const verdict = await resumeAfterRevocation(server, parentId, workloadSocket, { ...context, trustDomain })
+  return { code: verdict.toUpperCase(), said: 'the connection was closed before a byte was read' }
 }
 
 async function askForEntry(door: Door, loot: Loot | undefined, entryId: string): Promise<void> {
