@@ -1,15 +1,17 @@
 import type { ChainFacts, CheckOutcome } from '../core/revocation/check.ts'
-import { emptyChainHash } from '../core/revocation/codec.ts'
 import type { StreamHead } from '../core/revocation/follower.ts'
 import { nonceBytes } from '../core/revocation/frame.ts'
 import { skewOf, type Freshness, type StalenessClass } from '../core/revocation/freshness.ts'
+import { MayflyError } from '../core/errors.ts'
 import type { TrustDomain } from '../core/spiffe-id.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Logger } from '../ports/logger.ts'
 import type { Random } from '../ports/random.ts'
 import type { BundleSet } from './bundle-set.ts'
 import { HeadKeeper, type HeadStore } from './heads.ts'
-import { VerifierReporter, type VerifierReporterConfig, type VerifierReporterDeps } from './reporter.ts'
+import type { StreamSource } from './source-link.ts'
+import { StreamSources, type SourceStatus } from './sources.ts'
+import { VerifierReporter, type SignedReport, type VerifierReporterConfig, type VerifierReporterDeps } from './reporter.ts'
 import { RevocationReader, type ReaderOutcome, type RevokedChange, type StreamFrame } from './reader.ts'
 import type { RevocationChecker } from './verify-svid.ts'
 
@@ -27,20 +29,18 @@ export interface RevocationFeedDeps {
   readonly open: (position: StreamHead, signal: AbortSignal) => AsyncIterable<StreamFrame>
   /** Has the signer's clock told to this nonce, through whatever relays; UNIMPLEMENTED when they are older. Without it the reader trusts its own clock. */
   readonly time?: (nonce: Uint8Array, signal: AbortSignal) => Promise<StreamFrame>
+  /** Name of that source, for the log; `agent` when absent. */
+  readonly name?: string
+  /** Further sources, the best first: one takes over when those before it are gone, silent, behind or caught at a lie. */
+  readonly others?: readonly StreamSource[]
   /** Who this verifier is and how its reports reach the server. Without it nobody knows of it, and `revoke --wait` does not wait for it. */
   readonly reports?: VerifierReporterConfig & Pick<VerifierReporterDeps, 'identity' | 'open'>
   /** Keeps the highest head over restarts, so that a stream behind it is refused. */
   readonly heads?: HeadStore
 }
 
-const firstRetryMs = 100
-const longestRetryMs = 5_000
-/** Heartbeats come each second: a connection that brings nothing of use for this long is left. */
-const silenceLimitMs = 5_000
-const looksOfSilence = 5
 const measureEveryMs = 60_000
 const measureSoonMs = 5_000
-const nothing: StreamHead = { epoch: 0, seq: 0, chainHash: emptyChainHash }
 
 /** A reader of the revocation stream that keeps itself connected. Serves what it last knew while the stream is away; {@link freshness} says how old that is. */
 export class RevocationFeed implements RevocationChecker, AsyncDisposable {
@@ -50,7 +50,7 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
   /** Resolves once a first state is known, and how fresh it is; never rejects. */
   readonly synced: Promise<void>
   #resolveSynced: () => void = () => undefined
-  #running: Promise<void> = Promise.resolve()
+  #sources: StreamSources | undefined
   #measuring: Promise<void> = Promise.resolve()
   readonly #keeper: HeadKeeper | undefined
   #reporter: VerifierReporter | undefined
@@ -65,8 +65,7 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
   /** Returns without waiting for the stream: until the first snapshot everything is `stale`. See {@link synced}. */
   static async start(config: RevocationFeedConfig, deps: RevocationFeedDeps): Promise<RevocationFeed> {
     const feed = new RevocationFeed(config, deps, await deps.heads?.load(config.trustDomain))
-    feed.#running = feed.#run(feed.#stop.signal)
-    if (deps.reports !== undefined) feed.#reporter = VerifierReporter.start(deps.reports, { ...deps, ...deps.reports, state: () => feed.#reader.state })
+    feed.#follow()
     feed.#measuring = feed.#measure(feed.#stop.signal)
     return feed
   }
@@ -102,6 +101,11 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
     return this.#reader.position
   }
 
+  /** How each source does, the preferred one first. */
+  get sources(): readonly SourceStatus[] {
+    return this.#sources?.status ?? []
+  }
+
   /** Aborts when the feed is disposed. */
   get ended(): AbortSignal {
     return this.#stop.signal
@@ -109,83 +113,58 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()
-    await Promise.all([this.#running, this.#measuring, this.#reporter?.[Symbol.asyncDispose]()])
+    await Promise.all([this.#sources?.[Symbol.asyncDispose](), this.#measuring, this.#reporter?.[Symbol.asyncDispose]()])
     await this.#keeper?.[Symbol.asyncDispose]()
   }
 
-  async #run(signal: AbortSignal): Promise<void> {
-    let retryMs = firstRetryMs
-    let position = nothing
-    while (!signal.aborted) {
-      const end = await this.#follow(position, signal)
-      position = end.needsSnapshot ? nothing : this.#reader.position
-      retryMs = end.received ? firstRetryMs : Math.min(retryMs * 2, longestRetryMs)
-      const jitter = 0.5 + (this.#deps.random.bytes(1)[0] ?? 0) / 255
-      await this.#deps.clock.sleep(retryMs * jitter, signal).catch(() => undefined) // only aborts
+  #follow(): void {
+    const { clock, random, logger, open, time, name, others, reports } = this.#deps
+    const first: StreamSource = { name: name ?? 'agent', open, ...(time === undefined ? {} : { time }), ...(reports === undefined ? {} : { report: reports.open }) }
+    const accept = (message: StreamFrame): ReaderOutcome => {
+      const outcome = this.#reader.accept(message)
+      this.#note(outcome)
+      if (this.freshness() !== undefined) this.#resolveSynced()
+      return outcome
     }
+    this.#sources = StreamSources.start([first, ...(others ?? [])], { clock, random, logger, accept, position: () => this.#reader.position, freshness: () => this.freshness() })
+    if (reports !== undefined) this.#reporter = VerifierReporter.start(reports, { clock, random, logger, identity: reports.identity, state: () => this.#reader.state, open: (all, signal) => this.#report(all, signal) })
   }
 
-  /** One connection, to its end. */
-  async #follow(position: StreamHead, signal: AbortSignal): Promise<{ readonly received: boolean; readonly needsSnapshot: boolean }> {
-    const connection = new AbortController()
-    const both = AbortSignal.any([signal, connection.signal])
-    let heardBootMs = this.#deps.clock.bootMs()
-    let received = false
-    const watchdog = this.#watch(() => heardBootMs, connection, both)
-    try {
-      for await (const message of this.#deps.open(position, both)) {
-        const outcome = this.#reader.accept(message)
-        this.#note(outcome)
-        if (outcome.kind !== 'forged' && outcome.kind !== 'signer_refused') heardBootMs = this.#deps.clock.bootMs()
-        if (outcome.kind === 'gap') return { received, needsSnapshot: true }
-        received ||= outcome.kind === 'replaced' || outcome.kind === 'confirmed' || outcome.kind === 'applied'
-        if (this.freshness() !== undefined) this.#resolveSynced()
-      }
-    } catch (error) {
-      if (!signal.aborted) this.#deps.logger.warn({ event: 'revocation.disconnected', error: String(error) }, 'the revocation stream broke off')
-    } finally {
-      connection.abort()
-      await watchdog
-    }
-    return { received, needsSnapshot: false }
+  /** Through the source that is read from, until another takes its place. */
+  async *#report(reports: AsyncIterable<SignedReport>, signal: AbortSignal): AsyncGenerator<string, void, undefined> {
+    const sources = this.#sources
+    if (sources?.current.report === undefined) throw new MayflyError('UNAVAILABLE', 'the source of the stream takes no reports')
+    const left = new AbortController()
+    using _ = sources.onChange(() => left.abort(new MayflyError('UNAVAILABLE', 'the stream is read from another source')))
+    yield* sources.current.report(reports, AbortSignal.any([signal, left.signal]))
   }
 
   /** Asks for the signer's time once there is a first state, then each minute; soon again when it failed or the clocks seem to differ. */
   async #measure(signal: AbortSignal): Promise<void> {
-    const { time, clock, random, logger } = this.#deps
-    if (time === undefined) return
+    const { clock, logger } = this.#deps
+    if (this.#deps.time === undefined && this.#deps.others?.some(({ time }) => time !== undefined) !== true) return
     const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
     await Promise.race([this.synced, stopped])
     let wasSkewed = false
     while (!signal.aborted) {
-      let soon = false
-      try {
-        const nonce = random.bytes(nonceBytes)
-        this.#reader.asksTime(nonce)
-        soon = this.#reader.accept(await time(nonce, signal)).kind !== 'timed'
-      } catch (error) {
-        if (signal.aborted) return
-        soon = true
-        logger.debug({ event: 'revocation.unmeasured', error: String(error) }, 'the clock of the signer could not be measured')
-      }
+      const isMeasured = await this.#measureOnce(signal)
+      if (signal.aborted) return
       const freshness = this.freshness()
       const skewMs = freshness === undefined ? undefined : skewOf(freshness)
       if (skewMs !== undefined && !wasSkewed) logger.error({ event: 'revocation.clock_skew', skewMs }, 'this clock differs from that of the revocation stream by over a second: nothing but class available is accepted')
       wasSkewed = skewMs !== undefined
-      await clock.sleep(soon || wasSkewed ? measureSoonMs : measureEveryMs, signal).catch(() => undefined) // only aborts
+      await clock.sleep(!isMeasured || wasSkewed ? measureSoonMs : measureEveryMs, signal).catch(() => undefined) // only aborts
     }
   }
 
-  async #watch(heardBootMs: () => number, connection: AbortController, signal: AbortSignal): Promise<void> {
-    let heard = heardBootMs()
-    let silentLooks = 0
-    while (!signal.aborted) {
-      await this.#deps.clock.sleep(silenceLimitMs / looksOfSilence, signal).catch(() => undefined) // only aborts
-      // Counted in looks and not by the clock: a process that was held up for a while has its messages still to read.
-      silentLooks = heardBootMs() === heard ? silentLooks + 1 : 0
-      heard = heardBootMs()
-      if (silentLooks > looksOfSilence) connection.abort()
+  async #measureOnce(signal: AbortSignal): Promise<boolean> {
+    const ask = async ({ time }: StreamSource, over: AbortSignal): Promise<StreamFrame> => {
+      if (time === undefined) throw new MayflyError('UNIMPLEMENTED', 'this source does not tell the time')
+      const nonce = this.#deps.random.bytes(nonceBytes)
+      this.#reader.asksTime(nonce)
+      return time(nonce, over)
     }
+    return (await this.#sources?.askTime(ask, (frame) => this.#reader.accept(frame).kind === 'timed', signal)) ?? false
   }
 
   #note(outcome: ReaderOutcome): void {
