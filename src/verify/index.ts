@@ -1,5 +1,5 @@
 /** Package export "mayfly/verify": X.509-SVIDs, and the revocation stream. Runs on Node 20 and newer with nothing native. */
-export { exactly, memberOf, oneOf, type Authorizer } from './authorize.ts'
+export { exactly, memberOf, oneOf, taskOf, type Authorizer } from './authorize.ts'
 export { BundleSet, type TrustDomainAuthorities } from './bundle-set.ts'
 export { RevocationFeed, type RevocationFeedConfig, type RevocationFeedDeps } from './feed.ts'
 export { explainVerdict } from './explain.ts'
@@ -11,5 +11,6 @@ export { revocationUnchecked, verifyX509Svid, type AcceptedSvid, type Revocation
 export type { ChainFacts, CheckOutcome } from '../core/revocation/check.ts'
 export type { StreamHead } from '../core/revocation/follower.ts'
 export { clockSkewLimitMs, stalenessLimitMs, type Freshness, type StalenessClass } from '../core/revocation/freshness.ts'
+export type { GrantClaims } from '../x509/grant-claims.ts'
 export { MayflyError, type ErrorCode } from '../core/errors.ts'
 export { parseSpiffeId, parseTrustDomain, trustDomainOf, type SpiffeId, type TrustDomain } from '../core/spiffe-id.ts'

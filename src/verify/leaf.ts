@@ -1,4 +1,4 @@
-import { isSpiffeId, parseSpiffeId, pathOf, type SpiffeId } from '../core/spiffe-id.ts'
+import { isSpiffeId, parseSpiffeId, pathOf, segmentsOf, type SpiffeId } from '../core/spiffe-id.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import { keyUsageBit } from '../x509/extensions.ts'
 import { keyKindOf } from '../x509/spki.ts'
@@ -25,7 +25,10 @@ export function svidOf(leaf: Certificate): LeafResult {
   const uri = subjectAltName.uris[0] ?? ''
   if (!isSpiffeId(uri)) return malformed('its URI is not a SPIFFE ID')
   const id = parseSpiffeId(uri)
-  return pathOf(id) === '' ? malformed('its SPIFFE ID has no path') : { kind: 'svid', id }
+  if (pathOf(id) === '') return malformed('its SPIFFE ID has no path')
+  const { grant } = extensions
+  if (grant !== undefined && segmentsOf(id).at(-1) !== grant.id) return malformed('it claims another grant than its SPIFFE ID names')
+  return { kind: 'svid', id }
 }
 
 function malformed(why: string): LeafResult {

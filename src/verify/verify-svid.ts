@@ -4,6 +4,7 @@ import type { ChainFacts, CheckOutcome } from '../core/revocation/check.ts'
 import { isWithin, skewOf, stricterOf, type Freshness, type StalenessClass } from '../core/revocation/freshness.ts'
 import { hasGrantSegment, trustDomainOf, type SpiffeId } from '../core/spiffe-id.ts'
 import type { Certificate } from '../x509/certificate.ts'
+import type { GrantClaims } from '../x509/grant-claims.ts'
 import type { Authorizer } from './authorize.ts'
 import type { BundleSet } from './bundle-set.ts'
 import { svidOf } from './leaf.ts'
@@ -61,6 +62,8 @@ export interface AcceptedSvid {
   /** Hexadecimal. */
   readonly serial: string
   readonly notAfterMs: number
+  /** What its issuer says of the grant that it is of; unset for a standing identity. */
+  readonly grant?: GrantClaims
   /** For checking an open connection again. */
   readonly facts: ChainFacts
   /** Only under `available`: accepted on a state older than `standard` allows, or by a clock that differs from the signer's. Worth an alarm. */
@@ -136,5 +139,5 @@ function refusalOf(outcome: Exclude<CheckOutcome, { kind: 'good' }>, id: SpiffeI
 }
 
 function acceptedOf(id: SpiffeId, leaf: Certificate, facts: ChainFacts): AcceptedSvid {
-  return { kind: 'accepted', id, serial: toHex(leaf.serial), notAfterMs: leaf.notAfterMs, facts, stale: false, class: undefined, ageMs: undefined }
+  return { kind: 'accepted', id, serial: toHex(leaf.serial), notAfterMs: leaf.notAfterMs, facts, ...(leaf.extensions.grant === undefined ? {} : { grant: leaf.extensions.grant }), stale: false, class: undefined, ageMs: undefined }
 }

@@ -5,8 +5,9 @@ import { keyUsageBit } from '../../src/x509/extensions.ts'
 import { encodeBundle, parseBundle } from '../../src/x509/bundle.ts'
 import { PrivateKey } from '../../src/x509/private-key.ts'
 import { parseSpiffeId, parseTrustDomain } from '../../src/core/spiffe-id.ts'
-import { BundleSet, exactly, memberOf, oneOf, revocationUnchecked, verifyX509Svid, type Verdict, type VerifyOptions } from '../../src/verify/index.ts'
-import { authority, ext, leaf, nowMs, trustDomain, type Issued } from '../support/verify/certificates.ts'
+import { BundleSet, exactly, memberOf, oneOf, revocationUnchecked, taskOf, verifyX509Svid, type Verdict, type VerifyOptions } from '../../src/verify/index.ts'
+import { derGrantClaims } from '../../src/x509/grant-claims.ts'
+import { authority, ext, extension, leaf, nowMs, trustDomain, type Issued } from '../support/verify/certificates.ts'
 
 const root = authority('root')
 const other = parseTrustDomain('other.example')
@@ -77,6 +78,33 @@ describe('X.509-SVIDs', () => {
     expect(verify([svid], { nowMs: notAfterMs }).kind).toBe('accepted')
     expect(verify([svid], { nowMs: notBeforeMs - 1 })).toMatchObject({ kind: 'not_yet_valid', notBeforeMs })
     expect(verify([svid], { nowMs: notAfterMs + 1 })).toMatchObject({ kind: 'expired', notAfterMs })
+  })
+
+  describe('of a grant', () => {
+    const uri = 'spiffe://example.org/web/task/0123456789abcdefghjkmnpqrs'
+    const claims = { id: '0123456789abcdefghjkmnpqrs', intentHash: '11'.repeat(32), policyHash: '22'.repeat(32), deadlineMs: nowMs + 300_000 }
+    const grant = extension(oid.grantClaims, false, derGrantClaims(claims))
+    const names = ext.names({ uris: [uri] })
+
+    test('the verdict says what its issuer says of it', () => {
+      expect(verify([leaf(root, { uri, extensions: { names, grant } })])).toMatchObject({ kind: 'accepted', id: uri, grant: claims })
+      expect(verify([leaf(root)])).not.toHaveProperty('grant')
+    })
+
+    test('taskOf lets any grant of the workload in, and its children; neither the workload nor a name that looks like it', () => {
+      const allow = taskOf(parseSpiffeId('spiffe://example.org/web'))
+      const verdictOf = (id: string): string => verify([leaf(root, { uri: id })], { allow }).kind
+      expect(['/task/a', '/task/a/sub/b', '/task/a/sub/b/sub/c'].map((path) => verdictOf(`spiffe://example.org/web${path}`))).toEqual(['accepted', 'accepted', 'accepted'])
+      for (const id of ['/web', '/web2/task/a', '/web/db/task/a', '/task/a', '/web/tasks/a', '/web/sub/a', '/web/task/a/b', '/web/task/a/sub']) expect([id, verdictOf(`spiffe://example.org${id}`)]).toEqual([id, 'not_authorized'])
+    })
+
+    test.each([
+      ['claims of another grant', { names: ext.names({ uris: ['spiffe://example.org/web/task/other'] }), grant }],
+      ['claims of a grant and the ID of a workload', { names: ext.names({ uris: ['spiffe://example.org/web'] }), grant }],
+      ['claims that are malformed', { names, grant: extension(oid.grantClaims, false, derGrantClaims(claims).subarray(1)) }],
+    ])('%s are malformed', (_, extensions) => {
+      expect(verify([leaf(root, { extensions })]).kind).toBe('malformed')
+    })
   })
 
   test('garbage, an empty chain, a chain that is too long and a cut certificate are malformed, and nothing throws', () => {
