@@ -5,6 +5,8 @@ import { authorityContract } from './contract/authorities.ts'
 import { credentialContract } from './contract/credentials.ts'
 import { entryContract } from './contract/entries.ts'
 import { journalContract } from './contract/journal.ts'
+import { recoveryContract } from './contract/recovery.ts'
+import { prefixContract } from './contract/prefixes.ts'
 import { targetContract } from './contract/targets.ts'
 import { verifierContract } from './contract/verifiers.ts'
 
@@ -25,6 +27,7 @@ export function storeContract(engine: string, makePlace: MakePlace): void {
     describe('agents', () => agentContract(makePlace))
     describe('credentials', () => credentialContract(makePlace))
     describe('targets', () => targetContract(makePlace))
+    describe('closed prefixes', () => prefixContract(makePlace))
     describe('authorities', () => authorityContract(makePlace))
     describe('journal and stream', () => journalContract(makePlace))
     describe('verifiers', () => verifierContract(makePlace))
