@@ -158,11 +158,11 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
   }
 
   async #measureOnce(signal: AbortSignal): Promise<boolean> {
-    const ask = async ({ time }: StreamSource, over: AbortSignal): Promise<StreamFrame> => {
-      if (time === undefined) throw new MayflyError('UNIMPLEMENTED', 'this source does not tell the time')
+    const ask = async (source: StreamSource, over: AbortSignal): Promise<StreamFrame> => {
+      if (source.time === undefined) throw new MayflyError('UNIMPLEMENTED', 'this source does not tell the time')
       const nonce = this.#deps.random.bytes(nonceBytes)
       this.#reader.asksTime(nonce)
-      return time(nonce, over)
+      return source.time(nonce, over)
     }
     return (await this.#sources?.askTime(ask, (frame) => this.#reader.accept(frame).kind === 'timed', signal)) ?? false
   }
