@@ -1,0 +1,31 @@
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+
+/** A key as a person has it, and what the person does with it. */
+export interface PersonKey {
+  /** A line for authorized_keys. */
+  readonly line: string
+  readonly path: string
+  /** Armoured. */
+  sign(message: string, namespace: string): Promise<string>
+}
+
+export async function personKey(folder: string, name: string, ...options: readonly string[]): Promise<PersonKey> {
+  const path = join(folder, name)
+  await run('ssh-keygen', ['-q', '-N', '', '-C', `${name}@example.org`, '-f', path, ...(options.length > 0 ? options : ['-t', 'ed25519'])])
+  return {
+    line: (await readFile(`${path}.pub`, 'utf8')).trim(),
+    path,
+    sign: async (message, namespace) => {
+      const file = join(folder, `${name}-${createHash('sha256').update(namespace + message).digest('hex')}`)
+      await writeFile(file, message)
+      await run('ssh-keygen', ['-q', '-Y', 'sign', '-f', path, '-n', namespace, file])
+      return await readFile(`${file}.sig`, 'utf8')
+    },
+  }
+}
