@@ -61,7 +61,7 @@ describe('public keys', () => {
   const { e = '', n = '' } = publicKey.export({ format: 'jwk' })
   const weak = Buffer.concat([sshString('ssh-rsa'), sshString(Buffer.from(e, 'base64url')), sshString(Buffer.concat([Buffer.of(0), Buffer.from(n, 'base64url')]))])
   const short = Buffer.concat([sshString('ssh-ed25519'), sshString(Buffer.alloc(31))])
-  test.for([
+  test.for<[string, string, string]>([
     ['an RSA key of 1,024 bits', `ssh-rsa ${weak.toString('base64')}`, '1024 bits'],
     ['an Ed25519 key of 31 bytes', `ssh-ed25519 ${short.toString('base64')}`, '32 bytes'],
     ['another type than it says', `ssh-rsa ${Buffer.concat([sshString('ssh-ed25519'), sshString(Buffer.alloc(32, 1))]).toString('base64')}`, 'it says ssh-rsa'],
