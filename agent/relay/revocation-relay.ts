@@ -1,6 +1,6 @@
 import { equalBytes, toHex } from '../../src/core/bytes.ts'
 import { decodeFrameBody, openFrame } from '../../src/core/revocation/frame.ts'
-import type { DecodedFrame } from '../../src/core/revocation/frame.ts'
+import type { DecodedFrame, SnapshotFrame } from '../../src/core/revocation/frame.ts'
 import type { StreamHead } from '../../src/core/revocation/follower.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
@@ -20,6 +20,8 @@ export interface RevocationRelayConfig {
   readonly maxReaders: number
   /** Most frames kept beyond the snapshot before a new snapshot is asked for. */
   readonly maxFrames: number
+  /** 16 random bytes that stand for this relay in the path of the stream; without them none is told. */
+  readonly id?: Uint8Array
 }
 
 export interface RevocationRelayDeps {
@@ -28,8 +30,8 @@ export interface RevocationRelayDeps {
   readonly anchors: () => readonly TrustAnchor[]
   /** The highest head that an earlier life of this agent accepted: a stream behind it is refused. */
   readonly highest?: StreamHead
-  /** Asks the server for its stream from the beginning; what comes goes to {@link RevocationRelay.accept}. */
-  readonly wantSnapshot: () => void
+  /** Asks for the stream from the beginning; what comes goes to {@link RevocationRelay.accept}. Because events were missed, or for newcomers, who would have to read a long way. */
+  readonly wantSnapshot: (why: 'gap' | 'newcomers') => void
   /** Has the server's clock told to these nonces. */
   readonly askTime: (nonces: readonly Uint8Array[]) => Promise<StreamFrame>
 }
@@ -37,7 +39,7 @@ export interface RevocationRelayDeps {
 const maxChains = 64
 
 /**
- * Passes the server's revocation stream on as it came, to any number of verifiers on this node. The agent holds no signing key and
+ * Passes the server's revocation stream on as it came, to any number of verifiers and further relays. It holds no signing key and
  * adds nothing; what its own reader refuses is not passed on.
  */
 export class RevocationRelay {
@@ -49,9 +51,10 @@ export class RevocationRelay {
   readonly #readers = new Set<Wake>()
   readonly #times: TimeForwarder
   #heartbeat: LoggedFrame | undefined
-  #parts: LoggedFrame[] = []
+  #parts: { readonly of: SnapshotFrame; readonly frames: LoggedFrame[] } | undefined
+  #path: readonly Uint8Array[]
 
-  /** What the agent itself knows. */
+  /** What the relay itself knows. */
   readonly reader: RevocationReader
   /** How many readers there are now. */
   readonly readersChanged: Notifier<number> = new Notifier()
@@ -62,6 +65,7 @@ export class RevocationRelay {
     this.#config = config
     this.#deps = deps
     this.#log = new FrameLog(config.maxFrames)
+    this.#path = config.id === undefined ? [] : [config.id]
     this.#times = new TimeForwarder(deps.askTime)
     this.reader = new RevocationReader({ clock: deps.clock, anchors: deps.anchors }, deps.highest)
   }
@@ -72,6 +76,18 @@ export class RevocationRelay {
 
   get isFull(): boolean {
     return this.#readers.size >= this.#config.maxReaders
+  }
+
+  /** The relays between the server and those who read here, this one last. */
+  get path(): readonly Uint8Array[] {
+    return this.#path
+  }
+
+  /** The stream comes through these relays now. */
+  comesThrough(path: readonly Uint8Array[]): void {
+    const { id } = this.#config
+    if (id === undefined || (path.length === this.#path.length - 1 && path.every((step, at) => equalBytes(step, this.#path[at] ?? id)))) return
+    this.#path = [...path, id]
   }
 
   /** Takes a message of the server in, and passes it on if it is good. */
@@ -88,7 +104,7 @@ export class RevocationRelay {
     if (message.signerChain.length > 0) this.#keep(keyId, message.signerChain)
     const logged: LoggedFrame = { bytes: message.frame, keyId, epoch: frame.epoch, firstSeq: frame.seq, lastSeq: lastSeqOf(frame) }
     this.#file(outcome, frame, logged)
-    if (outcome.kind === 'gap') this.#deps.wantSnapshot()
+    if (outcome.kind === 'gap') this.#deps.wantSnapshot('gap')
     if (outcome.kind === 'applied' || outcome.kind === 'replaced') this.changed.emit()
     for (const wake of this.#readers) wake.ring()
     return outcome
@@ -97,7 +113,7 @@ export class RevocationRelay {
   /** The stream for a reader who stands at `position`: what it missed, or a snapshot; then all as it comes. A slow reader skips heartbeats, and starts over when it falls out of what is kept. */
   async *watch(position: StreamHead, signal: AbortSignal): AsyncGenerator<StreamFrame, void, undefined> {
     const wake = new Wake()
-    const known = new Set<string>()
+    const told: Told = { keys: new Set(), path: undefined }
     this.#readers.add(wake)
     this.readersChanged.emit(this.#readers.size)
     try {
@@ -106,12 +122,12 @@ export class RevocationRelay {
       while (!signal.aborted) {
         for (let next = this.#log.at(at); next !== undefined; next = this.#log.at(at)) {
           at = next.index + 1
-          yield this.#message(next.frame, known)
+          yield this.#message(next.frame, told)
         }
         const heartbeat = this.#heartbeat
         if (heartbeat !== undefined && heartbeat !== beat && !this.#log.isEmpty) {
           beat = heartbeat
-          yield this.#message(heartbeat, known)
+          yield this.#message(heartbeat, told)
           continue
         }
         await wake.heard(signal)
@@ -136,16 +152,12 @@ export class RevocationRelay {
   #file(outcome: ReaderOutcome, frame: DecodedFrame, logged: LoggedFrame): void {
     switch (frame.kind) {
       case 'snapshot':
-        if (frame.part === 0) this.#parts = []
-        this.#parts.push(logged)
-        if (this.#parts.length < frame.parts) return
-        if (this.#log.rebase(this.#parts, frame.seq, frame.epoch)) this.#deps.log.debug({ event: 'relay.snapshot', seq: frame.seq, parts: frame.parts }, 'keeping a new snapshot')
-        this.#parts = []
+        this.#collect(frame, logged)
         return
       case 'batch':
         if (outcome.kind !== 'applied') return
         this.#log.append(logged)
-        if (this.#log.isOverfull) this.#deps.wantSnapshot()
+        if (this.#log.isOverfull) this.#deps.wantSnapshot('newcomers')
         return
       case 'introduction':
         this.#learn(frame.chain)
@@ -154,13 +166,24 @@ export class RevocationRelay {
       case 'heartbeat':
         if (outcome.kind !== 'confirmed') return
         this.#heartbeat = logged
-        if (this.#log.snapshotKeyId !== logged.keyId) this.#deps.wantSnapshot()
+        if (this.#log.snapshotKeyId !== logged.keyId) this.#deps.wantSnapshot('newcomers')
         return
       case 'time':
         return // not for everyone
       default:
         frame satisfies never
     }
+  }
+
+  /** Parts come in their order; those of another snapshot, which may come over a second connection, are not mixed in. */
+  #collect(frame: SnapshotFrame, logged: LoggedFrame): void {
+    if (frame.part === 0) this.#parts = { of: frame, frames: [] }
+    const parts = this.#parts
+    if (parts === undefined || !isSameSnapshot(parts.of, frame) || parts.frames.length !== frame.part) return
+    parts.frames.push(logged)
+    if (parts.frames.length < frame.parts) return
+    this.#parts = undefined
+    if (this.#log.rebase(parts.frames, frame.seq, frame.epoch)) this.#deps.log.debug({ event: 'relay.snapshot', seq: frame.seq, parts: frame.parts }, 'keeping a new snapshot')
   }
 
   #learn(chain: readonly Uint8Array[]): void {
@@ -182,12 +205,23 @@ export class RevocationRelay {
     return this.#log.after(position.epoch, position.seq) ?? this.#log.start
   }
 
-  #message({ bytes, keyId }: LoggedFrame, known: Set<string>): StreamFrame {
-    if (known.has(keyId)) return { frame: bytes, signerChain: [] }
-    const signerChain = this.#chains.get(keyId) ?? []
-    if (signerChain.length > 0) known.add(keyId)
-    return { frame: bytes, signerChain }
+  #message({ bytes, keyId }: LoggedFrame, told: Told): StreamFrame {
+    const signerChain = told.keys.has(keyId) ? [] : (this.#chains.get(keyId) ?? [])
+    if (signerChain.length > 0) told.keys.add(keyId)
+    if (told.path === this.#path) return { frame: bytes, signerChain }
+    told.path = this.#path
+    return { frame: bytes, signerChain, path: this.#path }
   }
+}
+
+/** What a reader has been told over its connection. */
+interface Told {
+  readonly keys: Set<string>
+  path: readonly Uint8Array[] | undefined
+}
+
+function isSameSnapshot(left: SnapshotFrame, right: SnapshotFrame): boolean {
+  return left.parts === right.parts && left.epoch === right.epoch && left.seq === right.seq && left.signedAtMs === right.signedAtMs && left.floorMinute === right.floorMinute && equalBytes(left.chainHash, right.chainHash)
 }
 
 function lastSeqOf(frame: DecodedFrame): number {

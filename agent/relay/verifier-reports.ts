@@ -1,16 +1,17 @@
-import type { RelayedReports } from '../../proto/generated/mayfly/v1/RelayedReports.ts'
+import type { RelayedReports, RelayedReports__Output } from '../../proto/generated/mayfly/v1/RelayedReports.ts'
 import type { VerifierReceipt__Output } from '../../proto/generated/mayfly/v1/VerifierReceipt.ts'
 import type { VerifierRegistration__Output } from '../../proto/generated/mayfly/v1/VerifierRegistration.ts'
 import type { VerifierReport__Output } from '../../proto/generated/mayfly/v1/VerifierReport.ts'
 import type { VerifierUses__Output } from '../../proto/generated/mayfly/v1/VerifierUses.ts'
-import { equalBytes } from '../../src/core/bytes.ts'
+import { equalBytes, toHex } from '../../src/core/bytes.ts'
 import { MayflyError } from '../../src/core/errors.ts'
-import { decodeReport, type Report } from '../../src/core/revocation/reports.ts'
+import { decodeReport, instanceBytes, type Report } from '../../src/core/revocation/reports.ts'
 import { Notifier } from '../notifier.ts'
 
-/** A verifier of this node for as long as its call lasts. */
+/** A verifier for as long as its call lasts, or that of the relay which brings its reports. */
 interface Present {
   readonly instance: Buffer
+  readonly isRelayed: boolean
   registration: VerifierRegistration__Output
   isRegistrationDue: boolean
   receipt: VerifierReceipt__Output | undefined
@@ -25,13 +26,27 @@ const maxUsesWaiting = 200
 const maxLeft = 10_000
 const maxChain = 8
 const maxChainBytes = 16_384
+/** Brought by relays, all together: their registrations are kept. */
+const maxRelayed = 20_000
+const maxRelayedBytes = 64 * 1024 * 1024
+
+/** What one relay below this one brings. */
+interface Relayed {
+  readonly verifiers: Map<string, Present>
+  unregistered: number
+}
 
 /**
- * Gathers what the verifiers on this node report, for the server, the newest receipt of each. The agent cannot make a report: they are signed with the verifiers' keys.
- * When the server is away, registrations and the newest receipts wait; of uses, so many.
+ * Gathers what verifiers report, here and at relays below, for the server: the newest receipt of each. A relay cannot make a report: they are signed with the verifiers' keys.
+ * When the way to the server is cut, registrations and the newest receipts wait; of uses, so many.
  */
 export class VerifierReports {
   readonly #present = new Set<Present>()
+  readonly #relays = new Set<Relayed>()
+  /** How many calls speak for an instance, hexadecimal. */
+  readonly #callsOf = new Map<string, number>()
+  #relayedCount = 0
+  #relayedBytes = 0
   #uses: VerifierUses__Output[] = []
   #left: Buffer[] = []
   #isCountDue = true
@@ -40,7 +55,7 @@ export class VerifierReports {
   /** There is something to send. */
   readonly changed: Notifier<void> = new Notifier()
 
-  /** How many verifiers are registered here. */
+  /** How many verifiers are registered, here and below. */
   get size(): number {
     return this.#present.size
   }
@@ -66,24 +81,57 @@ export class VerifierReports {
     }
   }
 
-  /** What the server has not heard yet, as much as fits into one message; `undefined` when it has heard all. */
-  next(): RelayedReports | undefined {
+  /** Takes what a relay brings until that ends: its verifiers have left then. @throws {MayflyError} INVALID_ARGUMENT, LIMIT_EXCEEDED */
+  async takeRelayed(messages: AsyncIterable<RelayedReports__Output>): Promise<void> {
+    const relay: Relayed = { verifiers: new Map(), unregistered: 0 }
+    this.#relays.add(relay)
+    try {
+      for await (const message of messages) {
+        this.#takeMessage(message, relay)
+        this.changed.emit()
+      }
+    } finally {
+      this.#relays.delete(relay)
+      for (const verifier of relay.verifiers.values()) this.#leave(verifier)
+      this.#isCountDue = true
+      this.changed.emit()
+    }
+  }
+
+  /** What has not gone on yet, as much as fits into one message; `undefined` when all has. @param maxBytes of the message, as far as one report alone is not longer */
+  next(maxBytes: number = Number.POSITIVE_INFINITY): RelayedReports | undefined {
     const registrations: VerifierRegistration__Output[] = []
     const receipts: VerifierReceipt__Output[] = []
+    let bytes = 0
     for (const verifier of this.#present) {
-      if (verifier.isRegistrationDue && registrations.length < maxRegistrations) {
+      if (bytes >= maxBytes) break
+      if (verifier.isRegistrationDue && registrations.length < maxRegistrations && bytes + sizeOf(verifier.registration) <= maxBytes) {
         registrations.push(verifier.registration)
+        bytes += sizeOf(verifier.registration)
         verifier.isRegistrationDue = false
       }
-      if (verifier.isRegistrationDue || !verifier.isReceiptDue || verifier.receipt === undefined || receipts.length >= maxReceipts) continue
+      if (verifier.isRegistrationDue || !verifier.isReceiptDue || verifier.receipt === undefined || receipts.length >= maxReceipts || bytes + sizeOf(verifier.receipt) > maxBytes) continue
       receipts.push(verifier.receipt)
+      bytes += sizeOf(verifier.receipt)
       verifier.isReceiptDue = false
     }
-    const uses = this.#uses.splice(0, maxUsesAtOnce)
-    const left = this.#left.splice(0, maxLeft)
+    const uses: VerifierUses__Output[] = []
+    for (let [first] = this.#uses; first !== undefined && uses.length < maxUsesAtOnce && (bytes === 0 || bytes + sizeOf(first) <= maxBytes); [first] = this.#uses) {
+      bytes += sizeOf(first)
+      uses.push(first)
+      this.#uses.shift()
+    }
+    const left = this.#left.splice(0, Math.max(0, Math.min(maxLeft, Math.floor((maxBytes - bytes) / (instanceBytes + fieldBytes)))))
     if (registrations.length + receipts.length + uses.length + left.length === 0 && !this.#isCountDue) return undefined
     this.#isCountDue = false
-    return { registrations, receipts, uses, left, unregistered: Math.max(0, this.#readers - this.#present.size) }
+    return { registrations, receipts, uses, left, unregistered: this.#unregistered }
+  }
+
+  /** Readers here that are neither verifiers nor relays, and those below. */
+  get #unregistered(): number {
+    let below = 0
+    for (const { unregistered } of this.#relays) below += unregistered
+    return Math.max(0, this.#readers - (this.#present.size - this.#relayedCount) - this.#relays.size) + below
   }
 
   /** A new connection, or a server that was started again: it is told everything anew. */
@@ -95,32 +143,68 @@ export class VerifierReports {
     this.#isCountDue = true
   }
 
+  #takeMessage({ registrations, receipts, uses, left, unregistered }: RelayedReports__Output, relay: Relayed): void {
+    for (const registration of registrations) {
+      const instance = toHex(instanceOf(registration))
+      const known = relay.verifiers.get(instance)
+      if (known === undefined && (this.#relayedCount >= maxRelayed || this.#relayedBytes + sizeOf(registration) > maxRelayedBytes)) throw new MayflyError('LIMIT_EXCEEDED', 'relays bring the reports of too many verifiers')
+      relay.verifiers.set(instance, this.#register(registration, known, true))
+    }
+    for (const receipt of receipts) {
+      const verifier = relay.verifiers.get(toHex(instanceOf(receipt)))
+      if (verifier !== undefined) this.#takeReceipt(receipt, verifier)
+    }
+    for (const one of uses) {
+      const verifier = relay.verifiers.get(toHex(instanceOf(one)))
+      if (verifier !== undefined) this.#takeUses(one, verifier)
+    }
+    for (const instance of left) {
+      const verifier = relay.verifiers.get(toHex(instance))
+      if (verifier === undefined) continue
+      relay.verifiers.delete(toHex(instance))
+      this.#leave(verifier)
+    }
+    const count = Math.max(0, Math.min(unregistered, maxRelayed))
+    if (count !== relay.unregistered) this.#isCountDue = true
+    relay.unregistered = count
+  }
+
   #takeOne({ registration, receipt, uses }: VerifierReport__Output, verifier: Present | undefined): Present {
-    if (registration !== null && registration !== undefined) return this.#register(registration, verifier)
+    if (registration !== null && registration !== undefined) return this.#register(registration, verifier, false)
     if (verifier === undefined) throw new MayflyError('INVALID_ARGUMENT', 'the first report of a verifier is its registration')
-    if (receipt !== null && receipt !== undefined) {
-      this.#check(receipt.body, 'receipt', verifier)
-      verifier.receipt = receipt
-      verifier.isReceiptDue = true
-    } else if (uses !== null && uses !== undefined) {
-      this.#check(uses.body, 'uses', verifier)
-      this.#uses.push(uses)
-      this.#uses.splice(0, this.#uses.length - maxUsesWaiting)
-    } else throw new MayflyError('INVALID_ARGUMENT', 'a report is none of those that are known')
+    if (receipt !== null && receipt !== undefined) this.#takeReceipt(receipt, verifier)
+    else if (uses !== null && uses !== undefined) this.#takeUses(uses, verifier)
+    else throw new MayflyError('INVALID_ARGUMENT', 'a report is none of those that are known')
     return verifier
   }
 
-  #register(registration: VerifierRegistration__Output, verifier: Present | undefined): Present {
+  #takeReceipt(receipt: VerifierReceipt__Output, verifier: Present): void {
+    this.#check(receipt.body, 'receipt', verifier)
+    verifier.receipt = receipt
+    verifier.isReceiptDue = true
+  }
+
+  #takeUses(uses: VerifierUses__Output, verifier: Present): void {
+    this.#check(uses.body, 'uses', verifier)
+    this.#uses.push(uses)
+    this.#uses.splice(0, this.#uses.length - maxUsesWaiting)
+  }
+
+  #register(registration: VerifierRegistration__Output, verifier: Present | undefined, isRelayed: boolean): Present {
     const { svidChain, body } = registration
     if (svidChain.length > maxChain || svidChain.reduce((sum, { length }) => sum + length, 0) > maxChainBytes) throw new MayflyError('INVALID_ARGUMENT', 'the chain of a verifier is too long')
     const { instance } = this.#check(body, 'registration', verifier)
     if (verifier === undefined) {
-      const added: Present = { instance: Buffer.from(instance), registration, isRegistrationDue: true, receipt: undefined, isReceiptDue: false }
+      const added: Present = { instance: Buffer.from(instance), isRelayed, registration, isRegistrationDue: true, receipt: undefined, isReceiptDue: false }
       this.#present.add(added)
+      this.#callsOf.set(toHex(instance), (this.#callsOf.get(toHex(instance)) ?? 0) + 1)
+      this.#countRelayed(added, 1)
       this.#isCountDue = true
       return added
     }
+    this.#countRelayed(verifier, -1)
     verifier.registration = registration
+    this.#countRelayed(verifier, 1)
     verifier.isRegistrationDue = true
     verifier.isReceiptDue = false
     return verifier
@@ -136,12 +220,35 @@ export class VerifierReports {
 
   #leave(verifier: Present): void {
     this.#present.delete(verifier)
+    this.#countRelayed(verifier, -1)
+    const name = toHex(verifier.instance)
+    const calls = (this.#callsOf.get(name) ?? 1) - 1
     // Nobody is gone while another call speaks for it: one that copied the name of a verifier must not end it.
-    if (![...this.#present].some(({ instance }) => instance.equals(verifier.instance))) {
+    if (calls > 0) this.#callsOf.set(name, calls)
+    else {
+      this.#callsOf.delete(name)
       this.#left.push(verifier.instance)
       this.#left.splice(0, this.#left.length - maxLeft)
     }
     this.#isCountDue = true
     this.changed.emit()
   }
+
+  #countRelayed({ isRelayed, registration }: Present, sign: 1 | -1): void {
+    if (!isRelayed) return
+    this.#relayedCount += sign
+    this.#relayedBytes += sign * sizeOf(registration)
+  }
+}
+
+/** Tags and lengths of a message's parts, generously. */
+const fieldBytes = 16
+
+function sizeOf({ body, signature, svidChain }: VerifierReceipt__Output & { readonly svidChain?: readonly Buffer[] }): number {
+  return body.length + signature.length + fieldBytes + (svidChain ?? []).reduce((sum, { length }) => sum + length + 4, 0)
+}
+
+/** Where every body has it, after kind and version. */
+function instanceOf({ body }: { readonly body: Uint8Array }): Uint8Array {
+  return body.subarray(2, 2 + instanceBytes)
 }
