@@ -81,6 +81,10 @@ function fieldsOf(record: JournalRecord): Readonly<Record<string, unknown>> {
     case 'authority.revoked':
     case 'authority.removed':
       return { authorityId: record.id, by: record.by, ...(record.reason === undefined ? {} : { reason: record.reason }) }
+    case 'domain.rolled_back':
+      return { epoch: record.seen.epoch, streamSeq: record.seen.seq, by: record.by }
+    case 'domain.restored':
+      return { epoch: record.epoch, shard: record.shard, authorityIds: record.endedAuthorityIds, reason: record.reason, by: record.by }
     case 'domain.created':
       return { trustDomain: record.trustDomain, epoch: record.epoch }
     default:

@@ -1,10 +1,14 @@
 import type { Entry } from '../../src/core/entry.ts'
 import type { SpiffeId } from '../../src/core/spiffe-id.ts'
-import type { Authority, CredentialRequest, CredentialUse, EndCause, RegisteredVerifier, Target } from '../store/model.ts'
+import type { Authority, CredentialRequest, CredentialUse, EndCause, RegisteredVerifier, SeenHead, Target } from '../store/model.ts'
 
 /** Every kind of change of state, as the journal holds it (design 5). JSON: byte strings are hexadecimal or base64 text. */
 export type JournalRecord =
   | { readonly kind: 'domain.created'; readonly trustDomain: string; readonly shard: number; readonly epoch: number; readonly atMs: number }
+  /** The store was found behind its own past: nothing is issued from here until it is restored. */
+  | { readonly kind: 'domain.rolled_back'; readonly seen: SeenHead; readonly by: string; readonly atMs: number }
+  /** A new epoch: the stream starts over, the shard is another, these authorities are ended (each has a record of its own after this one), open join tokens are void. */
+  | { readonly kind: 'domain.restored'; readonly epoch: number; readonly shard: number; readonly before: { readonly epoch: number; readonly shard: number }; readonly shardFreeAtMs: number; readonly endedAuthorityIds: readonly string[]; readonly agentsReturn: boolean; readonly reason: string; readonly by: string; readonly atMs: number }
   | { readonly kind: 'entries.created'; readonly entries: readonly Entry[]; readonly by: string; readonly atMs: number }
   | { readonly kind: 'entries.updated'; readonly entries: readonly Entry[]; readonly by: string; readonly atMs: number }
   | { readonly kind: 'entries.deleted'; readonly ids: readonly string[]; readonly by: string; readonly atMs: number }
@@ -19,12 +23,12 @@ export type JournalRecord =
   | { readonly kind: 'credentials.ended'; readonly serials: readonly string[]; readonly bit: 'superseded' | 'revoked'; readonly cause: EndCause; readonly reason: string; readonly by: string; readonly atMs: number }
   /** SHA-256 of its SubjectPublicKeyInfo: nothing is issued to it any more. */
   | { readonly kind: 'key.denied'; readonly publicKeyHash: string; readonly cause: EndCause; readonly reason: string; readonly by: string; readonly atMs: number }
+  /** A tree of grants has ended, and these serials with it; nothing is issued under the ID any more. By prefix the stream holds the ID closed through `minute`, by bits each serial has its own. */
+  | { readonly kind: 'prefix.closed'; readonly prefix: SpiffeId; readonly minute: number; readonly how: 'by prefix' | 'by bits'; readonly serials: readonly string[]; readonly cause: EndCause; readonly reason: string; readonly by: string; readonly atMs: number }
   | { readonly kind: 'credentials.pruned'; readonly beforeMs: number; readonly by: string; readonly atMs: number }
   /** Events up to this number are no longer kept; what they did is in the set. */
   | { readonly kind: 'stream.pruned'; readonly throughSeq: number; readonly by: string; readonly atMs: number }
   /** Verifiers that register for the first time, or say something else of themselves than before. */
-  /** A tree of grants has ended, and these serials with it; nothing is issued under the ID any more. By prefix the stream holds the ID closed through `minute`, by bits each serial has its own. */
-  | { readonly kind: 'prefix.closed'; readonly prefix: SpiffeId; readonly minute: number; readonly how: 'by prefix' | 'by bits'; readonly serials: readonly string[]; readonly cause: EndCause; readonly reason: string; readonly by: string; readonly atMs: number }
   | { readonly kind: 'verifiers.registered'; readonly verifiers: readonly RegisteredVerifier[]; readonly atMs: number }
   | { readonly kind: 'verifiers.removed'; readonly instances: readonly string[]; readonly atMs: number }
   | { readonly kind: 'uses.reported'; readonly uses: readonly CredentialUse[]; readonly atMs: number }
@@ -37,7 +41,9 @@ export interface ReservedCredential extends Omit<CredentialRequest, 'random'> {
   readonly serial: string
 }
 
-export interface JournaledAuthority extends Omit<Authority, 'certificate' | 'state' | 'activatedAtMs'> {
+export interface JournaledAuthority extends Omit<Authority, 'certificate' | 'state' | 'activatedAtMs' | 'endedByRestore' | 'vouchers'> {
   /** Base64 of the DER. */
   readonly certificate: string
+  /** The same, of each. */
+  readonly vouchers?: readonly string[]
 }

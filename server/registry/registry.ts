@@ -173,6 +173,8 @@ export class Registry implements AsyncDisposable {
         this.agents.renewed(record.id, record.notAfterMs)
         return
       case 'domain.created':
+      case 'domain.rolled_back':
+      case 'domain.restored':
       case 'token.created':
       case 'agent.version':
       case 'credentials.reserved':

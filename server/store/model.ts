@@ -112,6 +112,24 @@ export interface Authority {
   readonly notAfterMs: number
   readonly preparedAtMs: number
   readonly activatedAtMs?: number
+  /** Ended by a restore of the server: an agent whose SVID it signed may come back with that, or not (docs/decisions/0013). */
+  readonly endedByRestore?: 'agents_return' | 'agents_join'
+  /** DER certificates for its key by authorities that a restore ended: for peers that know only those. */
+  readonly vouchers?: readonly Uint8Array[]
+}
+
+/** A head of the revocation stream that this store's own key signed and that this store does not know: it was copied back. */
+export interface SeenHead {
+  readonly epoch: number
+  readonly seq: number
+  /** 64 hexadecimal digits. */
+  readonly chainHash: string
+}
+
+export interface RolledBack extends SeenHead {
+  readonly atMs: number
+  /** Who showed it. */
+  readonly by: string
 }
 
 /** One event of the revocation stream, with the hash chain of `docs/revocation.md` up to and including it. */

@@ -2,9 +2,9 @@ import type { Entry, EntrySpec } from '../../src/core/entry.ts'
 import type { Selector } from '../../src/core/selector.ts'
 import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
 import type { JournalRecord } from '../journal/records.ts'
-import type { Agent, Authority, Credential, CredentialRequest, CredentialUse, DisabledTarget, EndCause, JoinToken, RegisteredVerifier, StreamEvent, Target } from './model.ts'
+import type { Agent, Authority, Credential, CredentialRequest, CredentialUse, DisabledTarget, EndCause, JoinToken, RegisteredVerifier, RolledBack, SeenHead, StreamEvent, Target } from './model.ts'
 
-export type { Agent, Authority, Credential, CredentialRequest, CredentialUse, DisabledTarget, EndCause, RegisteredVerifier, StreamEvent, Target } from './model.ts'
+export type { Agent, Authority, Credential, CredentialRequest, CredentialUse, DisabledTarget, EndCause, RegisteredVerifier, RolledBack, SeenHead, StreamEvent, Target } from './model.ts'
 
 /**
  * The store: asynchronous, shaped by transactions (design 5). Every call below is one transaction: it reads what it
@@ -23,6 +23,7 @@ export interface Store extends AsyncDisposable {
   readonly stream: StreamStore
   readonly verifiers: VerifierStore
   readonly journal: JournalStore
+  readonly recovery: RecoveryStore
   /** Trust domain, shard and epoch of this store; made at its first opening. */
   readonly domain: Domain
 }
@@ -269,6 +270,39 @@ export interface LoadedSet {
   readonly buckets: readonly { readonly shard: number; readonly minute: number; readonly superseded: readonly number[]; readonly revoked: readonly number[] }[]
   readonly authorities: readonly { readonly id: string; readonly revoked: boolean }[]
   readonly prefixes: readonly { readonly prefix: SpiffeId; readonly minute: number }[]
+}
+
+export interface RestorePlan {
+  /** Prepared and activated in the place of all that are published. */
+  readonly authority: Omit<Authority, 'state' | 'activatedAtMs' | 'endedByRestore'>
+  /** No credential that was issued before is valid for longer. */
+  readonly leavesEndByMs: number
+  /** Whether agents whose SVID an ended authority signed come back with it; else each joins with a new token. */
+  readonly agentsReturn: boolean
+  readonly reason: string
+}
+
+export interface Restored {
+  readonly epoch: number
+  readonly shard: number
+  /** With the names of their keys, which nothing needs any more. */
+  readonly endedAuthorities: readonly { readonly id: string; readonly keyName: string }[]
+  readonly credentials: number
+}
+
+/** Backup, rollback and restore (design 6, Epochs). */
+export interface RecoveryStore {
+  /** Unset while nothing says that this store is behind its own past. */
+  rolledBack(): Promise<RolledBack | undefined>
+  /** Notes it; afterwards `credentials.reserve` throws SERVER_ROLLED_BACK but for the server's own SVID, until {@link RecoveryStore.restore}. The highest that was seen is kept. */
+  noteRolledBack(seen: SeenHead, by: Actor): Promise<void>
+  /**
+   * In one transaction: epoch max(old + 1, seen + 1, Unix seconds), another shard, this authority activated, every other one and all that they signed ended, open join
+   * tokens void, the stream begun anew. The store is to be opened anew after it. @throws LIMIT_EXCEEDED when no shard is free
+   */
+  restore(plan: RestorePlan, by: Actor): Promise<Restored>
+  /** Copies the file, while others go on writing: all that was committed at this call, and on the disk when it resolves. @throws ALREADY_EXISTS, STORE_UNWRITABLE, SHUTTING_DOWN */
+  copyTo(path: string): Promise<void>
 }
 
 /** What a commit did, in order, given to listeners on the main thread before the promises of its transactions resolve. */

@@ -11,7 +11,7 @@ export interface DatabaseOptions {
 /** Pages of 4 KiB, in KiB: the most that the page cache holds. */
 const cacheKib = 8_192
 /** The write-ahead log is folded into the file after this many pages. */
-const checkpointPages = 4_096
+export const checkpointPages = 4_096
 
 /**
  * Opens the file for this process alone, at the newest version of its tables. A commit is on the disk when it returns (WAL, synchronous=FULL).

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { MayflyError } from '../../../src/core/errors.ts'
 import type { Domain, StreamEvent } from '../port.ts'
 import { apply } from './apply.ts'
+import { DatabaseCopies } from './copy.ts'
 import { openDatabase, sqliteCode, storeError, type DatabaseOptions } from './database.ts'
 import type { Decision } from './operations.ts'
 import type { AppendedRecord } from './tables/journal.ts'
@@ -28,6 +29,7 @@ export interface CommitResult<R> {
 export class Engine {
   readonly #options: DatabaseOptions
   readonly #step: StepListener
+  readonly #copies: DatabaseCopies
   #database: DatabaseSync
   #tables: Tables
   #commits = 0
@@ -36,21 +38,23 @@ export class Engine {
   constructor(options: DatabaseOptions, step: StepListener = () => {}) {
     this.#options = options
     this.#step = step
+    this.#copies = new DatabaseCopies(options.path)
     this.#database = openDatabase(options)
     this.#tables = new Tables(this.#database)
   }
 
-  /** Reads the domain, or makes it when the store is new. @throws {MayflyError} CONFIG_INVALID when the store is another trust domain's */
-  openDomain(trustDomain: string, atMs: number): Domain {
+  /** Reads the domain, or makes it when the store is new. Without a name, whichever it is. @throws {MayflyError} CONFIG_INVALID when the store is another trust domain's */
+  openDomain(trustDomain: string | undefined, atMs: number): Domain {
     const existing = this.read((tables) => tables.domain.read())
-    if (existing === undefined) {
+    if (existing === undefined && trustDomain !== undefined) {
       const record = { kind: 'domain.created', trustDomain, shard: firstShard, epoch: Math.floor(atMs / 1000), atMs } as const
       const { outcomes } = this.commit([() => ({ records: [record], result: () => undefined })])
       for (const outcome of outcomes) if (!outcome.ok) throw outcome.error
     }
     const domain = this.read((tables) => tables.domain.read())
-    if (domain?.trustDomain !== trustDomain) {
-      throw new MayflyError('CONFIG_INVALID', `the store belongs to the trust domain ${domain?.trustDomain}`, { hint: `configure ${domain?.trustDomain}, or another data folder` })
+    if (domain === undefined) throw new MayflyError('STORE_CORRUPT', 'the file is no store of a trust domain')
+    if (trustDomain !== undefined && domain.trustDomain !== trustDomain) {
+      throw new MayflyError('CONFIG_INVALID', `the store belongs to the trust domain ${domain.trustDomain}`, { hint: `configure ${domain.trustDomain}, or another data folder` })
     }
     return domain
   }
@@ -104,8 +108,14 @@ export class Engine {
     return { commits: this.#commits, transactions: this.#transactions, fileBytes: size?.n ?? 0 }
   }
 
+  /** All that is committed now; other calls are taken meanwhile. @throws {MayflyError} ALREADY_EXISTS, STORE_UNWRITABLE, SHUTTING_DOWN */
+  async copyTo(path: string): Promise<void> {
+    await this.#copies.copyTo(path, this.#database)
+  }
+
   close(): void {
     this.#database.close()
+    this.#copies.end()
   }
 
   #run<R>(decide: Decide<R>): { outcome: Outcome<R>; records: AppendedRecord[]; streamEvents: StreamEvent[] } {

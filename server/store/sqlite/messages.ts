@@ -6,7 +6,7 @@ import type { AppendedRecord } from './tables/journal.ts'
 /** What the worker is started with. */
 export interface WorkerOptions {
   readonly path: string
-  readonly trustDomain: string
+  readonly trustDomain: string | undefined
   readonly atMs: number
   readonly readOnly: boolean
   /** Folder of the main thread's module compile cache, when it has one. */

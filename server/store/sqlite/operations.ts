@@ -23,10 +23,11 @@ export type ReadName =
   | `authorities.${'all' | 'bundleSequence'}`
   | 'targets.disabled'
   | 'verifiers.all'
+  | 'recovery.rolledBack'
   | `stream.${'head' | 'eventsAfter' | 'load'}`
   | `journal.${'head' | 'from'}`
 /** Calls that ask the engine itself. */
-export type EngineName = 'journal.verify' | 'journal.figures' | 'journal.probe'
+export type EngineName = 'journal.verify' | 'journal.figures' | 'recovery.copyTo' | 'journal.probe'
 /** Calls that change something. */
 export type CommandName = Exclude<OperationName, ReadName | EngineName>
 

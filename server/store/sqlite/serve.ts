@@ -34,8 +34,8 @@ export function serveStore(port: MessagePort, options: WorkerOptions, step?: Ste
       send(change(engine, changes))
       step?.('answered')
     }
-    for (const { id } of calls.filter((call) => call.operation === 'journal.verify')) verifyBeside(engine, (result) => send(answers({ id, ...result })))
-    const others = calls.filter((call) => !isCommand(call) && call.operation !== 'journal.verify')
+    for (const call of calls.filter(isLong)) beside(engine, call, (result) => send(answers({ id: call.id, ...result })))
+    const others = calls.filter((call) => !isCommand(call) && !isLong(call))
     if (others.length > 0) send(answers(...others.map((call) => answer(engine, call))))
     if (close) {
       engine.close()
@@ -74,6 +74,19 @@ function change(engine: Engine, calls: readonly CommandCall[]): Reply {
     return outcome.ok ? { id, value: outcome.value } : { id, error: plain(outcome.error) }
   })
   return { kind: 'answers', records, streamEvents, answers: settled }
+}
+
+/** What is done a little at a time, between other calls. */
+function isLong({ operation }: CallRequest): boolean {
+  return operation === 'journal.verify' || operation === 'recovery.copyTo'
+}
+
+function beside(engine: Engine, call: CallRequest, done: (result: { value: unknown } | { error: PlainError }) => void): void {
+  if (call.operation === 'journal.verify') return verifyBeside(engine, done)
+  engine.copyTo(String(call.args[0])).then(
+    (value) => done({ value }),
+    (error: unknown) => done({ error: plain(error) }),
+  )
 }
 
 /** Verifies the journal in steps between which other calls are taken. */

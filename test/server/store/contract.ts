@@ -30,6 +30,7 @@ export function storeContract(engine: string, makePlace: MakePlace): void {
     describe('closed prefixes', () => prefixContract(makePlace))
     describe('authorities', () => authorityContract(makePlace))
     describe('journal and stream', () => journalContract(makePlace))
+    describe('recovery', () => recoveryContract(makePlace))
     describe('verifiers', () => verifierContract(makePlace))
   })
 }

@@ -1,21 +1,28 @@
 import { MayflyError } from '../../../../src/core/errors.ts'
-import type { Authority } from '../../port.ts'
+import type { JournalRecord } from '../../../journal/records.ts'
+import type { Actor, Authority } from '../../port.ts'
 import type { Command } from '../operations.ts'
 import type { Tables } from '../tables/tables.ts'
-import { decision, endDecision, notFound, revocable } from './ending.ts'
+import { decision, endDecision, notFound, refuseWhileRolledBack, revocable } from './ending.ts'
 
 export const prepareAuthority: Command<'authorities.prepare'> = (tables, authority, by) => {
   if (!/^[0-9a-f]{64}$/.test(authority.id)) throw new MayflyError('INVALID_ARGUMENT', 'the id of an authority is 64 hexadecimal digits')
   if (tables.authorities.byId(authority.id) !== undefined) throw new MayflyError('ALREADY_EXISTS', 'this authority was prepared before')
-  const { id, keyName, notBeforeMs, notAfterMs, preparedAtMs } = authority
-  const certificate = Buffer.from(authority.certificate).toString('base64')
-  return decision([{ kind: 'authority.prepared', authority: { id, certificate, keyName, notBeforeMs, notAfterMs, preparedAtMs }, by: by.name, atMs: by.atMs }], undefined)
+  refuseWhileRolledBack(tables)
+  return decision([authorityRecord(authority, by)], undefined)
+}
+
+export function authorityRecord({ id, certificate, keyName, notBeforeMs, notAfterMs, preparedAtMs, vouchers = [] }: Omit<Authority, 'state'>, by: Actor): JournalRecord {
+  const base64 = (der: Uint8Array): string => Buffer.from(der).toString('base64')
+  const shown = vouchers.length === 0 ? {} : { vouchers: vouchers.map(base64) }
+  return { kind: 'authority.prepared', authority: { id, certificate: base64(certificate), keyName, notBeforeMs, notAfterMs, preparedAtMs, ...shown }, by: by.name, atMs: by.atMs }
 }
 
 export const activateAuthority: Command<'authorities.activate'> = (tables, id, by) => {
   const authority = existing(tables, id)
   if (authority.state === 'active') return decision([], undefined)
   if (authority.state !== 'prepared' && authority.state !== 'old') throw new MayflyError('EXPECTATION_FAILED', `the authority is ${authority.state}`)
+  refuseWhileRolledBack(tables)
   return decision([{ kind: 'authority.activated', id, by: by.name, atMs: by.atMs }], undefined)
 }
 

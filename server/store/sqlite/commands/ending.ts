@@ -3,6 +3,7 @@ import type { JournalRecord } from '../../../journal/records.ts'
 import type { Actor, EndCause, EndResult, Hits } from '../../port.ts'
 import type { Decision } from '../operations.ts'
 import type { LedgerCondition, LedgerHit } from '../tables/ledger.ts'
+import { rolledBackError } from '../../rolled-back.ts'
 import type { Tables } from '../tables/tables.ts'
 
 const serialsShown = 100
@@ -48,6 +49,12 @@ export function endDecision(tables: Tables, hits: readonly LedgerHit[], records:
 
 export function decision<R>(records: readonly JournalRecord[], value: R): Decision<R> {
   return { records, result: () => value }
+}
+
+/** A store that is behind its own past signs nothing (design 6, Epochs). @throws {MayflyError} SERVER_ROLLED_BACK */
+export function refuseWhileRolledBack(tables: Tables): void {
+  const seen = tables.domain.rolledBack()
+  if (seen !== undefined) throw rolledBackError(seen)
 }
 
 export function notFound(what: string): MayflyError {

@@ -26,6 +26,7 @@ export const reads: { readonly [N in ReadName]: Read<N> } = {
   'credentials.prunedBefore': (tables) => tables.domain.prunedBeforeMs(),
   'authorities.all': (tables) => tables.authorities.all(),
   'authorities.bundleSequence': (tables) => tables.domain.bundleSequence(),
+  'recovery.rolledBack': (tables) => tables.domain.rolledBack(),
   'targets.disabled': (tables) => tables.targets.all(),
   'stream.head': (tables) => tables.stream.readHead(),
   'stream.eventsAfter': (tables, seq, limit) => tables.stream.after(seq, bounded(limit)),

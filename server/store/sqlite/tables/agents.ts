@@ -90,6 +90,10 @@ export class AgentTable {
   spendToken(hash: string, atMs: number): void {
     this.#statements.query('UPDATE join_tokens SET used_at_ms = ? WHERE hash = ?').run(atMs, Buffer.from(hash, 'hex'))
   }
+
+  spendAllTokens(atMs: number): void {
+    this.#statements.query('UPDATE join_tokens SET used_at_ms = ? WHERE used_at_ms IS NULL').run(atMs)
+  }
 }
 
 export function agentOf(row: AgentRow): Agent {

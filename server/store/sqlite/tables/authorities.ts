@@ -22,10 +22,10 @@ export class AuthorityTable {
 
   put(authority: Authority): void {
     this.#statements
-      .query(`INSERT INTO authorities (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`)
+      .query(`INSERT INTO authorities (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
       .run(
         Buffer.from(authority.id, 'hex'), authority.certificate, authority.keyName, authority.state, authority.notBeforeMs, authority.notAfterMs,
-        authority.preparedAtMs, authority.activatedAtMs ?? null,
+        authority.preparedAtMs, authority.activatedAtMs ?? null, authority.endedByRestore ?? '', JSON.stringify((authority.vouchers ?? []).map((der) => Buffer.from(der).toString('base64'))),
       )
   }
 
@@ -39,12 +39,17 @@ export class AuthorityTable {
     this.#statements.query('UPDATE authorities SET state = ? WHERE id = ?').run(state, Buffer.from(id, 'hex'))
   }
 
+  /** Their state follows with their own records. */
+  endByRestore(ids: readonly string[], how: 'agents_return' | 'agents_join'): void {
+    for (const id of ids) this.#statements.query('UPDATE authorities SET by_restore = ? WHERE id = ?').run(how, Buffer.from(id, 'hex'))
+  }
+
   remove(id: string): void {
     this.#statements.query('DELETE FROM authorities WHERE id = ?').run(Buffer.from(id, 'hex'))
   }
 }
 
-const columns = 'id, certificate, key_name, state, not_before_ms, not_after_ms, prepared_at_ms, activated_at_ms'
+const columns = 'id, certificate, key_name, state, not_before_ms, not_after_ms, prepared_at_ms, activated_at_ms, by_restore, vouchers'
 
 interface AuthorityRow {
   readonly id: Uint8Array
@@ -55,6 +60,8 @@ interface AuthorityRow {
   readonly not_after_ms: number
   readonly prepared_at_ms: number
   readonly activated_at_ms: number | null
+  readonly by_restore: '' | 'agents_return' | 'agents_join'
+  readonly vouchers: string
 }
 
 function authorityOf(row: AuthorityRow): Authority {
@@ -67,5 +74,11 @@ function authorityOf(row: AuthorityRow): Authority {
     notAfterMs: row.not_after_ms,
     preparedAtMs: row.prepared_at_ms,
     ...(row.activated_at_ms === null ? {} : { activatedAtMs: row.activated_at_ms }),
+    ...(row.by_restore === '' ? {} : { endedByRestore: row.by_restore }),
+    ...(row.vouchers === '[]' ? {} : { vouchers: vouchersOf(row.vouchers) }),
   }
+}
+
+function vouchersOf(json: string): Uint8Array[] {
+  return (JSON.parse(json) as string[]).map((text) => Buffer.from(text, 'base64')) // put() made it
 }
