@@ -1,9 +1,11 @@
+import { LiveConfig } from '../src/config/live.ts'
 import { MayflyError } from '../src/core/errors.ts'
 import type { Clock } from '../src/ports/clock.ts'
 import type { Logger } from '../src/ports/logger.ts'
 import type { Random } from '../src/ports/random.ts'
 import type { StreamHead } from '../src/core/revocation/follower.ts'
 import type { BundleSet } from '../src/verify/bundle-set.ts'
+import type { QuotaTerms } from '../src/rpc/quota.ts'
 import { HeadKeeper, headStoreIn } from '../src/verify/heads.ts'
 import type { HeadStore } from '../src/verify/heads.ts'
 import { AdminListener } from './api/admin-listener.ts'
@@ -14,12 +16,13 @@ import { Caller } from './attest/caller.ts'
 import type { ExitWatch, Processes } from './attest/ports.ts'
 import { CheckListener } from './check/http-listener.ts'
 import { SvidCheck } from './check/svid-check.ts'
+import { agentSettings } from './config.ts'
 import type { AgentConfig } from './config.ts'
 import type { AgentMetrics } from './metrics.ts'
 import { ProcessHolders } from './liveness/process-holders.ts'
 import { Notifier } from './notifier.ts'
 import { measureClock } from './relay/measure-clock.ts'
-import { RevocationRelay } from './relay/revocation-relay.ts'
+import { relayIdBytes, RevocationRelay } from './relay/revocation-relay.ts'
 import { VerifierReports } from './relay/verifier-reports.ts'
 import { SvidStanding } from './rotation/standing.ts'
 import { SvidCache } from './rotation/svid-cache.ts'
@@ -48,6 +51,8 @@ export interface AgentDeps {
   readonly bindingTier: BindingTier
   readonly version: string
   rssBytes(): number
+  /** The configuration, as it changes while the agent runs; unset: it does not. */
+  readonly live?: LiveConfig<AgentConfig>
 }
 
 /** In the data folder. */
@@ -68,6 +73,7 @@ const maxIdleMs = 120_000
 export class Agent implements AsyncDisposable {
   readonly #config: AgentConfig
   readonly #deps: AgentDeps
+  readonly #live: LiveConfig<AgentConfig>
   readonly #entrance: Entrance
   readonly #state: AgentState
   readonly #stop = new AbortController()
@@ -93,11 +99,12 @@ export class Agent implements AsyncDisposable {
     this.#metrics = metrics
     this.#config = config
     this.#deps = deps
+    const live = (this.#live = deps.live ?? new LiveConfig(config, agentSettings, undefined))
     this.#entrance = entrance
     this.#state = state
     this.#attestor = new WorkloadAttestor(deps.processes, { sha256MaxBytes: config.sha256MaxBytes, tier: config.bindingTier })
     this.#relay = new RevocationRelay(
-      { maxReaders: config.maxVerifiers, maxFrames: 4_096 },
+      { get maxReaders() { return live.current.maxVerifiers }, maxFrames: 4_096, id: deps.random.bytes(relayIdBytes) },
       {
         clock: deps.clock,
         log: deps.log,
@@ -115,10 +122,10 @@ export class Agent implements AsyncDisposable {
     this.#relay.changed.on(() => this.#heads.moved())
     this.#relay.readersChanged.on((readers) => (this.#reports.readers = readers))
     this.#admission = new Admission({
-      connectionsPerUid: config.maxConnectionsPerUid,
-      connectionsPerProcess: Math.min(config.maxConnectionsPerUid, 1_000),
-      streamsPerUid: config.maxStreamsPerUid,
-      streamsPerProcess: config.maxStreamsPerProcess,
+      get connectionsPerUid() { return live.current.maxConnectionsPerUid },
+      get connectionsPerProcess() { return Math.min(live.current.maxConnectionsPerUid, 1_000) },
+      get streamsPerUid() { return live.current.maxStreamsPerUid },
+      get streamsPerProcess() { return live.current.maxStreamsPerProcess },
     })
   }
 
@@ -174,6 +181,8 @@ export class Agent implements AsyncDisposable {
   async #listen(): Promise<void> {
     const { clock, log, processes, exitWatch } = this.#deps
     const config = this.#config
+    const live = this.#live
+    const checkTerms: QuotaTerms = { get perSecond() { return live.current.checksPerSecond }, get burst() { return 2 * live.current.checksPerSecond } }
     const check = new SvidCheck({ clock, bundles: () => this.#bundles(), revocations: this.#relay.reader })
     this.#workloads = await WorkloadListener.start(
       { socketPath: config.workloadSocket, maxConnections: config.maxConnections, maxIdleMs, drainMs: config.drainMs },
@@ -184,6 +193,7 @@ export class Agent implements AsyncDisposable {
         admission: this.#admission,
         relay: this.#relay,
         check,
+        checkTerms,
         reports: this.#reports,
         connections: { processes, exitWatch, attestor: this.#attestor, tier: config.bindingTier, needs: () => this.#entries.kinds },
         notSynced: () => (this.#isSynced ? undefined : this.#synced.promise),
@@ -192,10 +202,10 @@ export class Agent implements AsyncDisposable {
       },
     )
     await this.#measure(this.#workloads)
-    this.#checks = await CheckListener.start(config.checkSocket, { check, processes, clock, log })
+    this.#checks = await CheckListener.start(config.checkSocket, { check, processes, clock, log, checkTerms })
     this.#admin = await AdminListener.start(
       { socketPath: config.adminSocket, uids: config.adminUids, onlyOwn: config.onlyOwnAdmin, drainMs: config.drainMs },
-      { clock, log, processes, changed: this.#changed, sources: (signal) => this.#statusSources(signal), attestPid: (pid) => this.#attestPid(pid) },
+      { clock, log, processes, changed: this.#changed, sources: (signal) => this.#statusSources(signal), attestPid: (pid) => this.#attestPid(pid), live },
     )
   }
 
@@ -230,6 +240,7 @@ export class Agent implements AsyncDisposable {
     const { clock, random, log, exitWatch, processes } = this.#deps
     const entries = this.#entries
     const relay = this.#relay
+    const live = this.#live
     const connection = ServerConnection.start(
       { address: this.#entrance.place.address, agentVersion: this.#deps.version, retry, signWaitMs: 1_000 },
       { clock, random, log, trust, entries, relay, reports: this.#reports, state: this.#state },
@@ -237,7 +248,7 @@ export class Agent implements AsyncDisposable {
     )
     const standing = new SvidStanding(trust, relay.reader, clock, log)
     const svids = SvidCache.start(
-      { maxSvids: this.#config.maxSvids, maxBatch: 250, retry: signRetry, maxSleepMs },
+      { get maxSvids() { return live.current.maxSvids }, maxBatch: 250, retry: signRetry, maxSleepMs },
       { clock, random, log, signer: connection, standing: (held) => standing.of(held), ended: (serials) => connection.reportEnded(serials) },
     )
     const holders = ProcessHolders.start({ pollMs: holderPollMs }, { exitWatch, processes, clock, log, onLastExit: (entryId) => svids.lastExit(entryId) })

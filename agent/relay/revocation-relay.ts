@@ -20,7 +20,7 @@ export interface RevocationRelayConfig {
   readonly maxReaders: number
   /** Most frames kept beyond the snapshot before a new snapshot is asked for. */
   readonly maxFrames: number
-  /** 16 random bytes that stand for this relay in the path of the stream; without them none is told. */
+  /** {@link relayIdBytes} random ones that stand for this relay in the path of the stream; without them none is told. */
   readonly id?: Uint8Array
 }
 
@@ -36,6 +36,7 @@ export interface RevocationRelayDeps {
   readonly askTime: (nonces: readonly Uint8Array[]) => Promise<StreamFrame>
 }
 
+export const relayIdBytes = 16
 const maxChains = 64
 
 /**

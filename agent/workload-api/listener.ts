@@ -3,13 +3,15 @@ import { MayflyError } from '../../src/core/errors.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import { listenUnix } from '../../src/rpc/listen-unix.ts'
 import type { Listener } from '../../src/rpc/listen-unix.ts'
+import type { QuotaTerms } from '../../src/rpc/quota.ts'
 import { RpcServer } from '../../src/rpc/server.ts'
 import type { RpcServerDeps } from '../../src/rpc/server.ts'
 import { verifierService } from '../check/service.ts'
 import type { SvidCheck } from '../check/svid-check.ts'
 import type { RevocationRelay } from '../relay/revocation-relay.ts'
+import { relaysService, reportService, streamService, type RelayServing } from '../relay/services.ts'
 import type { VerifierReports } from '../relay/verifier-reports.ts'
-import { relayService, reportService, workloadApi } from './service.ts'
+import { workloadApi } from './service.ts'
 import type { WorkloadApiDeps } from './service.ts'
 import { WorkloadConnection } from './workload-connection.ts'
 import type { WorkloadConnectionDeps } from './workload-connection.ts'
@@ -28,6 +30,7 @@ export interface WorkloadListenerDeps extends WorkloadApiDeps {
   readonly connections: WorkloadConnectionDeps
   readonly relay: RevocationRelay
   readonly check: SvidCheck
+  readonly checkTerms: QuotaTerms
   readonly reports: VerifierReports
 }
 
@@ -55,9 +58,11 @@ export class WorkloadListener implements AsyncDisposable {
       maxIdleMs: config.maxIdleMs,
     })
     this.#server.add('SpiffeWorkloadAPI', workloadApi(deps))
-    this.#server.add('mayfly.v1.RevocationStream', relayService(deps.relay, deps.admission))
-    this.#server.add('mayfly.v1.Verifier', verifierService(deps.check, deps.clock))
-    this.#server.add('mayfly.v1.VerifierReports', reportService(deps.reports, deps.admission))
+    const serving: RelayServing<WorkloadConnection> = { relay: deps.relay, reports: deps.reports, admit: ({ caller, processKey }) => deps.admission.stream(caller.uid, processKey) }
+    this.#server.add('mayfly.v1.RevocationStream', streamService(serving))
+    this.#server.add('mayfly.v1.Verifier', verifierService(deps.check, deps.clock, deps.checkTerms))
+    this.#server.add('mayfly.v1.VerifierReports', reportService(serving))
+    this.#server.add('mayfly.v1.Relays', relaysService(serving))
   }
 
   /** @throws {MayflyError} SOCKET_IN_USE, INVALID_ARGUMENT */

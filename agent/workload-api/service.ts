@@ -1,13 +1,7 @@
 import { MayflyError } from '../../src/core/errors.ts'
-import type { ReportAnswer } from '../../proto/generated/mayfly/v1/ReportAnswer.ts'
-import type { VerifierReport__Output } from '../../proto/generated/mayfly/v1/VerifierReport.ts'
-import { checkNonces } from '../../src/core/revocation/nonces.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Call, Handlers } from '../../src/rpc/handlers.ts'
 import { within } from '../abortable.ts'
-import type { VerifierReports } from '../relay/verifier-reports.ts'
-import type { RevocationRelay } from '../relay/revocation-relay.ts'
-import { frameToWire, positionFromWire } from '../sync/wire.ts'
 import type { Admission } from './admission.ts'
 import type { WorkloadConnection } from './workload-connection.ts'
 import { x509Bundles, x509Svids } from './x509-streams.ts'
@@ -39,36 +33,6 @@ export function workloadApi(deps: WorkloadApiDeps): Handlers<'SpiffeWorkloadAPI'
     FetchWITSVID: off,
     FetchWITBundles: off,
   }
-}
-
-/** `mayfly.v1.RevocationStream` on the same socket (EP-15): for any local process, since it holds no secret. */
-export function relayService(relay: RevocationRelay, admission: Admission): Handlers<'mayfly.v1.RevocationStream', WorkloadConnection> {
-  return {
-    Watch: ({ position }, call) => watch(relay, admission, positionFromWire(position), call),
-    Time: async ({ nonces }, { peer }) => {
-      using _ = admission.stream(peer.caller.uid, peer.processKey)
-      return frameToWire(await relay.time(checkNonces(nonces)))
-    },
-  }
-}
-
-/** `mayfly.v1.VerifierReports` on the same socket: what the verifiers of this node tell the server. */
-export function reportService(reports: VerifierReports, admission: Admission): Handlers<'mayfly.v1.VerifierReports', WorkloadConnection> {
-  return {
-    Report: (requests, { peer }) => takeReports(reports, admission, requests, peer),
-  }
-}
-
-async function* takeReports(reports: VerifierReports, admission: Admission, requests: AsyncIterable<VerifierReport__Output>, peer: WorkloadConnection): AsyncGenerator<ReportAnswer, void, undefined> {
-  using _ = admission.stream(peer.caller.uid, peer.processKey)
-  await reports.take(requests)
-  yield* []
-}
-
-async function* watch(relay: RevocationRelay, admission: Admission, position: ReturnType<typeof positionFromWire>, { peer, signal }: Call<WorkloadConnection>): AsyncGenerator<ReturnType<typeof frameToWire>, void, undefined> {
-  if (relay.isFull) throw new MayflyError('UNAVAILABLE', 'this agent has as many readers of its revocation stream as it may have')
-  using _ = admission.stream(peer.caller.uid, peer.processKey)
-  for await (const frame of relay.watch(position, signal)) yield frameToWire(frame)
 }
 
 async function* stream<T>(call: Call<WorkloadConnection>, deps: WorkloadApiDeps, messages: (signal: AbortSignal) => AsyncGenerator<T, void, undefined>): AsyncGenerator<T, void, undefined> {
