@@ -1,13 +1,29 @@
-import { trustDomainOf } from '../core/spiffe-id.ts'
+import { MayflyError } from '../core/errors.ts'
+import { trustDomainOf, type SpiffeId } from '../core/spiffe-id.ts'
+import { parseStreamPlace } from '../core/stream-place.ts'
 import type { StalenessClass } from '../core/revocation/freshness.ts'
 import { RevocationFeed } from '../verify/feed.ts'
 import type { HeadStore } from '../verify/heads.ts'
 import type { ReportingIdentity } from '../verify/reporter.ts'
+import type { StreamSource } from '../verify/source-link.ts'
 import { signPlain } from '../x509/signature.ts'
+import type { RevocationChannel } from './revocation-channel.ts'
+import { streamChannel, streamSourceOver } from './stream-source.ts'
 import type { X509Source } from './x509-source.ts'
 import type { X509Svid } from './x509-svid.ts'
 
+/** Where to read the stream: `agent` is the source's own Workload API; a relay at a Unix socket, at an address by TLS with SVIDs on both sides, or on this machine in the clear. */
+export type RevocationFeedSource =
+  | 'agent'
+  | { readonly unix: string }
+  /** `host:port`; any member of the trust domain may be the relay, or just the one of this ID. */
+  | { readonly address: string; readonly id?: SpiffeId }
+  /** `127.0.0.1:port`. */
+  | { readonly plain: string }
+
 export interface RevocationFeedOptions {
+  /** The best first; `['agent']` when absent. The next takes over when those before it are gone, silent, behind or caught at a lie; no source is trusted. */
+  readonly sources?: readonly RevocationFeedSource[]
   /** Keeps the highest head over restarts, so that a stream behind it is refused: `fileHeadStore(path)`. */
   readonly heads?: HeadStore
   /** The class of this verifier, as it is told to the server: `revoke --wait` waits for its receipt or that limit. A check may name a stricter one, not a looser. `available` when absent. */
@@ -17,29 +33,56 @@ export interface RevocationFeedOptions {
 }
 
 /**
- * Follows the revocations of the source's own trust domain over the same Workload API socket; until the first state came everything is
+ * Follows the revocations of the source's own trust domain over the same Workload API socket, or wherever it is told; until the first state came everything is
  * stale, see `synced`. Registers as a verifier, sends receipts, and reports whom checks accepted, signed with the source's SVID. To be disposed before
- * the source. @throws {MayflyError} NO_IDENTITY
+ * the source. @throws {MayflyError} NO_IDENTITY, ENDPOINT_INVALID, INVALID_ARGUMENT when `sources` is empty
  */
 export async function startRevocationFeed(source: X509Source, options: RevocationFeedOptions = {}): Promise<RevocationFeed> {
   const { clock, random, log } = source.deps
-  const { api } = source
-  const feed = await RevocationFeed.start(
-    { trustDomain: trustDomainOf(source.current().id) },
+  const trustDomain = trustDomainOf(source.current().id)
+  let feed: RevocationFeed | undefined
+  const { sources, channels } = sourcesOf(options.sources ?? ['agent'], source, () => feed)
+  const [first, ...others] = sources
+  if (first?.report === undefined) throw new MayflyError('INVALID_ARGUMENT', 'the revocation stream needs a source')
+  const started = await RevocationFeed.start(
+    { trustDomain },
     {
       clock,
       random,
       logger: log,
       bundles: () => source.bundles,
-      open: (position, signal) => api.revocationFrames(position, signal),
-      time: (nonce, signal) => api.signerTime(nonce, signal),
-      reports: { class: options.class ?? 'available', software: options.software ?? `node ${process.version}`, identity: identityOf(source), open: (reports, signal) => api.verifierReports(reports, signal) },
+      ...first,
+      others,
+      reports: { class: options.class ?? 'available', software: options.software ?? `node ${process.version}`, identity: identityOf(source), open: first.report },
       ...(options.heads === undefined ? {} : { heads: options.heads }),
     },
   )
-  const subscription = source.onUpdate(() => feed.identityChanged())
-  feed.ended.addEventListener('abort', () => subscription[Symbol.dispose](), { once: true })
-  return feed
+  feed = started
+  const subscription = source.onUpdate(() => started.identityChanged())
+  started.ended.addEventListener(
+    'abort',
+    () => {
+      subscription[Symbol.dispose]()
+      for (const channel of channels) channel.close()
+    },
+    { once: true },
+  )
+  return started
+}
+
+function sourcesOf(places: readonly RevocationFeedSource[], source: X509Source, feed: () => RevocationFeed | undefined): { readonly sources: readonly StreamSource[]; readonly channels: readonly RevocationChannel[] } {
+  const { api } = source
+  const agent: StreamSource = { name: 'agent', open: (position, signal) => api.revocationFrames(position, signal), time: (nonce, signal) => api.signerTime(nonce, signal), report: (reports, signal) => api.verifierReports(reports, signal) }
+  const channels: RevocationChannel[] = []
+  const sources = places.map((place) => {
+    if (place === 'agent') return agent
+    const name = 'unix' in place ? `unix:${place.unix}` : 'plain' in place ? `plain:${place.plain}` : place.address
+    const id = 'id' in place && place.id !== undefined ? { id: place.id } : {}
+    const channel = streamChannel(parseStreamPlace(name), { clock: source.deps.clock, trustDomain: trustDomainOf(source.current().id), source, revocations: feed, ...id })
+    channels.push(channel)
+    return streamSourceOver(name, channel)
+  })
+  return { sources, channels }
 }
 
 /** The same object for the same SVID. */

@@ -1,4 +1,3 @@
-import type { VerifierReport } from '../../proto/generated/mayfly/v1/VerifierReport.ts'
 import type { Endpoint } from '../core/endpoint.ts'
 import { parseEndpoint } from '../core/endpoint.ts'
 import { MayflyError } from '../core/errors.ts'
@@ -9,6 +8,7 @@ import type { BundleSet } from '../verify/bundle-set.ts'
 import type { StreamFrame } from '../verify/reader.ts'
 import type { SignedReport } from '../verify/reporter.ts'
 import type { ClientDeps } from './deps.ts'
+import { RevocationChannel } from './revocation-channel.ts'
 import { watchStates } from './watch.ts'
 import type { Update } from './watch.ts'
 import type { X509Context } from './x509-context.ts'
@@ -27,6 +27,7 @@ export interface WatchOptions {
 export class WorkloadApi {
   readonly endpoint: Endpoint
   readonly #channel: RpcChannel
+  readonly #revocations: RevocationChannel
   readonly #deps: ClientDeps
 
   /** Nothing is sent before the first call. @throws {MayflyError} ENDPOINT_INVALID */
@@ -44,6 +45,7 @@ export class WorkloadApi {
     // EP-03: on every call. A full state may be large, and it comes from the node's own agent.
     const config: ChannelConfig = { clock: deps.clock, metadata: { 'workload.spiffe.io': 'true' }, maxReceiveBytes: 64 * 1024 * 1024 }
     this.#channel = endpoint.kind === 'unix' ? RpcChannel.connectUnix(endpoint.path, config) : RpcChannel.connectPlain(hostPort(endpoint), config)
+    this.#revocations = new RevocationChannel(this.#channel)
   }
 
   /** The present state, once. @throws {MayflyError} NO_IDENTITY or PERMISSION_DENIED when the caller has none, RESPONSE_INVALID, UNAVAILABLE */
@@ -69,19 +71,18 @@ export class WorkloadApi {
   }
 
   /** Frames of mayfly's revocation stream, which its agent serves beside the Workload API; any other answers UNIMPLEMENTED. */
-  async *revocationFrames(position: StreamHead, signal: AbortSignal): AsyncGenerator<StreamFrame, void, undefined> {
-    const { epoch, seq, chainHash } = position
-    yield* this.#channel.serverStream('mayfly.v1.RevocationStream', 'Watch', { position: { epoch, seq, chainHash } }, { signal })
+  revocationFrames(position: StreamHead, signal: AbortSignal): AsyncGenerator<StreamFrame, void, undefined> {
+    return this.#revocations.frames(position, signal)
   }
 
   /** The clock of the revocation stream's signer, told to a nonce of 16 bytes. @throws {MayflyError} UNIMPLEMENTED, UNAVAILABLE */
   async signerTime(nonce: Uint8Array, signal: AbortSignal): Promise<StreamFrame> {
-    return await this.#channel.unary('mayfly.v1.RevocationStream', 'Time', { nonces: [Buffer.from(nonce)] }, { signal, timeoutMs: 5_000 })
+    return await this.#revocations.time([nonce], signal)
   }
 
   /** Reports of a verifier to the server, which mayfly's agent relays; yields why the last registration was refused, if it was. */
-  async *verifierReports(reports: AsyncIterable<SignedReport>, signal: AbortSignal): AsyncGenerator<string, void, undefined> {
-    for await (const { refused } of this.#channel.bidi('mayfly.v1.VerifierReports', 'Report', wireReports(reports), { signal })) yield refused
+  verifierReports(reports: AsyncIterable<SignedReport>, signal: AbortSignal): AsyncGenerator<string, void, undefined> {
+    return this.#revocations.reports(reports, signal)
   }
 
   close(): void {
@@ -90,13 +91,6 @@ export class WorkloadApi {
 
   [Symbol.dispose](): void {
     this.close()
-  }
-}
-
-async function* wireReports(reports: AsyncIterable<SignedReport>): AsyncGenerator<VerifierReport, void, undefined> {
-  for await (const { kind, body, signature, svidChain } of reports) {
-    const signed = { body: Buffer.from(body), signature: Buffer.from(signature) }
-    yield kind === 'registration' ? { registration: { ...signed, svidChain: svidChain.map((der) => Buffer.from(der)) } } : kind === 'receipt' ? { receipt: signed } : { uses: signed }
   }
 }
 
