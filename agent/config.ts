@@ -1,8 +1,11 @@
 import { dirname } from 'node:path'
 import { address, duration, flag, formatAddress, group, integer, list, oneOf, optional, text, trustDomain, withDefault } from '../src/config/fields.ts'
 import type { HostAndPort } from '../src/config/fields.ts'
+import type { SettingPaths } from '../src/config/live.ts'
 import { parseConfig } from '../src/config/reader.ts'
 import type { Overrides } from '../src/config/reader.ts'
+import { configSchema } from '../src/config/schema.ts'
+import type { JsonSchema } from '../src/config/schema.ts'
 import { MayflyError } from '../src/core/errors.ts'
 import { parseJoinLine } from '../src/core/join-line.ts'
 import type { TrustDomain } from '../src/core/spiffe-id.ts'
@@ -46,6 +49,8 @@ export interface AgentConfig {
   readonly maxStreamsPerUid: number
   readonly maxStreamsPerProcess: number
   readonly maxVerifiers: number
+  /** Verdicts that one user may ask for in a second. */
+  readonly checksPerSecond: number
   /** Where metrics and probes are served over HTTP; unset: nowhere. */
   readonly metricsAddress: HostAndPort | undefined
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
@@ -83,7 +88,41 @@ const fields = {
     maxStreamsPerUid: withDefault(integer(1, 100_000), 4_000),
     maxStreamsPerProcess: withDefault(integer(1, 100_000), 256),
     maxVerifiers: withDefault(integer(0, 100_000), 4_000),
+    checksPerSecond: withDefault(integer(1, 1_000_000), 2_000),
   }),
+}
+
+/** Which key each setting comes from, and what a running agent takes over. How it joined is of no more interest once it has. */
+export const agentSettings: SettingPaths<AgentConfig> = {
+  serverAddress: { path: 'server', live: false },
+  trustDomain: { path: 'trustDomain', live: false },
+  join: { path: 'join', live: true },
+  trustBundleFile: { path: 'trustBundleFile', live: true },
+  insecureBootstrap: { path: 'insecureBootstrap', live: true },
+  dataDir: { path: 'dataDir', live: false },
+  workloadSocket: { path: 'workloadSocket', live: false },
+  adminSocket: { path: 'adminSocket', live: false },
+  checkSocket: { path: 'checkSocket', live: false },
+  adminUids: { path: 'adminUids', live: false },
+  onlyOwnAdmin: { path: 'adminUids', live: false },
+  keyStorage: { path: 'keyStorage', live: false },
+  bindingTier: { path: 'attest.bindingTier', live: false },
+  sha256MaxBytes: { path: 'attest.sha256MaxBytes', live: false },
+  maxSvids: { path: 'limits.maxSvids', live: true },
+  maxConnections: { path: 'limits.maxConnections', live: false },
+  maxConnectionsPerUid: { path: 'limits.maxConnectionsPerUid', live: true },
+  maxStreamsPerUid: { path: 'limits.maxStreamsPerUid', live: true },
+  maxStreamsPerProcess: { path: 'limits.maxStreamsPerProcess', live: true },
+  maxVerifiers: { path: 'limits.maxVerifiers', live: true },
+  checksPerSecond: { path: 'limits.checksPerSecond', live: true },
+  metricsAddress: { path: 'metrics.address', live: false },
+  logLevel: { path: 'logLevel', live: true },
+  drainMs: { path: 'drain', live: true },
+}
+
+/** For editors: docs/schema. */
+export function agentConfigSchema(): JsonSchema {
+  return configSchema(fields, 'Configuration of a mayfly agent')
 }
 
 /** The flags of `agent/main.ts` that stand for a key, by the key's path. */
@@ -152,6 +191,7 @@ export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: s
     maxStreamsPerUid: raw.limits.maxStreamsPerUid,
     maxStreamsPerProcess: raw.limits.maxStreamsPerProcess,
     maxVerifiers: raw.limits.maxVerifiers,
+    checksPerSecond: raw.limits.checksPerSecond,
     metricsAddress: raw.metrics.address,
     logLevel: raw.logLevel,
     drainMs: raw.drain,

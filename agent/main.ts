@@ -3,21 +3,24 @@ import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import process from 'node:process'
 import { MayflyError } from '../src/core/errors.ts'
-import { readConfigText, readMainArguments, runMain, versionBeside } from '../src/system/main-process.ts'
-import { flagPaths, parseAgentConfig } from './config.ts'
+import type { Logger } from '../src/ports/logger.ts'
+import { printSchema, readConfigText, readMainArguments, runMain, versionBeside } from '../src/system/main-process.ts'
+import { agentConfigSchema, agentSettings, flagPaths, parseAgentConfig } from './config.ts'
 import type { AgentConfig } from './config.ts'
 
 /** The process of an agent: `--config FILE` and flags in, one line of JSON out once its sockets listen, logs on standard error. */
 await runMain(main)
 
 async function main(args: readonly string[]): Promise<number> {
-  const { text, fileName, overrides, checkOnly, whileStdin } = readMainArguments(args, { paths: flagPaths, switches: ['insecure-bootstrap'], command: 'mayfly agent run' })
-  const config = parseAgentConfig(text, overrides, fileName, process.geteuid?.() ?? -1)
+  const { text, file, fileName, overrides, checkOnly, schemaOnly, whileStdin } = readMainArguments(args, { paths: flagPaths, switches: ['insecure-bootstrap'], command: 'mayfly agent run' })
+  if (schemaOnly) return printSchema(agentConfigSchema())
+  const parse = (source: string): AgentConfig => parseAgentConfig(source, overrides, fileName, process.geteuid?.() ?? -1)
+  const config = parse(text)
   if (checkOnly) return 0
   makeFolders(config)
   // In a folder that is ours alone: a cache of code that others may write would be theirs to run.
   enableCompileCache(join(config.dataDir, 'cache'))
-  const [{ Agent }, { pino }, { clockWith }, { readBootMs }, { systemRandom }, files, { FileLock }, { linuxProcesses }, { ExitWatch }, { selfTestPeerCredentials }, { stopOnSignals }, { trimHeapWhenIdle }] = await Promise.all([
+  const [{ Agent }, { pino }, { clockWith }, { readBootMs }, { systemRandom }, files, { FileLock }, { linuxProcesses }, { ExitWatch }, { selfTestPeerCredentials }, { onHangUp, stopOnSignals }, { trimHeapWhenIdle }, { LiveConfig }, { reloadLogged }] = await Promise.all([
     import('./agent.ts'),
     import('pino'),
     import('../src/system/clock.ts'),
@@ -30,21 +33,28 @@ async function main(args: readonly string[]): Promise<number> {
     import('../src/system/linux/peer-credentials.ts'),
     import('../src/system/signals.ts'),
     import('../src/system/heap.ts'),
+    import('../src/config/live.ts'),
+    import('../src/config/reload.ts'),
   ])
   using stop = stopOnSignals({ whileStdin })
   const logger = pino({ level: config.logLevel, base: { pid: process.pid } }, pino.destination({ dest: 2, sync: true }))
+  const log: Logger = {
+    debug: (fact, text) => logger.debug(fact, text),
+    info: (fact, text) => logger.info(fact, text),
+    warn: (fact, text) => logger.warn(fact, text),
+    error: (fact, text) => logger.error(fact, text),
+  }
+  const live = new LiveConfig(config, agentSettings, file === undefined ? undefined : () => parse(readConfigText(file)))
+  live.onChange(({ logLevel }) => (logger.level = logLevel))
+  using _hangUp = onHangUp(() => reloadLogged(live, 'SIGHUP', log))
   using _lock = FileLock.acquire(join(config.dataDir, 'agent.lock'))
   const support = await selfTestPeerCredentials()
   await using exitWatch = ExitWatch.start()
   await using agent = await Agent.start(config, {
     clock: clockWith(readBootMs),
     random: systemRandom,
-    log: {
-      debug: (fact, text) => logger.debug(fact, text),
-      info: (fact, text) => logger.info(fact, text),
-      warn: (fact, text) => logger.warn(fact, text),
-      error: (fact, text) => logger.error(fact, text),
-    },
+    log,
+    live,
     files: {
       read: (name, maxBytes) => files.readFileBounded(join(config.dataDir, name), maxBytes),
       write: (name, content) => files.writeFileAtomic(join(config.dataDir, name), content),

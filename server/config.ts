@@ -1,8 +1,12 @@
 import { address, duration, flag, group, integer, list, oneOf, optional, required, text, trustDomain, withDefault } from '../src/config/fields.ts'
 import type { HostAndPort } from '../src/config/fields.ts'
+import type { SettingPaths } from '../src/config/live.ts'
 import { parseConfig } from '../src/config/reader.ts'
 import type { Overrides } from '../src/config/reader.ts'
+import { configSchema } from '../src/config/schema.ts'
+import type { JsonSchema } from '../src/config/schema.ts'
 import { MayflyError } from '../src/core/errors.ts'
+import type { ServerLimits } from './limits.ts'
 import type { TrustDomain } from '../src/core/spiffe-id.ts'
 
 /** What a server is told: frozen, every value checked. */
@@ -35,6 +39,7 @@ export interface ServerConfig {
   readonly metricsAddress: HostAndPort | undefined
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   readonly maxConnections: number
+  readonly limits: ServerLimits
   /** How long calls may finish when the server stops. */
   readonly drainMs: number
 }
@@ -54,6 +59,14 @@ const fields = {
   logLevel: withDefault(oneOf('debug', 'info', 'warn', 'error'), 'info'),
   maxConnections: withDefault(integer(1, 100_000), 12_000),
   drain: withDefault(duration(0, 60_000), 2_000),
+  limits: group({
+    attestationsPerSecond: withDefault(integer(1, 1_000_000), 50),
+    renewalsPerSecond: withDefault(integer(1, 1_000_000), 1),
+    signaturesPerSecond: withDefault(integer(1, 1_000_000), 20_000),
+    entriesPerSecond: withDefault(integer(1, 1_000_000), 20_000),
+    messagesPerSecond: withDefault(integer(1, 1_000_000), 20_000),
+    leakReportsPerSecond: withDefault(integer(1, 1_000_000), 5),
+  }),
   metrics: group({
     address: optional(address()),
   }),
@@ -68,6 +81,32 @@ const fields = {
     x509SvidTtl: withDefault(duration(2_000, hourMs), 900_000),
     agentSvidTtl: withDefault(duration(2_000, hourMs), hourMs),
   }),
+}
+
+/** Which key each setting comes from, and what a running server takes over. */
+export const serverSettings: SettingPaths<ServerConfig> = {
+  trustDomain: { path: 'trustDomain', live: false },
+  dataDir: { path: 'dataDir', live: false },
+  listen: { path: 'listen', live: false },
+  advertise: { path: 'advertise', live: true },
+  adminSocket: { path: 'adminSocket', live: false },
+  adminUids: { path: 'adminUids', live: false },
+  dev: { path: 'dev', live: false },
+  keyStorage: { path: 'ca.keyStorage', live: false },
+  authorityTtlMs: { path: 'ca.authorityTtl', live: false },
+  x509SvidTtlMs: { path: 'ca.x509SvidTtl', live: true },
+  agentSvidTtlMs: { path: 'ca.agentSvidTtl', live: true },
+  crl: { path: 'crl', live: false },
+  metricsAddress: { path: 'metrics.address', live: false },
+  logLevel: { path: 'logLevel', live: true },
+  maxConnections: { path: 'maxConnections', live: false },
+  limits: { path: 'limits', live: true },
+  drainMs: { path: 'drain', live: true },
+}
+
+/** For editors: docs/schema. */
+export function serverConfigSchema(): JsonSchema {
+  return configSchema(fields, 'Configuration of a mayfly server')
 }
 
 /** The flags of `server/main.ts` that stand for a key, by the key's path. */
@@ -117,6 +156,7 @@ export function parseServerConfig(yaml: string, overrides: Overrides, fileName: 
     metricsAddress: raw.metrics.address,
     logLevel: raw.logLevel,
     maxConnections: raw.maxConnections,
+    limits: raw.limits,
     drainMs: raw.drain,
   })
 }

@@ -1,15 +1,19 @@
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import process from 'node:process'
-import { readMainArguments, runMain, versionBeside } from '../src/system/main-process.ts'
-import { flagPaths, parseServerConfig } from './config.ts'
+import type { Logger } from '../src/ports/logger.ts'
+import { printSchema, readConfigText, readMainArguments, runMain, versionBeside } from '../src/system/main-process.ts'
+import { flagPaths, parseServerConfig, serverConfigSchema, serverSettings } from './config.ts'
+import type { ServerConfig } from './config.ts'
 
 /** The process of a server: `--config FILE` and flags in, one line of JSON out once it serves, logs on standard error. */
 await runMain(main)
 
 async function main(args: readonly string[]): Promise<number> {
-  const { text, fileName, overrides, checkOnly, whileStdin } = readMainArguments(args, { paths: flagPaths, switches: ['dev'], command: 'mayfly server run' })
-  const config = parseServerConfig(text, overrides, fileName, process.geteuid?.() ?? -1)
+  const { text, file, fileName, overrides, checkOnly, schemaOnly, whileStdin } = readMainArguments(args, { paths: flagPaths, switches: ['dev'], command: 'mayfly server run' })
+  if (schemaOnly) return printSchema(serverConfigSchema())
+  const parse = (source: string): ServerConfig => parseServerConfig(source, overrides, fileName, process.geteuid?.() ?? -1)
+  const config = parse(text)
   if (checkOnly) return 0
   // In the data folder, which is ours alone: a cache of code in a folder that others may write would be theirs to run.
   const cache = join(config.dataDir, 'cache')
@@ -28,7 +32,7 @@ async function main(args: readonly string[]): Promise<number> {
     return { [Symbol.asyncDispose]: async () => held[Symbol.dispose]() }
   }
   const begun = begin(config, { clock, files, lock })
-  const [{ Server }, { pino }, { systemRandom }, { runCommand }, { peerCredentials }, { stopOnSignals }, { trimHeapWhenIdle }] = await Promise.all([
+  const [{ Server }, { pino }, { systemRandom }, { runCommand }, { peerCredentials }, { onHangUp, stopOnSignals }, { trimHeapWhenIdle }, { LiveConfig }, { reloadLogged }] = await Promise.all([
     import('./server.ts'),
     import('pino'),
     import('../src/system/random.ts'),
@@ -36,18 +40,25 @@ async function main(args: readonly string[]): Promise<number> {
     import('../src/system/linux/peer-credentials.ts'),
     import('../src/system/signals.ts'),
     import('../src/system/heap.ts'),
+    import('../src/config/live.ts'),
+    import('../src/config/reload.ts'),
   ])
   using stop = stopOnSignals({ whileStdin })
   const logger = pino({ level: config.logLevel, base: { pid: process.pid }, serializers: { error: pino.stdSerializers.err } }, pino.destination({ dest: 2, sync: true }))
+  const log: Logger = {
+    debug: (fact, text) => logger.debug(fact, text),
+    info: (fact, text) => logger.info(fact, text),
+    warn: (fact, text) => logger.warn(fact, text),
+    error: (fact, text) => logger.error(fact, text),
+  }
+  const live = new LiveConfig(config, serverSettings, file === undefined ? undefined : () => parse(readConfigText(file)))
+  live.onChange(({ logLevel }) => (logger.level = logLevel))
+  using _hangUp = onHangUp(() => reloadLogged(live, 'SIGHUP', log))
   await using server = await Server.start(config, {
     clock,
     random: systemRandom,
-    log: {
-      debug: (fact, text) => logger.debug(fact, text),
-      info: (fact, text) => logger.info(fact, text),
-      warn: (fact, text) => logger.warn(fact, text),
-      error: (fact, text) => logger.error(fact, text),
-    },
+    log,
+    live,
     files,
     runCommand,
     lock,

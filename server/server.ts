@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { formatAddress } from '../src/config/fields.ts'
+import { LiveConfig } from '../src/config/live.ts'
 import { toHex } from '../src/core/bytes.ts'
 import { serverIdOf } from '../src/core/spiffe-id.ts'
 import type { Logger } from '../src/ports/logger.ts'
@@ -27,7 +28,9 @@ import { loadProfiles } from './ca/profiles.ts'
 import { StreamKeyCertifier } from './ca/stream-signer.ts'
 import { begin } from './beginning.ts'
 import type { Beginning, BeginningDeps } from './beginning.ts'
+import { serverSettings } from './config.ts'
 import type { ServerConfig } from './config.ts'
+import type { ServerLimits } from './limits.ts'
 import { Maintenance } from './maintenance.ts'
 import type { ServerMetrics } from './metrics.ts'
 import { Acknowledgements } from './registry/acknowledgements.ts'
@@ -51,6 +54,8 @@ export interface ServerDeps extends BeginningDeps {
   readonly ownUid: number
   readonly rssBytes: () => number
   readonly version: string
+  /** The configuration, as it changes while the server runs; unset: it does not. */
+  readonly live?: LiveConfig<ServerConfig>
   /** What was begun for this server already. */
   readonly begun?: Beginning
 }
@@ -86,6 +91,8 @@ export class Server implements AsyncDisposable {
     const deps = metrics === undefined ? given : { ...given, log: metrics.log(given.log) }
     const { clock, random, log, files } = deps
     const { trustDomain } = config
+    const live = deps.live ?? new LiveConfig(config, serverSettings, undefined)
+    const limits = (): ServerLimits => live.current.limits
     const startedAtMs = clock.nowMs()
     await using starting = new AsyncDisposableStack()
     if (metrics !== undefined) starting.use(metrics)
@@ -133,8 +140,8 @@ export class Server implements AsyncDisposable {
     const crlAddress = await publishCrls(config, deps, crls, starting)
     const standing = standingOf({ registry, revocation: revocations, clock })
     const connections = starting.use(new Connections({ trustDomain, bundles: bundleSet, revocation: revocations, standing, clock, log }))
-    const tlsRpc = drained(starting, new RpcServer<Caller>({ log, clock, onEnded: metrics?.calls('tls') }, { maxConnections: config.maxConnections }), config.drainMs)
-    const adminRpc = drained(starting, new RpcServer<Caller>({ log, clock, onEnded: metrics?.calls('admin') }, { maxConnections: 256 }), config.drainMs)
+    const tlsRpc = drained(starting, new RpcServer<Caller>({ log, clock, onEnded: metrics?.calls('tls') }, { maxConnections: config.maxConnections }), live)
+    const adminRpc = drained(starting, new RpcServer<Caller>({ log, clock, onEnded: metrics?.calls('admin') }, { maxConnections: 256 }), live)
 
     const tls = starting.use(
       await listenTls({
@@ -151,7 +158,7 @@ export class Server implements AsyncDisposable {
     const { maxTtlMs, maxDnsNames } = profiles.svids['x509-svid']
     const rules = { trustDomain, maxTtlSeconds: maxTtlMs / 1_000, maxDnsNames, adminUids: config.dev ? new Set<number>() : adminUids }
     const joinTokens = new JoinTokens({ store, clock, random, trustDomain })
-    const operations = new EntryOperations({ store, clock, random, log, rules })
+    const operations = new EntryOperations({ store, clock, random, log, rules, limits })
     const services = {
       store,
       clock,
@@ -165,8 +172,14 @@ export class Server implements AsyncDisposable {
       issuer,
       joinTokens,
       attestors: [joinTokens],
-      agentSvidTtlMs: config.agentSvidTtlMs,
-      x509SvidTtlMs: config.x509SvidTtlMs,
+      limits,
+      live,
+      get agentSvidTtlMs() {
+        return live.current.agentSvidTtlMs
+      },
+      get x509SvidTtlMs() {
+        return live.current.x509SvidTtlMs
+      },
       acknowledgements,
       onAcknowledged: () => authorities.reconsider(),
       bundles: authorities,
@@ -177,7 +190,9 @@ export class Server implements AsyncDisposable {
       verifiers,
       standing,
       version: deps.version,
-      agentAddress: config.advertise === undefined ? tls.address : formatAddress(config.advertise),
+      get agentAddress() {
+        return live.current.advertise === undefined ? tls.address : formatAddress(live.current.advertise)
+      },
       startedAtMs,
       figures: () => ({ csrChecks: issuer.csrChecks, signatures: issuer.signatures, rssBytes: deps.rssBytes(), streamSeq: revocations.head.seq }),
     }
@@ -269,8 +284,8 @@ async function publishCrls({ crl }: ServerConfig, { clock, log, files, runComman
   return crl.listen === undefined ? undefined : starting.use(await CrlHttp.start(crl.listen, await crls.bridge())).address
 }
 
-function drained(stack: AsyncDisposableStack, rpc: RpcServer<Caller>, drainMs: number): RpcServer<Caller> {
-  stack.defer(() => rpc.close(drainMs))
+function drained(stack: AsyncDisposableStack, rpc: RpcServer<Caller>, live: LiveConfig<ServerConfig>): RpcServer<Caller> {
+  stack.defer(() => rpc.close(live.current.drainMs))
   return rpc
 }
 

@@ -23,6 +23,7 @@ export const serviceFiles: readonly string[] = [
   'mayfly/v1/leaks.proto',
   'mayfly/v1/registry.proto',
   'mayfly/v1/relay.proto',
+  'mayfly/v1/settings.proto',
   'mayfly/v1/stream.proto',
   'mayfly/v1/sync.proto',
   'mayfly/v1/verifier.proto',

@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net'
 import type { AgentStatus } from '../../proto/generated/mayfly/v1/AgentStatus.ts'
+import type { Reloadable } from '../../src/config/live.ts'
+import { reloadLogged } from '../../src/config/reload.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
@@ -32,6 +34,7 @@ export interface AdminListenerDeps {
   sources(signal: AbortSignal): Promise<StatusSources>
   /** The facts of a process that need not have connected. @throws {MayflyError} NOT_FOUND, PLATFORM_UNSUPPORTED */
   attestPid(pid: number): Promise<Attestation>
+  readonly live: Reloadable
   /** Whatever the status shows has changed. */
   readonly changed: Notifier<void>
 }
@@ -57,6 +60,7 @@ export class AdminListener implements AsyncDisposable {
     this.#deps = deps
     this.#server = new RpcServer<AdminPeer>(deps, { maxConnections: 256, maxReceiveBytes: 65_536 })
     this.#server.add('mayfly.v1.AgentAdmin', this.#handlers())
+    this.#server.add('mayfly.v1.Settings', this.#settings())
   }
 
   /** @throws {MayflyError} SOCKET_IN_USE, INVALID_ARGUMENT */
@@ -94,6 +98,15 @@ export class AdminListener implements AsyncDisposable {
         return explain(await this.#deps.attestPid(pid), (await this.#deps.sources(signal)).entries.all.values(), this.#deps.clock.nowMs())
       },
       WatchStatus: (_, { signal }) => this.#watch(signal),
+    }
+  }
+
+  #settings(): Handlers<'mayfly.v1.Settings', AdminPeer> {
+    return {
+      Reload: async (_, { peer }) => {
+        const { applied, waiting } = reloadLogged(this.#deps.live, `uid:${peer.uid}`, this.#deps.log)
+        return { applied: [...applied], waiting: [...waiting] }
+      },
     }
   }
 

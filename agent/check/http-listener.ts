@@ -7,6 +7,7 @@ import type { Logger } from '../../src/ports/logger.ts'
 import { listenUnix } from '../../src/rpc/listen-unix.ts'
 import type { Listener } from '../../src/rpc/listen-unix.ts'
 import { Quota } from '../../src/rpc/quota.ts'
+import type { QuotaTerms } from '../../src/rpc/quota.ts'
 import type { Processes } from '../attest/ports.ts'
 import { questionFromJson } from './json.ts'
 import type { SvidCheck } from './svid-check.ts'
@@ -16,6 +17,8 @@ export interface CheckListenerDeps {
   readonly processes: Pick<Processes, 'peerCredentials'>
   readonly clock: Clock
   readonly log: Logger
+  /** Of one user: far above what a service needs, and little enough of a processor for the rest of the agent to live. */
+  readonly checkTerms: QuotaTerms
   /** For a whole request to come; 5 s when absent. */
   readonly requestLimitMs?: number
 }
@@ -24,8 +27,6 @@ const maxBodyBytes = 65_536
 const maxConnections = 1_024
 const maxConnectionsOfUid = 256
 const longestRequestMs = 5_000
-/** Of one user: far above what a service needs, and little enough of a processor for the rest of the agent to live. */
-export const checkTerms = { perSecond: 2_000, burst: 4_000 }
 
 /**
  * `POST /check` over HTTP/1.1 on a Unix socket of its own, for programs without gRPC: JSON in and out. 200 is the only yes; a refused certificate is
@@ -40,7 +41,7 @@ export class CheckListener implements AsyncDisposable {
 
   private constructor(deps: CheckListenerDeps) {
     this.#deps = deps
-    this.#quota = new Quota(deps.clock, checkTerms)
+    this.#quota = new Quota(deps.clock, deps.checkTerms)
     const limitMs = deps.requestLimitMs ?? longestRequestMs
     this.#http = createServer({ maxHeaderSize: 8_192, headersTimeout: limitMs, requestTimeout: limitMs, keepAliveTimeout: 30_000, connectionsCheckingInterval: Math.ceil(limitMs / 5) }, (request, response) => void this.#answer(request, response))
     this.#http.timeout = 30_000

@@ -103,6 +103,8 @@ import type { RecordStepsRequest as mayfly_v1_RecordStepsRequest, RecordStepsReq
 import type { RelayStatus as mayfly_v1_RelayStatus, RelayStatus__Output as mayfly_v1_RelayStatus__Output } from './mayfly/v1/RelayStatus.ts'
 import type { RelayStatusRequest as mayfly_v1_RelayStatusRequest, RelayStatusRequest__Output as mayfly_v1_RelayStatusRequest__Output } from './mayfly/v1/RelayStatusRequest.ts'
 import type { RelayedReports as mayfly_v1_RelayedReports, RelayedReports__Output as mayfly_v1_RelayedReports__Output } from './mayfly/v1/RelayedReports.ts'
+import type { ReloadRequest as mayfly_v1_ReloadRequest, ReloadRequest__Output as mayfly_v1_ReloadRequest__Output } from './mayfly/v1/ReloadRequest.ts'
+import type { ReloadResponse as mayfly_v1_ReloadResponse, ReloadResponse__Output as mayfly_v1_ReloadResponse__Output } from './mayfly/v1/ReloadResponse.ts'
 import type { RemoveOwnerRequest as mayfly_v1_RemoveOwnerRequest, RemoveOwnerRequest__Output as mayfly_v1_RemoveOwnerRequest__Output } from './mayfly/v1/RemoveOwnerRequest.ts'
 import type { RenewGrantRequest as mayfly_v1_RenewGrantRequest, RenewGrantRequest__Output as mayfly_v1_RenewGrantRequest__Output } from './mayfly/v1/RenewGrantRequest.ts'
 import type { ReplayAnswer as mayfly_v1_ReplayAnswer, ReplayAnswer__Output as mayfly_v1_ReplayAnswer__Output } from './mayfly/v1/ReplayAnswer.ts'
@@ -344,6 +346,9 @@ export interface Services {
     readonly Disable: { readonly kind: 'unary'; readonly request: mayfly_v1_DisableRequest; readonly requestOutput: mayfly_v1_DisableRequest__Output; readonly response: mayfly_v1_Empty; readonly responseOutput: mayfly_v1_Empty__Output }
     readonly Enable: { readonly kind: 'unary'; readonly request: mayfly_v1_EnableRequest; readonly requestOutput: mayfly_v1_EnableRequest__Output; readonly response: mayfly_v1_Empty; readonly responseOutput: mayfly_v1_Empty__Output }
     readonly ListDisabled: { readonly kind: 'unary'; readonly request: mayfly_v1_ListDisabledRequest; readonly requestOutput: mayfly_v1_ListDisabledRequest__Output; readonly response: mayfly_v1_ListDisabledResponse; readonly responseOutput: mayfly_v1_ListDisabledResponse__Output }
+  }
+  readonly 'mayfly.v1.Settings': {
+    readonly Reload: { readonly kind: 'unary'; readonly request: mayfly_v1_ReloadRequest; readonly requestOutput: mayfly_v1_ReloadRequest__Output; readonly response: mayfly_v1_ReloadResponse; readonly responseOutput: mayfly_v1_ReloadResponse__Output }
   }
   readonly 'mayfly.v1.Status': {
     readonly Get: { readonly kind: 'unary'; readonly request: mayfly_v1_StatusRequest; readonly requestOutput: mayfly_v1_StatusRequest__Output; readonly response: mayfly_v1_ServerStatus; readonly responseOutput: mayfly_v1_ServerStatus__Output }

@@ -13,6 +13,8 @@ import { Quota } from '../../src/rpc/quota.ts'
 import { verifyCsr } from '../../src/x509/csr.ts'
 import type { JoinTokens } from '../attest/join-token.ts'
 import type { NodeAttestor } from '../attest/node-attestor.ts'
+import { termsOf } from '../limits.ts'
+import type { ServerLimits } from '../limits.ts'
 import type { Actor, Store } from '../store/port.ts'
 import { agentOf } from './agent-caller.ts'
 import { AgentVersions } from './agent-versions.ts'
@@ -33,21 +35,19 @@ export interface AgentServiceDeps {
   readonly log: Logger
   readonly trustDomain: TrustDomain
   readonly agentSvidTtlMs: number
+  readonly limits: () => ServerLimits
 }
 
 const maxPayloadBytes = 65_536
 const maxCsrBytes = 16_384
 const defaultPageSize = 500
 const maxPageSize = 1_000
-/** Of all who come without a certificate, by address: a guess at a token costs a wait. */
-const attestTerms = { perSecond: 50, burst: 500 }
-const renewTerms = { perSecond: 1, burst: 30 }
 
 /** SPIRE's agent API. */
 export function agentService(deps: AgentServiceDeps): Handlers<'spire.api.server.agent.v1.Agent', Caller> {
   const { store, clock, log, trustDomain } = deps
-  const attestQuota = new Quota(clock, attestTerms)
-  const renewQuota = new Quota(clock, renewTerms)
+  const attestQuota = new Quota(clock, termsOf(deps.limits, 'attestationsPerSecond'))
+  const renewQuota = new Quota(clock, termsOf(deps.limits, 'renewalsPerSecond'))
   const versions = new AgentVersions(deps)
   const actor = (caller: Caller): Actor => ({ name: nameOf(caller), atMs: clock.nowMs() })
   return {

@@ -85,6 +85,7 @@ export const rights: Table = {
   'mayfly.v1.Authorities': { List: admins, Prepare: admins, Activate: admins, Taint: admins, Revoke: admins },
   'mayfly.v1.Registry': { CreateEntries: admins, UpdateEntries: admins, ListEntries: admins, CountEntries: admins, GetEntry: admins },
   'mayfly.v1.Revocations': { Revoke: admins, Disable: admins, Enable: admins, ListDisabled: admins },
+  'mayfly.v1.Settings': { Reload: admins },
   'mayfly.v1.Verifiers': { List: admins, RevocationStatus: admins, AwaitReceipts: admins },
   'mayfly.v1.GrantControl': {
     Request: agents,

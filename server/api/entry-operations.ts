@@ -3,6 +3,9 @@ import type { Entry } from '../../src/core/entry.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Random } from '../../src/ports/random.ts'
+import { Quota } from '../../src/rpc/quota.ts'
+import { termsOf } from '../limits.ts'
+import type { ServerLimits } from '../limits.ts'
 import { checkEntry, checkEntryId, checkPatch } from '../registry/entry-rules.ts'
 import type { EntryRules, RawEntry } from '../registry/entry-rules.ts'
 import type { Actor, EntryFilter, ItemResult, PageOf, Store } from '../store/port.ts'
@@ -19,6 +22,7 @@ export interface EntryDeps {
   readonly random: Random
   readonly log: Logger
   readonly rules: EntryRules
+  readonly limits: () => ServerLimits
 }
 
 /** How one item of a batch fared; `entry` is set when it was done, or when it exists already. */
@@ -37,18 +41,21 @@ const maxPageSize = 1_000
 /** Below the 4 MB that gRPC clients take. */
 const maxPageBytes = 3_000_000
 
-/** What callers do with entries, whichever service they use: one status an item, in their order. */
+/** What callers do with entries, as many a second as each may, whichever service they use: one status an item, in their order. */
 export class EntryOperations {
   readonly #deps: EntryDeps
   readonly #ids: RisingUuids
+  readonly #quota: Quota
 
   constructor(deps: EntryDeps) {
     this.#deps = deps
     this.#ids = new RisingUuids(deps.random)
+    this.#quota = new Quota(deps.clock, termsOf(deps.limits, 'entriesPerSecond'))
   }
 
   async create(items: readonly Item<{ readonly id: string; readonly raw: RawEntry }>[], caller: Caller): Promise<readonly EntryOutcome[]> {
     return await this.#batch(
+      caller,
       items,
       ({ id, raw }) => ({ ...checkEntry(raw, this.#deps.rules), id: id === '' ? this.#ids.next(this.#deps.clock.nowMs()) : checkEntryId(id) }),
       (specs) => this.#deps.store.entries.create(specs, this.#actor(caller)),
@@ -57,6 +64,7 @@ export class EntryOperations {
 
   async update(items: readonly Item<{ readonly id: string; readonly raw: Partial<RawEntry> }>[], caller: Caller): Promise<readonly EntryOutcome[]> {
     return await this.#batch(
+      caller,
       items,
       ({ id, raw }) => checkPatch(id, raw, this.#deps.rules),
       (patches) => this.#deps.store.entries.update(patches, this.#actor(caller)),
@@ -65,6 +73,7 @@ export class EntryOperations {
 
   async delete(ids: readonly string[], caller: Caller): Promise<readonly EntryOutcome[]> {
     return await this.#batch(
+      caller,
       ids.map((id) => () => ({ id })),
       ({ id }) => ({ id: checkEntryId(id) }),
       (known) => this.#deps.store.entries.delete(known.map(({ id }) => id), this.#actor(caller)),
@@ -96,11 +105,13 @@ export class EntryOperations {
   }
 
   async #batch<In, Checked extends { readonly id: string }>(
+    caller: Caller,
     items: readonly Item<In & { readonly id: string }>[],
     check: (item: In & { readonly id: string }) => Checked,
     carryOut: (checked: readonly Checked[]) => Promise<readonly ItemResult<Entry>[]>,
   ): Promise<readonly EntryOutcome[]> {
     if (items.length > maxItems) throw new MayflyError('LIMIT_EXCEEDED', `a batch has at most ${maxItems} items, this one has ${items.length}`)
+    if (items.length > 0) this.#quota.take(nameOf(caller), items.length)
     const outcomes: EntryOutcome[] = []
     const checked: { readonly at: number; readonly value: Checked }[] = []
     for (const [at, read] of items.entries()) {

@@ -11,6 +11,8 @@ import { publicKeyHash } from '../../src/x509/fingerprint.ts'
 import { verifyPlain } from '../../src/x509/signature.ts'
 import { importPublicKey, keyKindOf } from '../../src/x509/spki.ts'
 import type { KeyKind } from '../../src/x509/spki.ts'
+import { termsOf } from '../limits.ts'
+import type { ServerLimits } from '../limits.ts'
 import type { Store } from '../store/port.ts'
 import type { Standing } from './authorization.ts'
 import { nameOf } from './caller.ts'
@@ -24,12 +26,11 @@ export interface LeaksServiceDeps {
   readonly clock: Clock
   readonly log: Logger
   readonly trustDomain: TrustDomain
+  readonly limits: () => ServerLimits
   /** Keys of the server itself that no report ends, such as that of the revocation stream. */
   readonly isServerKey: (publicKeyHash: string) => boolean
 }
 
-/** Of one address; a report is a signature check and at most one transaction. */
-const termsOfOne = { perSecond: 5, burst: 20 }
 /** Of all together, so that many addresses do not add up. */
 const termsOfAll = { perSecond: 100, burst: 200 }
 const maxKeyBytes = 1_200
@@ -40,7 +41,7 @@ const maxSignatureBytes = 1_024
  * can sign has the key. A key that nothing was issued to leaves no trace, unless an administrator asks.
  */
 export function leaksService(deps: LeaksServiceDeps): Handlers<'mayfly.v1.Leaks', Caller> {
-  const ofOne = new Quota(deps.clock, termsOfOne)
+  const ofOne = new Quota(deps.clock, termsOf(deps.limits, 'leakReportsPerSecond'))
   const ofAll = new Quota(deps.clock, termsOfAll)
   return {
     Report: async (report, { peer }) => {

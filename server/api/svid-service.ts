@@ -9,6 +9,8 @@ import type { Logger } from '../../src/ports/logger.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
 import { verifyCsr } from '../../src/x509/csr.ts'
 import type { IssueRequest } from '../ca/pipeline.ts'
+import { termsOf } from '../limits.ts'
+import type { ServerLimits } from '../limits.ts'
 import type { IndexedEntry } from '../registry/entry-index.ts'
 import type { Registry } from '../registry/registry.ts'
 import { agentOf } from './agent-caller.ts'
@@ -28,16 +30,15 @@ export interface SvidServiceDeps {
   readonly trustDomain: TrustDomain
   /** Of entries that name none. */
   readonly x509SvidTtlMs: number
+  readonly limits: () => ServerLimits
 }
 
 const maxBatch = 500
 const maxCsrBytes = 16_384
-/** Of one agent; far above what a node needs, and below what would starve the others. */
-const signingTerms = { perSecond: 20_000, burst: 40_000 }
 
 /** SPIRE's SVID API: X.509. Agents get what their entries name and nothing else; JWT and WIT calls answer UNIMPLEMENTED. */
 export function svidService(deps: SvidServiceDeps): Handlers<'spire.api.server.svid.v1.SVID', Caller> {
-  const quota = new Quota(deps.clock, signingTerms)
+  const quota = new Quota(deps.clock, termsOf(deps.limits, 'signaturesPerSecond'))
   return {
     BatchNewX509SVID: async (request, { peer, signal }) => {
       const agentId = agentOf(peer)

@@ -10,6 +10,9 @@ import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Random } from '../../src/ports/random.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
+import { Quota } from '../../src/rpc/quota.ts'
+import { termsOf } from '../limits.ts'
+import type { ServerLimits } from '../limits.ts'
 import type { Acknowledgements } from '../registry/acknowledgements.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Subscription } from '../registry/subscribers.ts'
@@ -39,6 +42,7 @@ export interface SyncServiceDeps {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
+  readonly limits: () => ServerLimits
 }
 
 const renewalsPerSecond = 100
@@ -49,10 +53,11 @@ const maxReportedSerials = 10_000
 /** `mayfly.v1.Sync`: one stream for each agent. All that it is authorized for, then every change as soon as it is committed, with the bundle and the revocations. */
 export function syncService(deps: SyncServiceDeps): Handlers<'mayfly.v1.Sync', Caller> {
   const versions = new AgentVersions(deps)
-  return { Connect: (requests, { peer, signal }) => connect(requests, agentOf(peer), authoritiesOf(peer), signal, versions, deps) }
+  const quota = new Quota(deps.clock, termsOf(deps.limits, 'messagesPerSecond'))
+  return { Connect: (requests, { peer, signal }) => connect(requests, agentOf(peer), authoritiesOf(peer), signal, versions, quota, deps) }
 }
 
-async function* connect(requests: AsyncIterable<AgentMessage__Output>, agentId: SpiffeId, signedBy: readonly string[], signal: AbortSignal, versions: AgentVersions, deps: SyncServiceDeps): AsyncGenerator<ServerMessage> {
+async function* connect(requests: AsyncIterable<AgentMessage__Output>, agentId: SpiffeId, signedBy: readonly string[], signal: AbortSignal, versions: AgentVersions, quota: Quota, deps: SyncServiceDeps): AsyncGenerator<ServerMessage> {
   const { registry, log } = deps
   const messages = requests[Symbol.asyncIterator]()
   const hello = await helloOf(messages, signal, deps.clock)
@@ -68,7 +73,7 @@ async function* connect(requests: AsyncIterable<AgentMessage__Output>, agentId: 
       renewals(signedBy, over, deps),
       entries(subscription, wakeup, over, registry),
       revocations(positionFromWire(hello.position), over, deps),
-      answers({ [Symbol.asyncIterator]: () => messages }, agentId, deps),
+      answers(limited({ [Symbol.asyncIterator]: () => messages }, agentId, quota), agentId, deps),
     ])
   } finally {
     leaving.abort()
@@ -159,6 +164,14 @@ async function* renewals(signedBy: readonly string[], signal: AbortSignal, { bun
 
 async function* revocations(position: StreamHead, signal: AbortSignal, deps: SyncServiceDeps): AsyncGenerator<ServerMessage> {
   for await (const frame of deps.revocations.watch(position, signal)) yield { revocations: frameToWire(frame) }
+}
+
+/** The same messages; a stream with more of them than an agent may send ends. */
+async function* limited<T>(messages: AsyncIterable<T>, agentId: SpiffeId, quota: Quota): AsyncGenerator<T> {
+  for await (const message of messages) {
+    quota.take(agentId, 1)
+    yield message
+  }
 }
 
 /** What the agent tells: acknowledgements, and credentials whose last holder has exited. */

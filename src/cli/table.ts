@@ -43,6 +43,9 @@ export const table: readonly Row[] = [
   { name: 'agent evict', summary: 'end an agent and all that it obtained; it may join anew', load: () => import('./commands/agent-evict.ts') },
   { name: 'agent ban', summary: 'the same, for good', load: () => import('./commands/agent-ban.ts') },
   { name: 'server run', summary: 'run a server', load: () => import('./commands/server-run.ts') },
+  { name: 'server reload', summary: 'have the server read its configuration again', load: () => import('./commands/server-reload.ts') },
+  { name: 'agent reload', summary: 'have the agent read its configuration again', load: () => import('./commands/agent-reload.ts') },
+  { name: 'config schema', summary: 'the JSON Schema of a configuration file', load: () => import('./commands/config-schema.ts') },
 ]
 
 export type Found = { readonly kind: 'command'; readonly row: Row; readonly args: readonly string[] } | { readonly kind: 'group'; readonly name: string; readonly rows: readonly Row[] } | { readonly kind: 'unknown'; readonly closest: string | undefined }

@@ -1,7 +1,9 @@
-import { parseDurationMs } from '../core/duration.ts'
+import { formatDuration, parseDurationMs } from '../core/duration.ts'
 import { MayflyError } from '../core/errors.ts'
 import { parseTrustDomain } from '../core/spiffe-id.ts'
 import type { TrustDomain } from '../core/spiffe-id.ts'
+import type { Json, JsonSchema } from './schema.ts'
+import { schemaOf } from './schema.ts'
 
 /** A value in a configuration text, with where it stands. */
 export interface Place {
@@ -21,6 +23,10 @@ export interface Field<T> {
   readonly default?: T
   /** The value, or `undefined` after `place.problem(…)`. */
   readonly read: (place: Place) => T | undefined
+  /** What an editor is told of the value, its default included. */
+  readonly schema: JsonSchema
+  /** As a file says it; asked only of values that this field could have read. */
+  spell(value: T): Json
   /** Set for a group of keys. */
   readonly fields?: Fields
 }
@@ -33,20 +39,20 @@ export function required<T>(field: Field<T>): Field<T> {
 }
 
 export function withDefault<T>(field: Field<T>, value: T): Field<T> {
-  return { ...field, required: false, default: value }
+  return { ...field, required: false, default: value, schema: { ...field.schema, default: field.spell(value) } }
 }
 
 export function optional<T>(field: Field<T>): Field<T | undefined> {
-  return { required: false, read: field.read }
+  return { required: false, read: field.read, schema: field.schema, spell: (value) => (value === undefined ? null : field.spell(value)) }
 }
 
 /** Keys below a key; absent is the same as empty. */
 export function group<F extends Fields>(fields: F): Field<Values<F>> {
-  return { required: false, read: () => undefined, fields }
+  return { required: false, read: () => undefined, schema: schemaOf(fields), spell: () => null, fields }
 }
 
 export function text(maxLength = 4096): Field<string> {
-  return scalarField((place) => {
+  return scalarField({ type: 'string', minLength: 1, maxLength }, (place) => {
     const value = place.scalar()
     const spelled = typeof value === 'string' ? value : place.source()
     if (spelled === undefined || spelled === '') return place.problem('must be a text')
@@ -55,7 +61,7 @@ export function text(maxLength = 4096): Field<string> {
 }
 
 export function integer(least: number, most: number): Field<number> {
-  return scalarField((place) => {
+  return scalarField({ type: 'integer', minimum: least, maximum: most }, (place) => {
     const value = place.scalar()
     const number = typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value
     if (typeof number !== 'number' || !Number.isSafeInteger(number)) return place.problem('must be a whole number')
@@ -64,7 +70,7 @@ export function integer(least: number, most: number): Field<number> {
 }
 
 export function flag(): Field<boolean> {
-  return scalarField((place) => {
+  return scalarField({ type: 'boolean' }, (place) => {
     const value = place.scalar()
     if (value === true || value === 'true') return true
     if (value === false || value === 'false') return false
@@ -73,20 +79,21 @@ export function flag(): Field<boolean> {
 }
 
 export function oneOf<const T extends string>(...words: readonly T[]): Field<T> {
-  return scalarField((place) => words.find((word) => word === place.scalar()) ?? place.problem(`must be one of ${words.join(', ')}`))
+  return scalarField({ enum: words }, (place) => words.find((word) => word === place.scalar()) ?? place.problem(`must be one of ${words.join(', ')}`))
 }
 
 /** Milliseconds of `30s`, `5m`, `1h30m`. */
 export function duration(leastMs: number, mostMs: number): Field<number> {
-  return scalarField((place) => {
+  const schema = { type: 'string', pattern: '^(\\d{1,9}(ms|s|m|h|d))+$', description: `a duration, ${formatDuration(leastMs)} to ${formatDuration(mostMs)}, written as 30s, 5m, 1h30m or 7d` }
+  return scalarField(schema, (place) => {
     const ms = parsed(place, parseDurationMs)
     if (ms === undefined) return undefined
     return ms < leastMs || ms > mostMs ? place.problem(`must be ${leastMs} to ${mostMs} ms, is ${ms}`) : ms
-  })
+  }, formatDuration)
 }
 
 export function trustDomain(): Field<TrustDomain> {
-  return scalarField((place) => parsed(place, parseTrustDomain))
+  return scalarField({ type: 'string', pattern: '^[a-z0-9._-]{1,255}$' }, (place) => parsed(place, parseTrustDomain))
 }
 
 export interface HostAndPort {
@@ -96,7 +103,8 @@ export interface HostAndPort {
 
 /** `host:port`, `[::1]:port`. */
 export function address(): Field<HostAndPort> {
-  return scalarField((place) => parseAddress(place.source() ?? '') ?? place.problem('must be host:port'))
+  const schema = { type: 'string', pattern: '^(\\[[0-9a-fA-F:.]{2,45}\\]|[a-zA-Z0-9._-]{1,253}):\\d{1,5}$', description: 'host:port' }
+  return scalarField(schema, (place) => parseAddress(place.source() ?? '') ?? place.problem('must be host:port'), formatAddress)
 }
 
 /** `undefined` when it is none. */
@@ -112,7 +120,8 @@ export function formatAddress({ host, port }: HostAndPort): string {
 }
 
 export function list<T>(item: Field<T>, mostItems: number): Field<readonly T[]> {
-  return scalarField((place) => {
+  const schema = { type: 'array', items: item.schema, maxItems: mostItems }
+  const read = (place: Place): readonly T[] | undefined => {
     const places = place.items()
     if (places === undefined) return place.problem('must be a list')
     if (places.length > mostItems) return place.problem(`has more than ${mostItems} items`)
@@ -123,11 +132,16 @@ export function list<T>(item: Field<T>, mostItems: number): Field<readonly T[]> 
       values.push(value)
     }
     return values
-  })
+  }
+  return scalarField(schema, read, (values) => values.map((value) => item.spell(value)))
 }
 
-function scalarField<T>(read: (place: Place) => T | undefined): Field<T> {
-  return { required: false, read }
+function scalarField<T>(schema: JsonSchema, read: (place: Place) => T | undefined, spell: (value: T) => Json = asItIs): Field<T> {
+  return { required: false, read, schema, spell }
+}
+
+function asItIs(value: unknown): Json {
+  return value as Json // texts, numbers and flags: the kinds of fields that spell no other way
 }
 
 function parsed<T>(place: Place, parse: (text: string) => T): T | undefined {

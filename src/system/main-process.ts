@@ -4,15 +4,19 @@ import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { MayflyError } from '../core/errors.ts'
 
-/** What the arguments of a main say: `--config FILE`, `--check-config`, `--while-stdin`, and flags that stand for keys of the configuration. */
+/** What the arguments of a main say: `--config FILE`, `--check-config`, `--config-schema`, `--while-stdin`, and flags that stand for keys of the configuration. */
 export interface MainArguments {
   /** Text of the configuration file; empty without one. */
   readonly text: string
+  /** The file; unset without one. */
+  readonly file: string | undefined
   /** For messages: the file's name, or `flags`. */
   readonly fileName: string
   /** Values of the flags that were given, by the key's path. */
   readonly overrides: Readonly<Record<string, string | boolean | string[] | undefined>>
   readonly checkOnly: boolean
+  /** Print the JSON Schema of the file and end. */
+  readonly schemaOnly: boolean
   /** Stop when standard input ends: whoever started this process holds the other end. */
   readonly whileStdin: boolean
 }
@@ -32,9 +36,11 @@ export function readMainArguments(args: readonly string[], flags: MainFlags): Ma
   const file = typeof values['config'] === 'string' ? values['config'] : undefined
   return {
     text: file === undefined ? '' : readConfigText(file),
+    file,
     fileName: file ?? 'flags',
     overrides: Object.fromEntries(Object.entries(flags.paths).map(([flag, path]) => [path, values[flag]])),
     checkOnly: values['check-config'] === true,
+    schemaOnly: values['config-schema'] === true,
     whileStdin: values['while-stdin'] === true,
   }
 }
@@ -56,6 +62,12 @@ export function versionBeside(mainFile: string): string {
   return typeof json === 'object' && json !== null && 'version' in json && typeof json.version === 'string' ? json.version : 'unknown'
 }
 
+/** Prints a JSON Schema as a file has it. Resolves with the exit code. */
+export function printSchema(schema: object): number {
+  process.stdout.write(`${JSON.stringify(schema, undefined, 2)}\n`)
+  return 0
+}
+
 /** Runs a main and sets its exit code. A failure is told in two lines on standard error, `mayfly: what` and `hint: …`; of an error that is not ours, all that there is. */
 export async function runMain(main: (args: readonly string[]) => Promise<number>): Promise<void> {
   try {
@@ -69,7 +81,7 @@ export async function runMain(main: (args: readonly string[]) => Promise<number>
 function parsed(args: readonly string[], { paths, switches, command }: MainFlags): Readonly<Record<string, string | boolean | string[] | undefined>> {
   const flags = Object.keys(paths).map((flag) => [flag, switches.includes(flag) ? { type: 'boolean' as const } : { type: 'string' as const, multiple: flag === 'admin-uid' }]) // literals of the option's type
   try {
-    const { values } = parseArgs({ args: [...args], strict: true, options: { config: { type: 'string' }, 'check-config': { type: 'boolean' }, 'while-stdin': { type: 'boolean' }, ...Object.fromEntries(flags) } })
+    const { values } = parseArgs({ args: [...args], strict: true, options: { config: { type: 'string' }, 'check-config': { type: 'boolean' }, 'config-schema': { type: 'boolean' }, 'while-stdin': { type: 'boolean' }, ...Object.fromEntries(flags) } })
     return values as Record<string, string | boolean | string[] | undefined> // each is of the type its option was given
   } catch (error) {
     const [text = ''] = (error instanceof Error ? error.message : String(error)).split(/\.\s|\n/)

@@ -25,4 +25,17 @@ export function stopOnSignals({ whileStdin = false }: { readonly whileStdin?: bo
   return { signal: controller.signal, [Symbol.dispose]: release }
 }
 
+/** Calls back at each SIGHUP, which then no longer ends the process; what the callback throws was told by it. Dispose to let go. */
+export function onHangUp(callback: () => unknown): Disposable {
+  const heard = (): void => {
+    try {
+      callback()
+    } catch {
+      return // told already: a signal has nobody to answer
+    }
+  }
+  process.on('SIGHUP', heard)
+  return { [Symbol.dispose]: () => void process.off('SIGHUP', heard) }
+}
+
 const names = ['SIGINT', 'SIGTERM'] as const

@@ -45,7 +45,7 @@ export class TestCheckSocket implements AsyncDisposable {
   static async start(check: SvidCheck, more: { readonly requestLimitMs?: number } = {}): Promise<TestCheckSocket> {
     const folder = mkdtempSync(join(tmpdir(), 'mf-'))
     const log = new KeptLog()
-    return new TestCheckSocket(folder, await CheckListener.start(join(folder, 'check.sock'), { check, processes: linuxProcesses(), clock: systemClock, log, ...more }), log)
+    return new TestCheckSocket(folder, await CheckListener.start(join(folder, 'check.sock'), { check, processes: linuxProcesses(), clock: systemClock, log, checkTerms: { perSecond: 2_000, burst: 4_000 }, ...more }), log)
   }
 
   async post(body: string | object, path = '/check', method = 'POST'): Promise<{ readonly status: number; readonly body: Readonly<Record<string, unknown>> }> {

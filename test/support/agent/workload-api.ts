@@ -88,6 +88,7 @@ export class TestApi implements AsyncDisposable {
         admission: new Admission({ connectionsPerUid: 4_000, connectionsPerProcess: 1_000, streamsPerUid: 4_000, streamsPerProcess: 256, ...options.limits }),
         relay: api.relay,
         check: new SvidCheck({ clock: systemClock, bundles: () => api.trust.bundles, revocations: api.relay.reader }),
+        checkTerms: { perSecond: 2_000, burst: 4_000 },
         reports: new VerifierReports(),
         connections: { processes, exitWatch: api.#exitWatch, attestor, tier: 'auto', needs: () => api.entries.kinds },
         notSynced: () => (api.#isSynced ? undefined : api.#synced.promise),

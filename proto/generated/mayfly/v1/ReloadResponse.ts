@@ -1,0 +1,12 @@
+// Original file: proto/mayfly/v1/settings.proto
+
+
+export interface ReloadResponse {
+  'applied'?: (string)[];
+  'waiting'?: (string)[];
+}
+
+export interface ReloadResponse__Output {
+  'applied': (string)[];
+  'waiting': (string)[];
+}
