@@ -1,17 +1,17 @@
 import { isPublished, moveAuthority, nextRotationStep, type AuthorityFacts, type RotationStep } from '../../src/core/authority.ts'
 import { MayflyError } from '../../src/core/errors.ts'
-import { toHex } from '../../src/core/bytes.ts'
+import { equalBytes, toHex } from '../../src/core/bytes.ts'
 import type { TrustDomain } from '../../src/core/spiffe-id.ts'
-import { wholeSeconds } from '../../src/core/validity.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Random } from '../../src/ports/random.ts'
 import type { TrustBundle } from '../../src/x509/bundle.ts'
-import { authoritySpec, type CertificateSpec } from '../../src/x509/certificate-spec.ts'
+import type { CertificateSpec } from '../../src/x509/certificate-spec.ts'
 import { parseCertificate, type Certificate } from '../../src/x509/certificate.ts'
 import { authorityIdOf } from '../../src/x509/fingerprint.ts'
 import type { PrivateKey } from '../../src/x509/private-key.ts'
 import type { Actor, Authority, AuthorityStore, EndResult } from '../store/port.ts'
+import { selfSigned, voucherFor, type CertifyAuthorityDeps } from './certify-authority.ts'
 import type { KeyStore } from './key-store.ts'
 import type { Profiles } from './profiles.ts'
 
@@ -64,7 +64,6 @@ const mostVouchers = 3
 const system = 'system'
 const retryMs = 1_000
 const longestSleepMs = 60_000
-const serialLength = 16
 
 /**
  * The signing authorities of the trust domain, which follow one another by themselves: prepared at half life, activated once known, retired,
@@ -98,6 +97,7 @@ export class AuthoritySet implements AsyncDisposable {
     if (!(config.lifeMs >= 2_000 && config.lifeMs <= maxTtlMs)) throw new MayflyError('CONFIG_INVALID', `an authority lives from 2 s to ${maxTtlMs} ms`)
     const set = new AuthoritySet(config, deps)
     await set.#reload()
+    await set.#dropKeysOfRestored()
     await set.#settle()
     set.#loop = set.#run()
     void set.#inTurn(async () => set.#vouchAgain()).catch((error: unknown) => deps.log.warn({ event: 'authority.unvouched', error }, unvouchedText)) // beside the rest of the start
@@ -133,9 +133,15 @@ export class AuthoritySet implements AsyncDisposable {
    */
   vouchers(): readonly Uint8Array[] {
     const published = new Set(this.#all.filter(({ state }) => isPublished(state)).map(({ id }) => id))
-    const shown = this.#vouchers.filter(({ by }) => published.has(by)).map(({ der }) => der)
-    if (shown.length !== this.#shownVouchers.length || shown.some((der, at) => der !== this.#shownVouchers[at])) this.#shownVouchers = shown
+    const own = this.#vouchers.filter(({ by }) => published.has(by)).map(({ der }) => der)
+    const shown = [...own, ...this.#restoreVouchers()]
+    if (shown.length !== this.#shownVouchers.length || shown.some((der, at) => !equalBytes(der, this.#shownVouchers[at] ?? new Uint8Array(0)))) this.#shownVouchers = shown
     return this.#shownVouchers
+  }
+
+  /** Of authorities that a restore ended: their keys are gone. */
+  #restoreVouchers(): readonly Uint8Array[] {
+    return this.#all.find(({ state }) => state === 'active')?.vouchers ?? []
   }
 
   /** Called after every change of an authority's state. */
@@ -262,25 +268,23 @@ export class AuthoritySet implements AsyncDisposable {
   }
 
   async #prepare(by: Actor): Promise<Authority> {
-    const { clock, random, keys, profiles, slowPath, store, log } = this.#deps
+    const { clock, random, keys, store, log } = this.#deps
     const nowMs = clock.nowMs()
     const keyName = `authority-${toHex(random.bytes(8))}`
     const key = await keys.create(keyName)
-    const validity = { notBeforeMs: wholeSeconds(nowMs - profiles.authority.backdateMs), notAfterMs: wholeSeconds(nowMs + this.#config.lifeMs) }
-    const serial = random.bytes(serialLength)
-    serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40 // positive, and of full length
     const id = authorityIdOf(key.spki)
     try {
-      const certificate = await slowPath.certify(authoritySpec(profiles.authority, { trustDomain: this.#config.trustDomain, spki: key.spki, serial, validity }), key)
-      await store.prepare({ id, certificate, keyName, ...validity, preparedAtMs: nowMs }, by)
+      const certified = await selfSigned(key, nowMs, this.#config.lifeMs, this.#certifying)
+      await store.prepare({ id, keyName, ...certified, preparedAtMs: nowMs }, by)
     } catch (error) {
       await keys.remove(keyName) // each attempt makes a key: none of them is left behind
       throw error
     }
     this.#keys.set(id, key)
     await this.#reload()
-    log.info({ event: 'authority.prepared', authority: id, notAfterMs: validity.notAfterMs }, 'authority prepared')
-    return this.#byId(id)
+    const prepared = this.#byId(id)
+    log.info({ event: 'authority.prepared', authority: id, notAfterMs: prepared.notAfterMs }, 'authority prepared')
+    return prepared
   }
 
   /** That it may end now: whether its state allows it, and that it is not the one that signs. */
@@ -311,24 +315,29 @@ export class AuthoritySet implements AsyncDisposable {
 
   /** Certificates for its key by those that came before it. That one cannot be made is no reason not to go on. */
   async #vouchersFor(id: string): Promise<readonly Voucher[]> {
-    const { clock, random, profiles, slowPath, log } = this.#deps
+    const { clock, log } = this.#deps
     const authority = this.#byId(id)
     const { spki } = parseCertificate(authority.certificate)
     const before = this.signers().filter((other) => other.id !== id && this.#byId(other.id).state !== 'prepared')
     try {
       return await Promise.all(
         before.slice(-mostVouchers).map(async (other) => {
-          const validity = { notBeforeMs: wholeSeconds(clock.nowMs() - profiles.authority.backdateMs), notAfterMs: Math.min(authority.notAfterMs, other.certificate.notAfterMs) }
-          const serial = random.bytes(serialLength)
-          serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40 // as above
-          const spec = authoritySpec(profiles.authority, { trustDomain: this.#config.trustDomain, spki, serial, validity })
-          return { by: other.id, der: await slowPath.certify({ ...spec, issuer: other.certificate.subject, authorityKeyId: other.certificate.extensions.subjectKeyId }, other.key) }
+          return { by: other.id, der: await voucherFor(spki, authority.notAfterMs, other, clock.nowMs(), this.#certifying) }
         }),
       )
     } catch (error) {
       log.warn({ event: 'authority.unvouched', error }, unvouchedText)
       return []
     }
+  }
+
+  get #certifying(): CertifyAuthorityDeps {
+    return { ...this.#deps, trustDomain: this.#config.trustDomain }
+  }
+
+  /** Where the restore was killed before it could. */
+  async #dropKeysOfRestored(): Promise<void> {
+    for (const { keyName, endedByRestore } of this.#all) if (endedByRestore !== undefined) await this.#deps.keys.remove(keyName)
   }
 
   async #reload(): Promise<void> {
