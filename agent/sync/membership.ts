@@ -43,10 +43,12 @@ export class Membership {
 
   /** Why the agent can never connect again with what it has; `undefined` while it may. One that is refused loses its entries at once. */
   lostBy(error: MayflyError): MayflyError | undefined {
-    if (permanent.has(error.code)) return error
     const { clock, entries } = this.#deps
     const bootMs = clock.bootMs()
-    if (clock.nowMs() > this.#svid.notAfterMs && bootMs > this.#endsAtBootMs) {
+    const isExpired = clock.nowMs() > this.#svid.notAfterMs && bootMs > this.#endsAtBootMs
+    // A server whose clock leapt ahead says so to every agent: with two against one, they wait until it is set right.
+    if (error.code === 'AGENT_EXPIRED' ? isExpired : permanent.has(error.code)) return error
+    if (isExpired) {
       return new MayflyError('AGENT_EXPIRED', 'the SVID of this agent expired while its server was away', { hint: rejoinHint })
     }
     if (error.code !== 'PERMISSION_DENIED') this.#refusedSinceBootMs = undefined
