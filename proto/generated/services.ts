@@ -39,6 +39,8 @@ import type { CheckResponse as mayfly_v1_CheckResponse, CheckResponse__Output as
 import type { ConfirmStepRequest as mayfly_v1_ConfirmStepRequest, ConfirmStepRequest__Output as mayfly_v1_ConfirmStepRequest__Output } from './mayfly/v1/ConfirmStepRequest.ts'
 import type { CountEntriesRequest as mayfly_v1_CountEntriesRequest, CountEntriesRequest__Output as mayfly_v1_CountEntriesRequest__Output } from './mayfly/v1/CountEntriesRequest.ts'
 import type { CountEntriesResponse as mayfly_v1_CountEntriesResponse, CountEntriesResponse__Output as mayfly_v1_CountEntriesResponse__Output } from './mayfly/v1/CountEntriesResponse.ts'
+import type { CreateBackupRequest as mayfly_v1_CreateBackupRequest, CreateBackupRequest__Output as mayfly_v1_CreateBackupRequest__Output } from './mayfly/v1/CreateBackupRequest.ts'
+import type { CreateBackupResponse as mayfly_v1_CreateBackupResponse, CreateBackupResponse__Output as mayfly_v1_CreateBackupResponse__Output } from './mayfly/v1/CreateBackupResponse.ts'
 import type { CreateEntriesRequest as mayfly_v1_CreateEntriesRequest, CreateEntriesRequest__Output as mayfly_v1_CreateEntriesRequest__Output } from './mayfly/v1/CreateEntriesRequest.ts'
 import type { CrlSet as mayfly_v1_CrlSet, CrlSet__Output as mayfly_v1_CrlSet__Output } from './mayfly/v1/CrlSet.ts'
 import type { DenyRequest as mayfly_v1_DenyRequest, DenyRequest__Output as mayfly_v1_DenyRequest__Output } from './mayfly/v1/DenyRequest.ts'
@@ -275,6 +277,9 @@ export interface Services {
     readonly Activate: { readonly kind: 'unary'; readonly request: mayfly_v1_ActivateAuthorityRequest; readonly requestOutput: mayfly_v1_ActivateAuthorityRequest__Output; readonly response: mayfly_v1_SigningAuthority; readonly responseOutput: mayfly_v1_SigningAuthority__Output }
     readonly Taint: { readonly kind: 'unary'; readonly request: mayfly_v1_TaintAuthorityRequest; readonly requestOutput: mayfly_v1_TaintAuthorityRequest__Output; readonly response: mayfly_v1_AuthorityEnd; readonly responseOutput: mayfly_v1_AuthorityEnd__Output }
     readonly Revoke: { readonly kind: 'unary'; readonly request: mayfly_v1_RevokeAuthorityRequest; readonly requestOutput: mayfly_v1_RevokeAuthorityRequest__Output; readonly response: mayfly_v1_AuthorityEnd; readonly responseOutput: mayfly_v1_AuthorityEnd__Output }
+  }
+  readonly 'mayfly.v1.Backups': {
+    readonly Create: { readonly kind: 'unary'; readonly request: mayfly_v1_CreateBackupRequest; readonly requestOutput: mayfly_v1_CreateBackupRequest__Output; readonly response: mayfly_v1_CreateBackupResponse; readonly responseOutput: mayfly_v1_CreateBackupResponse__Output }
   }
   readonly 'mayfly.v1.Crls': {
     readonly Watch: { readonly kind: 'serverStream'; readonly request: mayfly_v1_WatchCrlsRequest; readonly requestOutput: mayfly_v1_WatchCrlsRequest__Output; readonly response: mayfly_v1_CrlSet; readonly responseOutput: mayfly_v1_CrlSet__Output }

@@ -1,4 +1,5 @@
 import { canonicalRequest, type CanonicalRequest } from '../grant/canonical.ts'
+import { linesOf } from '../grant/intent.ts'
 import type { TrustDomain } from '../spiffe-id.ts'
 
 /** The namespace that people's signatures are made in (`ssh-keygen -Y sign -n`): a signature for anything else is none here. */
@@ -28,9 +29,23 @@ export interface StepToApprove {
 /** The words that a person signs over one step: they name the step, and then the request whose grant it is. */
 export function stepStatement(verb: Exclude<ApprovalVerb, 'withdraw'>, trustDomain: TrustDomain, request: CanonicalRequest, step: StepToApprove): string {
   const { id, action, resource, description, lapsesAtMs } = step
-  const fields = { step: id, action, resource, description, step_lapses_at_ms: lapsesAtMs }
-  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${JSON.stringify(value)}\n`)
-  return `mayfly ${verb} step 1\n${lines.join('')}\n${canonicalRequest(trustDomain, request)}`
+  const lines = linesOf({ step: id, action, resource, description, step_lapses_at_ms: lapsesAtMs })
+  return `mayfly ${verb} step 1\n\n${lines}\n${canonicalRequest(trustDomain, request)}`
+}
+
+/** What an exception waives or raises, for whom and until when. */
+export interface ExceptionToApprove {
+  readonly control: string
+  readonly scope: string
+  readonly owner: string
+  readonly reason: string
+  readonly reviewAtMs: number
+  readonly value: number
+}
+
+/** The words that the approver of an exception signs: all of it but who signs. */
+export function exceptionStatement(trustDomain: TrustDomain, { control, scope, owner, reason, reviewAtMs, value }: ExceptionToApprove): string {
+  return `mayfly exception 1\n\n${linesOf({ trust_domain: trustDomain, control, scope, owner, reason, review_at_ms: reviewAtMs, value })}`
 }
 
 /** Until when an approval given to a request stands: as long as it may wait, and then as long as its budget is. */

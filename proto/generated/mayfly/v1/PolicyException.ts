@@ -13,6 +13,7 @@ export interface PolicyException {
   'reviewAtMs'?: (number | string | Long);
   'value'?: (number | string | Long);
   'expired'?: (boolean);
+  'signature'?: (string);
 }
 
 export interface PolicyException__Output {
@@ -26,4 +27,5 @@ export interface PolicyException__Output {
   'reviewAtMs': (number);
   'value': (number);
   'expired': (boolean);
+  'signature': (string);
 }

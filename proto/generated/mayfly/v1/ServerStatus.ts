@@ -1,6 +1,7 @@
 // Original file: proto/mayfly/v1/admin.proto
 
 import type { AuthorityStatus as _mayfly_v1_AuthorityStatus, AuthorityStatus__Output as _mayfly_v1_AuthorityStatus__Output } from '../../mayfly/v1/AuthorityStatus.ts';
+import type { RolledBack as _mayfly_v1_RolledBack, RolledBack__Output as _mayfly_v1_RolledBack__Output } from '../../mayfly/v1/RolledBack.ts';
 import type { Long } from '@grpc/proto-loader';
 
 export interface ServerStatus {
@@ -21,6 +22,7 @@ export interface ServerStatus {
   'signatures'?: (number | string | Long);
   'rssBytes'?: (number | string | Long);
   'bundleDigest'?: (string);
+  'rolledBack'?: (_mayfly_v1_RolledBack | null);
 }
 
 export interface ServerStatus__Output {
@@ -41,4 +43,5 @@ export interface ServerStatus__Output {
   'signatures': (number);
   'rssBytes': (number);
   'bundleDigest': (string);
+  'rolledBack': (_mayfly_v1_RolledBack__Output | null);
 }

@@ -1,0 +1,172 @@
+import { MayflyError } from '../../src/core/errors.ts'
+import { approvalExpiryMs, requestStatement, stepStatement } from '../../src/core/approval/statement.ts'
+import type { Grant, GrantRole } from '../../src/core/grant/grant.ts'
+import type { TrustDomain } from '../../src/core/spiffe-id.ts'
+import type { Logger } from '../../src/ports/logger.ts'
+import type { Directory } from '../grants/directory.ts'
+import { questionOf } from '../grants/facts.ts'
+import { waiversOf } from '../policy/exceptions.ts'
+import type { Policies } from '../policy/policies.ts'
+import type { Person } from '../store/grant-model.ts'
+import type { GrantStore, PeopleStore } from '../store/grant-port.ts'
+import type { Actor } from '../store/port.ts'
+import { checkSignature } from './signer.ts'
+import type { StepApprovals, WaitingStep } from './step-approvals.ts'
+
+export interface ApprovalsDeps {
+  readonly trustDomain: TrustDomain
+  readonly store: { readonly grants: GrantStore; readonly people: PeopleStore }
+  readonly directory: Directory
+  readonly policies: Policies
+  readonly steps: StepApprovals
+  readonly log: Logger
+}
+
+/** What a person brings. */
+export interface SignedWord {
+  /** Of the grant, or of the step that waits. */
+  readonly id: string
+  readonly approver: string
+  /** Armoured. */
+  readonly signature: string
+}
+
+/** What waits for people: a request, or one step of a running grant; and the words to sign for a yes. */
+export interface Waiting {
+  readonly id: string
+  readonly grant: Grant
+  readonly step?: WaitingStep
+  readonly needed: number
+  readonly givenBy: readonly string[]
+  readonly approvers: readonly string[]
+  readonly lapsesAtMs: number
+  readonly words: string
+}
+
+const pageSize = 1_000
+
+/** Approvals, denials and withdrawals by people: each verified, asked of policy, and recorded with its signature, so that anybody can check it later. */
+export class Approvals {
+  readonly #deps: ApprovalsDeps
+
+  constructor(deps: ApprovalsDeps) {
+    this.#deps = deps
+  }
+
+  /** Everything that waits, requests first. */
+  async waiting(): Promise<readonly Waiting[]> {
+    const { store, steps } = this.#deps
+    const requests: Grant[] = []
+    for (let after: string | undefined; ; ) {
+      const page = await store.grants.list({ states: ['pending_approval'] }, { size: pageSize, ...(after === undefined ? {} : { after }) })
+      requests.push(...page.items)
+      after = page.next
+      if (after === undefined) break
+    }
+    const ofRequests = await Promise.all(requests.map(async (grant) => this.#ofRequest(grant, await this.#roleOf(grant))))
+    return [...ofRequests, ...(await Promise.all(steps.all().map(async (step) => this.#ofStep(step, await this.#roleOf(step.grant)))))]
+  }
+
+  /** @throws {MayflyError} NOT_FOUND, APPROVAL_INVALID, GRANT_STATE, GRANT_LAPSED, GRANT_DENIED */
+  async approve(word: SignedWord, by: Actor): Promise<Grant> {
+    const step = this.#deps.steps.byId(word.id)
+    return step === undefined ? await this.#approveRequest(word, by) : await this.#decideStep(word, step, 'approve', '', by)
+  }
+
+  /** @throws as {@link approve} */
+  async deny(word: SignedWord, reason: string, by: Actor): Promise<Grant> {
+    const { trustDomain, store, log, steps } = this.#deps
+    const step = steps.byId(word.id)
+    if (step !== undefined) return await this.#decideStep(word, step, 'deny', reason, by)
+    const grant = await this.#grant(word.id)
+    const person = await this.#signer(word, requestStatement('deny', trustDomain, grant))
+    checkMayApprove(person, grant, await this.#roleOf(grant))
+    const moved = await store.grants.move(grant.id, grant.version, { kind: 'denied', approver: person.name, reason }, by)
+    log.info({ event: 'grant.denied', grantId: grant.id, approver: person.name, reason }, 'a person denied a request')
+    return moved.grant
+  }
+
+  /** Takes an approval back: the grant ends when too few are left. @throws as {@link approve} */
+  async withdraw(word: SignedWord, by: Actor): Promise<Grant> {
+    const { trustDomain, store, log } = this.#deps
+    const grant = await this.#grant(word.id)
+    const person = await this.#signer(word, requestStatement('withdraw', trustDomain, grant))
+    const moved = await store.grants.move(grant.id, undefined, { kind: 'withdrawn', approver: person.name }, by)
+    log.info({ event: 'grant.approval_withdrawn', grantId: grant.id, approver: person.name, state: moved.grant.state }, 'an approval was withdrawn')
+    return moved.grant
+  }
+
+  async #approveRequest(word: SignedWord, by: Actor): Promise<Grant> {
+    const { trustDomain, store, log } = this.#deps
+    const grant = await this.#grant(word.id)
+    const person = await this.#signer(word, requestStatement('approve', trustDomain, grant))
+    const role = await this.#roleOf(grant)
+    checkMayApprove(person, grant, role)
+    await this.#askPolicy(person, grant, role, by.atMs)
+    const approval = { approver: person.name, atMs: by.atMs, expiresAtMs: approvalExpiryMs(grant), signature: word.signature, withdrawn: false }
+    const moved = await store.grants.move(grant.id, grant.version, { kind: 'approved', approval, requestHash: grant.requestHash }, by)
+    log.info({ event: 'grant.approved', grantId: grant.id, approver: person.name, state: moved.grant.state }, 'a person approved a request')
+    return moved.grant
+  }
+
+  async #decideStep(word: SignedWord, step: WaitingStep, verb: 'approve' | 'deny', reason: string, by: Actor): Promise<Grant> {
+    const { trustDomain, store, steps, log } = this.#deps
+    const { grant } = step
+    const words = stepStatement(verb, trustDomain, grant, step)
+    const person = await this.#signer(word, words)
+    const role = await this.#roleOf(grant)
+    checkMayApprove(person, grant, role)
+    if (verb === 'approve') await this.#askPolicy(person, grant, role, by.atMs)
+    await store.people.spendSignature({ approver: person.name, signedHash: step.id, signature: word.signature }, by)
+    const settled = steps.settle(step.id, verb === 'approve' ? { kind: 'approved', approver: person.name } : { kind: 'denied', approver: person.name, reason })
+    if (!settled) throw new MayflyError('GRANT_LAPSED', 'the step does not wait any more')
+    log.info({ event: verb === 'approve' ? 'step.approved' : 'step.denied', grantId: grant.id, step: step.id, action: step.action, resource: step.resource, approver: person.name }, 'a person decided a step')
+    return grant
+  }
+
+  async #signer({ approver, signature }: SignedWord, words: string): Promise<Person> {
+    const person = await this.#deps.store.people.byName(approver)
+    checkSignature(person, words, signature)
+    // checkSignature refuses somebody who is not registered
+    if (person === undefined) throw new MayflyError('APPROVAL_INVALID', 'nobody is registered by this name')
+    return person
+  }
+
+  async #askPolicy(person: Person, grant: Grant, role: GrantRole, nowMs: number): Promise<void> {
+    const { directory, policies } = this.#deps
+    const waivers = waiversOf(await directory.exceptions(), { role: role.name, owner: grant.owner, spiffeId: role.spiffeId }, nowMs)
+    const attested = { selectors: [], tier: role.minTier, probes: role.probes.map((name) => ({ name, ok: true })), progressSecondsAgo: 0 }
+    const question = questionOf('approve', grant, role, attested, { ownerKnown: await directory.isOwner(grant.owner), recentDenials: 0, recentExpiries: 0, waivers, nowMs })
+    const { allowed, reasons } = (await policies.decider()).decide({ ...question, principal: { kind: 'person', name: person.name, owners: person.owners, roles: person.roles } })
+    if (!allowed) throw new MayflyError('APPROVAL_INVALID', `policy does not let ${person.name} approve this: ${reasons.join(', ')}`, { hint: 'somebody else has to', details: { reasons: reasons.join(',') } })
+  }
+
+  async #grant(id: string): Promise<Grant> {
+    const grant = await this.#deps.store.grants.byId(id)
+    if (grant === undefined) throw new MayflyError('NOT_FOUND', 'no grant or step that waits has this ID', { hint: 'mayfly approvals shows what waits' })
+    return grant
+  }
+
+  async #roleOf(grant: Grant): Promise<GrantRole> {
+    return await this.#deps.directory.role(grant.role)
+  }
+
+  #ofRequest(grant: Grant, role: GrantRole): Waiting {
+    const givenBy = grant.approvals.filter(({ withdrawn }) => !withdrawn).map(({ approver }) => approver)
+    const words = requestStatement('approve', this.#deps.trustDomain, grant)
+    return { id: grant.id, grant, needed: grant.approvalsNeeded, givenBy, approvers: role.approvers, lapsesAtMs: grant.lapsesAtMs, words }
+  }
+
+  #ofStep(step: WaitingStep, role: GrantRole): Waiting {
+    const words = stepStatement('approve', this.#deps.trustDomain, step.grant, step)
+    return { id: step.id, grant: step.grant, step, needed: 1, givenBy: [], approvers: role.approvers, lapsesAtMs: step.lapsesAtMs, words }
+  }
+}
+
+/** What no policy can allow (invariant 9): the owner or the requester of a request never approves it, and only those whom the role names do. */
+function checkMayApprove(person: Person, grant: Grant, role: GrantRole): void {
+  if (person.name === grant.requester || person.name === grant.owner) throw new MayflyError('APPROVAL_INVALID', 'nobody approves a request of their own', { hint: 'somebody else has to' })
+  if (role.approvers.length > 0 && !role.approvers.includes(person.name)) {
+    throw new MayflyError('APPROVAL_INVALID', `${person.name} is not one of the approvers of the role ${role.name}`, { hint: `ask ${role.approvers.join(', ')}` })
+  }
+}
