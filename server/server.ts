@@ -4,6 +4,7 @@ import { formatAddress } from '../src/config/fields.ts'
 import { LiveConfig } from '../src/config/live.ts'
 import { toHex } from '../src/core/bytes.ts'
 import { serverIdOf } from '../src/core/spiffe-id.ts'
+import type { TrustDomain } from '../src/core/spiffe-id.ts'
 import type { Logger } from '../src/ports/logger.ts'
 import type { Random } from '../src/ports/random.ts'
 import { listenTls } from '../src/rpc/listen-tls.ts'
@@ -35,11 +36,14 @@ import { Maintenance } from './maintenance.ts'
 import type { ServerMetrics } from './metrics.ts'
 import { Acknowledgements } from './registry/acknowledgements.ts'
 import { Registry } from './registry/registry.ts'
+import { writeBackup } from './recovery/backup.ts'
+import { RollbackWatch } from './revocation/rollback.ts'
 import { StreamSigner } from './revocation/stream-signer.ts'
 import { RevocationStream } from './revocation/stream.ts'
 import { ServerSvid } from './server-svid.ts'
 import { addServices } from './services.ts'
-import type { Store } from './store/port.ts'
+import type { Authority, Store } from './store/port.ts'
+import { rolledBackError } from './store/rolled-back.ts'
 import { VerifierRegistry } from './verifiers/registry.ts'
 
 /** The outside world: the mains give the real one. */
@@ -61,6 +65,8 @@ export interface ServerDeps extends BeginningDeps {
 }
 
 const refreshHintSeconds = 300
+/** What health checks are told is not served while the server is rolled back; the rest goes on. */
+const silentWhenRolledBack = ['spire.api.server.svid.v1.SVID', 'mayfly.v1.RevocationStream']
 
 /**
  * The server of a trust domain: store, authorities, revocation stream, registry and the services over them, on a Unix socket for administrators and on
@@ -124,7 +130,12 @@ export class Server implements AsyncDisposable {
     const pipeline = starting.use(new IssuancePipeline({ profiles, authorities, pool, credentials: store.credentials, clock, random, log }))
     const issuer = new CountedIssuer(metrics?.issuer(pipeline) ?? pipeline)
     const certifier = new StreamKeyCertifier(authorities, { profiles, random, clock })
-    const streamSigner = starting.use(StreamSigner.start({ clock, logger: log, certify: async (spki) => certifier.certify(spki) }))
+    const certifyStreamKey = async (spki: Uint8Array): Promise<readonly Uint8Array[]> => {
+      const seen = await store.recovery.rolledBack()
+      if (seen !== undefined) throw rolledBackError(seen) // readers would refuse what it signs, or worse, believe it
+      return certifier.certify(spki)
+    }
+    const streamSigner = starting.use(StreamSigner.start({ clock, logger: log, certify: certifyStreamKey }))
     certifier.onDistrust((trusted) => streamSigner.replace(trusted))
     const [revocations, svid] = await Promise.all([
       RevocationStream.start({ store, signer: streamSigner, clock, logger: log }),
@@ -136,10 +147,14 @@ export class Server implements AsyncDisposable {
     const bundleSet = bundleSets(authorities)
     const verifiers = starting.use(await VerifierRegistry.start({ store, clock, log, trustDomain, bundles: bundleSet, revocation: revocations, nowMs: () => clock.nowMs(), stream: revocations }))
 
+    const { ours, restored } = pastAuthorities(trustDomain, authorities)
+    const rollback = await RollbackWatch.start({ store, stream: revocations, anchors: () => ours().authoritiesOf(trustDomain), clock, log })
+    rollback.onFound(() => streamSigner.replace(false))
+
     const crls = starting.use(new LazyCrls(() => startBridge(config, deps, store, authorities)))
     const crlAddress = await publishCrls(config, deps, crls, starting)
     const standing = standingOf({ registry, revocation: revocations, clock })
-    const connections = starting.use(new Connections({ trustDomain, bundles: bundleSet, revocation: revocations, standing, clock, log }))
+    const connections = starting.use(new Connections({ trustDomain, bundles: bundleSet, restored, revocation: revocations, standing, clock, log }))
     const tlsRpc = drained(starting, new RpcServer<Caller>({ log, clock, onEnded: metrics?.calls('tls') }, { maxConnections: config.maxConnections }), live)
     const adminRpc = drained(starting, new RpcServer<Caller>({ log, clock, onEnded: metrics?.calls('admin') }, { maxConnections: 256 }), live)
 
@@ -189,6 +204,9 @@ export class Server implements AsyncDisposable {
       revocations,
       verifiers,
       standing,
+      rollback,
+      vouchers: () => authorities.vouchers(),
+      backUp: async (to: string) => await writeBackup(to, { store, keysFolder: join(config.dataDir, 'keys'), clock, random, version: deps.version }),
       version: deps.version,
       get agentAddress() {
         return live.current.advertise === undefined ? tls.address : formatAddress(live.current.advertise)
@@ -198,6 +216,11 @@ export class Server implements AsyncDisposable {
     }
     addServices(tlsRpc, services)
     addServices(adminRpc, services)
+    const stopIssuing = (): void => {
+      for (const rpc of [tlsRpc, adminRpc]) for (const service of silentWhenRolledBack) rpc.health.set(service, 'NOT_SERVING')
+    }
+    if (rollback.rolledBack !== undefined) stopIssuing()
+    rollback.onFound(stopIssuing)
     // Others than the owner of the process pass the file's mode only when the list names them; the list decides in any case.
     const mode = config.adminUids.some((uid) => uid !== deps.ownUid) ? 0o666 : 0o600
     const admin = starting.use(
@@ -287,6 +310,19 @@ async function publishCrls({ crl }: ServerConfig, { clock, log, files, runComman
 function drained(stack: AsyncDisposableStack, rpc: RpcServer<Caller>, live: LiveConfig<ServerConfig>): RpcServer<Caller> {
   stack.defer(() => rpc.close(live.current.drainMs))
   return rpc
+}
+
+/** Authorities whose word counts for what this server signed in the past, and those that a restore ended and whose agents come back by themselves; each parsed once a change. */
+function pastAuthorities(trustDomain: TrustDomain, authorities: AuthoritySet): { readonly ours: () => BundleSet; readonly restored: () => BundleSet } {
+  const setOf = (choose: (authority: Authority) => boolean): (() => BundleSet) => {
+    let parsed: { readonly of: unknown; readonly set: BundleSet } | undefined
+    return () => {
+      const all = authorities.all()
+      if (parsed?.of !== all) parsed = { of: all, set: BundleSet.of({ trustDomain, x509Authorities: all.filter(choose).map(({ certificate }) => certificate) }) }
+      return parsed.set
+    }
+  }
+  return { ours: setOf(({ state }) => state !== 'revoked' && state !== 'tainted'), restored: setOf(({ endedByRestore }) => endedByRestore === 'agents_return') }
 }
 
 /** The bundle as the verifier wants it, parsed once a change. */

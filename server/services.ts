@@ -6,6 +6,8 @@ import { agentService } from './api/agent-service.ts'
 import type { AgentServiceDeps } from './api/agent-service.ts'
 import { authoritiesService } from './api/authorities-service.ts'
 import type { AuthoritiesServiceDeps } from './api/authorities-service.ts'
+import { backupsService } from './api/backups-service.ts'
+import type { BackupsServiceDeps } from './api/backups-service.ts'
 import { bundleService } from './api/bundle-service.ts'
 import type { BundleSource } from './api/bundle-service.ts'
 import { crlsService } from './api/crls-service.ts'
@@ -31,7 +33,7 @@ import { syncService } from './api/sync-service.ts'
 import type { SyncServiceDeps } from './api/sync-service.ts'
 import { termsOf } from './limits.ts'
 
-export type ServicesDeps = AgentServiceDeps & EntryServiceDeps & SvidServiceDeps & SyncServiceDeps & StatusServiceDeps & VerifiersServiceDeps & AuthoritiesServiceDeps & LeaksServiceDeps & CrlsServiceDeps & SettingsServiceDeps & { readonly bundles: BundleSource; readonly standing: Standing }
+export type ServicesDeps = BackupsServiceDeps & AgentServiceDeps & EntryServiceDeps & SvidServiceDeps & SyncServiceDeps & StatusServiceDeps & VerifiersServiceDeps & AuthoritiesServiceDeps & LeaksServiceDeps & CrlsServiceDeps & SettingsServiceDeps & { readonly bundles: BundleSource; readonly standing: Standing }
 
 /** Every service of the server, each method behind the authorization table. */
 export function addServices(rpc: RpcServer<Caller>, deps: ServicesDeps): void {
@@ -42,6 +44,7 @@ export function addServices(rpc: RpcServer<Caller>, deps: ServicesDeps): void {
   rpc.add('spire.api.server.svid.v1.SVID', guarded<'spire.api.server.svid.v1.SVID'>(svidService(deps), guard))
   rpc.add('spire.api.server.localauthority.v1.LocalAuthority', guarded<'spire.api.server.localauthority.v1.LocalAuthority'>(localAuthorityService(deps), guard))
   rpc.add('mayfly.v1.Authorities', guarded<'mayfly.v1.Authorities'>(authoritiesService(deps), guard))
+  rpc.add('mayfly.v1.Backups', guarded<'mayfly.v1.Backups'>(backupsService(deps), guard))
   rpc.add('mayfly.v1.Crls', guarded<'mayfly.v1.Crls'>(crlsService(deps), guard))
   rpc.add('mayfly.v1.Leaks', guarded<'mayfly.v1.Leaks'>(leaksService(deps), guard))
   rpc.add('mayfly.v1.Registry', guarded<'mayfly.v1.Registry'>(registryService(deps.operations), guard))

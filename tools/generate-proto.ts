@@ -20,6 +20,7 @@ export const serviceFiles: readonly string[] = [
   'mayfly/v1/agent.proto',
   'mayfly/v1/authorities.proto',
   'mayfly/v1/crls.proto',
+  'mayfly/v1/backups.proto',
   'mayfly/v1/leaks.proto',
   'mayfly/v1/registry.proto',
   'mayfly/v1/relay.proto',

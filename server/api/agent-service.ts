@@ -19,7 +19,7 @@ import type { Actor, Store } from '../store/port.ts'
 import { agentOf } from './agent-caller.ts'
 import { AgentVersions } from './agent-versions.ts'
 import { nameOf } from './caller.ts'
-import type { Caller } from './caller.ts'
+import type { Caller, OutdatedCaller } from './caller.ts'
 import { firstMessage } from './first-message.ts'
 import { issueOne, svidToWire } from './issuance.ts'
 import type { Issued, Issuer } from './issuance.ts'
@@ -35,6 +35,8 @@ export interface AgentServiceDeps {
   readonly log: Logger
   readonly trustDomain: TrustDomain
   readonly agentSvidTtlMs: number
+  /** Older authorities' word for the one that signs: agents show it beside their SVID, should the server be rolled back to when it knew only those. */
+  readonly vouchers: () => readonly Uint8Array[]
   readonly limits: () => ServerLimits
 }
 
@@ -56,9 +58,10 @@ export function agentService(deps: AgentServiceDeps): Handlers<'spire.api.server
       const id = agentOf(peer)
       renewQuota.take(id, 1)
       if (params === null) throw new MayflyError('INVALID_ARGUMENT', 'params cannot be nil')
+      if (peer.kind === 'outdated') await checkOutdated(peer, deps)
       const issued = await issueAgentSvid(id, checkCsr(params.csr), signal, deps)
       log.info({ event: 'agent.renewed', agentId: id, serial: toHex(issued.serial), notAfterMs: issued.notAfterMs }, 'agent renewed its SVID')
-      return { svid: svidToWire(issued) }
+      return { svid: svidToWire({ ...issued, chain: [...issued.chain, ...deps.vouchers()] }) }
     },
     PostStatus: async ({ agentVersion }, { peer }) => {
       await versions.record(agentOf(peer), agentVersion)
@@ -105,7 +108,7 @@ async function* attest(requests: AsyncIterable<AttestAgentRequest__Output>, call
   const { agentId } = await attestor.attest(data.payload)
   const issued = await issueAgentSvid(agentId, csr, call.signal, deps)
   deps.log.info({ event: 'agent.attested', agentId, attestor: attestor.type, serial: toHex(issued.serial), notAfterMs: issued.notAfterMs }, 'agent attested')
-  yield { result: { svid: svidToWire(issued), reattestable: attestor.canReattest } }
+  yield { result: { svid: svidToWire({ ...issued, chain: [...issued.chain, ...deps.vouchers()] }), reattestable: attestor.canReattest } }
 }
 
 /** A CSR whose proof holds. @throws {MayflyError} CSR_INVALID */
@@ -114,6 +117,15 @@ function checkCsr(csr: Buffer | undefined): Buffer {
   if (csr.length > maxCsrBytes) throw new MayflyError('CSR_INVALID', 'the CSR is too long')
   verifyCsr(csr)
   return csr
+}
+
+/** What the restored ledger holds against an SVID from before it. One that it does not know was issued after the backup. @throws {MayflyError} PERMISSION_DENIED */
+async function checkOutdated({ id, serial }: OutdatedCaller, { store, log }: AgentServiceDeps): Promise<void> {
+  const known = await store.credentials.bySerial(serial)
+  if (known !== undefined && (known.spiffeId !== id || (known.state === 'revoked' && known.cause !== 'authority_revoked'))) {
+    throw new MayflyError('PERMISSION_DENIED', `the SVID of ${id} was ended before the server was restored`, { hint: 'the agent joins with a new token' })
+  }
+  log.info({ event: 'agent.returned', agentId: id, serial, known: known !== undefined }, 'an agent comes back with an SVID from before the restore')
 }
 
 async function issueAgentSvid(agentId: SpiffeId, csr: Buffer, signal: AbortSignal, { issuer, store, clock, agentSvidTtlMs }: AgentServiceDeps): Promise<Issued> {

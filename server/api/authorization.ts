@@ -10,6 +10,8 @@ export type Right = 'anyone' | 'agent' | 'admin'
 type ServedService = Exclude<keyof Services, 'SpiffeWorkloadAPI' | 'mayfly.v1.AgentAdmin' | 'mayfly.v1.Verifier' | 'mayfly.v1.VerifierReports' | 'mayfly.v1.Relays' | 'mayfly.v1.Grants' | 'grpc.reflection.v1.ServerReflection'>
 type Table = { readonly [S in ServedService]: { readonly [M in keyof Services[S]]: readonly Right[] } }
 
+/** What an agent may do with an SVID from before a restore. */
+const renewal = '/spire.api.server.agent.v1.Agent/RenewAgent'
 const admins = ['admin'] as const
 const agents = ['agent'] as const
 
@@ -81,6 +83,7 @@ export const rights: Table = {
   'mayfly.v1.Sync': { Connect: agents },
   'mayfly.v1.RevocationStream': { Watch: ['agent', 'admin'], Time: ['agent', 'admin'] },
   'mayfly.v1.Crls': { Watch: agents },
+  'mayfly.v1.Backups': { Create: admins },
   'mayfly.v1.Leaks': { Report: ['anyone'] },
   'mayfly.v1.Authorities': { List: admins, Prepare: admins, Activate: admins, Taint: admins, Revoke: admins },
   'mayfly.v1.Registry': { CreateEntries: admins, UpdateEntries: admins, ListEntries: admins, CountEntries: admins, GetEntry: admins },
@@ -146,6 +149,9 @@ export function authorize(method: string, caller: Caller, standing: Standing): v
     case 'local':
       if (allowed.includes('admin')) return
       throw new MayflyError('PERMISSION_DENIED', 'only an agent may make this call')
+    case 'outdated':
+      if (method === renewal) return checkAgent(caller.id, standing)
+      throw new MayflyError('SERVER_RESTORED', `the SVID of ${caller.id} is from before the server was restored`, { hint: 'agents of mayfly renew it by themselves; others join anew' })
     case 'svid':
       if (allowed.includes('admin') && standing.isAdmin(caller.id)) return
       if (allowed.includes('agent') && isAgentId(caller.id)) return checkAgent(caller.id, standing)

@@ -8,6 +8,8 @@ export type Caller =
   /** TLS without a client certificate. */
   | { readonly kind: 'anonymous'; readonly address: string }
   | SvidCaller
+  /** TLS with the SVID of an agent from before the server was restored: it may renew that, and nothing else. */
+  | OutdatedCaller
   /** TLS with a certificate that was refused, or a uid that is not in the list: each of its calls is told why. */
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly message: string; readonly hint?: string; readonly address: string }
 
@@ -30,12 +32,21 @@ export interface SvidCaller {
   readonly address: string
 }
 
+export interface OutdatedCaller {
+  readonly kind: 'outdated'
+  readonly id: SpiffeId
+  /** 34 hexadecimal digits. */
+  readonly serial: string
+  readonly address: string
+}
+
 /** How the record names a caller: `uid:1000`, or its SPIFFE ID. */
 export function nameOf(caller: Caller): string {
   switch (caller.kind) {
     case 'local':
       return `uid:${caller.uid}`
     case 'svid':
+    case 'outdated':
       return caller.id
     case 'anonymous':
     case 'refused':

@@ -9,7 +9,7 @@ import { memberOf } from '../../src/verify/authorize.ts'
 import type { BundleSet } from '../../src/verify/bundle-set.ts'
 import { LiveConnections } from '../../src/verify/live-connections.ts'
 import type { RevocationSource } from '../../src/verify/live-connections.ts'
-import { verifyX509Svid } from '../../src/verify/verify-svid.ts'
+import { revocationUnchecked, verifyX509Svid } from '../../src/verify/verify-svid.ts'
 import type { Verdict } from '../../src/verify/verify-svid.ts'
 import type { Standing } from './authorization.ts'
 import type { Caller } from './caller.ts'
@@ -17,6 +17,8 @@ import type { Caller } from './caller.ts'
 export interface ConnectionsDeps {
   readonly trustDomain: TrustDomain
   readonly bundles: () => BundleSet
+  /** Authorities that a restore ended and whose agents come back by themselves. */
+  readonly restored: () => BundleSet
   readonly revocation: RevocationSource
   readonly standing: Standing
   readonly clock: Clock
@@ -59,6 +61,12 @@ export class Connections implements AsyncDisposable {
     }
     const verdict = verifyX509Svid(chain, { bundles: bundles(), allow: memberOf(trustDomain), revocation, nowMs })
     if (verdict.kind !== 'accepted') {
+      const outdated = this.#outdated(chain, nowMs)
+      if (outdated !== undefined) {
+        this.#until(this.#anonymous, socket, clock.bootMs() + maxAnonymousMs)
+        rpc.inject(socket, { kind: 'outdated', ...outdated, address })
+        return
+      }
       const refusal = this.#refusalOf(verdict)
       log.warn({ event: 'connection.refused', address, verdict: verdict.kind, code: refusal.code, spiffeId: 'id' in verdict ? verdict.id : undefined }, refusal.message)
       this.#until(this.#anonymous, socket, clock.bootMs() + maxAnonymousMs)
@@ -97,6 +105,15 @@ export class Connections implements AsyncDisposable {
     this.#stopping.abort()
     this.#live[Symbol.dispose]()
     await this.#sweeping
+  }
+
+  /** The agent whose SVID an authority signed that a restore has ended since. */
+  #outdated(chain: readonly Uint8Array[], nowMs: number): { readonly id: SpiffeId; readonly serial: string } | undefined {
+    const { trustDomain, restored } = this.#deps
+    const bundles = restored()
+    if (bundles.authoritiesOf(trustDomain).length === 0) return undefined
+    const verdict = verifyX509Svid(chain, { bundles, allow: memberOf(trustDomain), revocation: revocationUnchecked, nowMs })
+    return verdict.kind === 'accepted' && isAgentId(verdict.id) ? { id: verdict.id, serial: verdict.serial } : undefined
   }
 
   #refusalOf(verdict: Exclude<Verdict, { kind: 'accepted' }>): Pick<Extract<Caller, { kind: 'refused' }>, 'code' | 'message' | 'hint'> {

@@ -16,6 +16,7 @@ import type { ServerLimits } from '../limits.ts'
 import type { Acknowledgements } from '../registry/acknowledgements.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Subscription } from '../registry/subscribers.ts'
+import type { RollbackWatch } from '../revocation/rollback.ts'
 import type { Store } from '../store/port.ts'
 import type { VerifierRegistry } from '../verifiers/registry.ts'
 import { agentOf, authoritiesOf } from './agent-caller.ts'
@@ -39,6 +40,8 @@ export interface SyncServiceDeps {
   readonly bundles: BundleSource
   readonly revocations: ServedStream
   readonly verifiers: Pick<VerifierRegistry, 'receive' | 'agentLeft'>
+  /** Is shown the newest heartbeat that each agent took. */
+  readonly rollback: Pick<RollbackWatch, 'shown'>
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -68,6 +71,7 @@ async function* connect(requests: AsyncIterable<AgentMessage__Output>, agentId: 
   log.info({ event: 'agent.connected', agentId, connected: registry.subscribers.connected }, 'agent connected')
   try {
     await versions.record(agentId, hello.agentVersion)
+    if (hello.newest !== null && hello.newest !== undefined) await deps.rollback.shown(hello.newest, agentId)
     yield* merge([
       bundles(deps.bundles, over),
       renewals(signedBy, over, deps),
