@@ -1,0 +1,27 @@
+import type { Grant } from '../../src/core/grant/grant.ts'
+import { isWider } from '../../src/core/grant/request.ts'
+import type { GrantStore } from '../store/grant-port.ts'
+
+/** What became of the requests of one process within the last hour. */
+export interface History {
+  readonly denials: number
+  readonly expiries: number
+  /** What policy and people see of a request that reaches further than one that failed. */
+  readonly flags: readonly string[]
+}
+
+const reachMs = 3_600_000
+/** More requests of one process in an hour are counted as far as these. */
+const maxLooked = 200
+
+/** Looks at the record, so that neither a restart of the server nor of the agent forgets a denial. */
+export async function historyOf(store: { readonly grants: GrantStore }, wish: Pick<Grant, 'agentId' | 'instance' | 'intent' | 'budget'>, nowMs: number): Promise<History> {
+  const { items } = await store.grants.list({ agentId: wish.agentId, instance: wish.instance, sinceMs: nowMs - reachMs }, { size: maxLooked })
+  const denied = items.filter(({ state }) => state === 'denied')
+  const expired = items.filter(({ state, cause }) => state === 'lapsed' || cause === 'timeout')
+  const flags = [
+    ...(denied.some((earlier) => isWider(wish, earlier)) ? ['wider_after_denial'] : []),
+    ...(expired.some((earlier) => isWider(wish, earlier)) ? ['wider_after_expiry'] : []),
+  ]
+  return { denials: denied.length, expiries: expired.length, flags }
+}
