@@ -23,6 +23,8 @@ export interface IssueRequest {
   readonly dnsNames: readonly string[]
   /** 0: the profile's default. */
   readonly ttlMs: number
+  /** Its notAfter is no later, whatever its TTL. */
+  readonly notAfterLimitMs?: number
   readonly entryId?: string
   readonly agentId?: SpiffeId
   readonly owner: string
@@ -111,8 +113,10 @@ export class IssuancePipeline implements AsyncDisposable {
 
   #validityOf(request: IssueRequest, authority: ActiveAuthority, nowMs: number): Validity | Extract<IssueOutcome, { kind: 'refused' }> {
     const profile = this.#deps.profiles.svids[request.profile]
+    const { notBeforeMs, notAfterMs } = authority.certificate
+    const issuer = { notBeforeMs, notAfterMs: Math.min(notAfterMs, request.notAfterLimitMs ?? notAfterMs) }
     try {
-      return leafValidity(nowMs, { ttlMs: request.ttlMs === 0 ? profile.defaultTtlMs : request.ttlMs, maxTtlMs: profile.maxTtlMs, backdateMs: profile.backdateMs, issuer: authority.certificate })
+      return leafValidity(nowMs, { ttlMs: request.ttlMs === 0 ? profile.defaultTtlMs : request.ttlMs, maxTtlMs: profile.maxTtlMs, backdateMs: profile.backdateMs, issuer })
     } catch (error) {
       if (error instanceof MayflyError && error.code !== 'NO_ACTIVE_AUTHORITY') return { kind: 'refused', code: error.code, message: error.message }
       throw error
