@@ -11,6 +11,7 @@ export const table: readonly Row[] = [
   { name: 'dev', summary: 'a server and an agent on this machine, for trying things', load: () => import('./commands/dev.ts') },
   { name: 'run', summary: 'run any program with an identity', load: () => import('./commands/run.ts') },
   { name: 'status', summary: 'server and agent on one screen', load: () => import('./commands/status.ts') },
+  { name: 'doctor', summary: 'what is wrong with this machine, its server and its agent, and what to do', load: () => import('./commands/doctor.ts') },
   { name: 'watch', summary: 'what changes, as it is committed', load: () => import('./commands/watch.ts') },
   { name: 'why', summary: 'why a process, an ID or a certificate is accepted or not', load: () => import('./commands/why.ts') },
   { name: 'verify', summary: 'what a verifier says of a certificate, and why', load: () => import('./commands/verify.ts') },

@@ -4,6 +4,7 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
 import { agentConfigSchema, agentSettings } from '../../agent/config.ts'
+import { relayConfigSchema } from '../../agent/relay/config.ts'
 import { serverConfigSchema, serverSettings } from '../../server/config.ts'
 import { address, duration, flag, group, integer, list, oneOf, optional, required, text, trustDomain, withDefault } from '../../src/config/fields.ts'
 import { readConfig } from '../../src/config/reader.ts'
@@ -14,6 +15,7 @@ import { root } from '../support/product/process.ts'
 describe.each([
   ['server', serverConfigSchema(), serverSettings],
   ['agent', agentConfigSchema(), agentSettings],
+  ['relay', relayConfigSchema(), {}],
 ] as const)('the schema of the %s', (name, schema, settings) => {
   test(`is the one that is shipped: mayfly config schema ${name} > docs/schema/${name}.schema.json`, () => {
     expect(JSON.parse(readFileSync(join(root, `docs/schema/${name}.schema.json`), 'utf8'))).toEqual(schema)
@@ -21,7 +23,8 @@ describe.each([
 
   test('has every key that docs/configuration.md has a row for, and the rows have every key', () => {
     const page = readFileSync(join(root, 'docs/configuration.md'), 'utf8')
-    const section = name === 'server' ? page.slice(page.indexOf('## Server'), page.indexOf('## Agent')) : page.slice(page.indexOf('## Agent'), page.indexOf('## Limits'))
+    const [from, to] = { server: ['## Server', '## Agent'], agent: ['## Agent', '## Limits'], relay: ['## Relay', '## Changing'] }[name]
+    const section = page.slice(page.indexOf(`\n${from}`), page.indexOf(`\n${to}`))
     const rows = [...section.matchAll(/^\| `([\w.]+)` \|/gm)].map(([, path = '']) => path)
     expect(rows.toSorted()).toEqual(pathsOf(schema).toSorted())
   })
@@ -73,7 +76,7 @@ test('the reader takes all that the schema takes, of values in range', () => {
 /** As much of JSON Schema as ours use. */
 function conforms(value: unknown, schema: JsonSchema): boolean {
   const { type, enum: words, pattern, minLength, maxLength, minimum, maximum, items, maxItems, properties, required: keys } = schema
-  if (Array.isArray(words)) return words.includes(value as never) // compared only
+  if (Array.isArray(words)) return words.includes(value)
   if (type === 'string') return typeof value === 'string' && (typeof pattern !== 'string' || new RegExp(pattern).test(value)) && value.length >= Number(minLength ?? 0) && value.length <= Number(maxLength ?? Number.POSITIVE_INFINITY)
   if (type === 'boolean') return typeof value === 'boolean'
   if (type === 'integer') return Number.isSafeInteger(value) && Number(value) >= Number(minimum) && Number(value) <= Number(maximum)
@@ -88,7 +91,6 @@ function pathsOf(schema: JsonSchema, above = ''): readonly string[] {
 }
 
 function defaultsOf(schema: JsonSchema): object {
-  return Object.fromEntries(
-    Object.entries(schema['properties'] as Readonly<Record<string, JsonSchema>>).flatMap(([key, each]) => (each['properties'] !== undefined ? [[key, defaultsOf(each)]] : each['default'] === undefined ? [] : [[key, each['default']]])), // an object has properties
-  )
+  const properties = Object.entries(schema['properties'] as Readonly<Record<string, JsonSchema>>) // an object has properties
+  return Object.fromEntries(properties.map(([key, each]) => [key, each['properties'] === undefined ? each['default'] : defaultsOf(each)]).filter(([, value]) => value !== undefined))
 }

@@ -1,0 +1,84 @@
+import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { MayflyError } from '../../core/errors.ts'
+import type { RpcChannel } from '../../rpc/channel.ts'
+import { agentSocket, dataFolder, define, serverSocket } from '../command.ts'
+import type { Command } from '../command.ts'
+import { connectAgent, connectServer, connectWorkloadApi } from '../connection.ts'
+import type { Context } from '../context.ts'
+import { agentFindings } from '../doctor/agent.ts'
+import { clockFinding } from '../doctor/clock.ts'
+import { dataFindings } from '../doctor/files.ts'
+import { fail } from '../doctor/finding.ts'
+import type { Finding } from '../doctor/finding.ts'
+import { machineFindings } from '../doctor/machine.ts'
+import { serverFindings } from '../doctor/server.ts'
+import { exitCodes } from '../exit-code.ts'
+import { placesOf } from '../places.ts'
+import type { PlaceOptions } from '../places.ts'
+import { version } from '../version.ts'
+
+export const command: Command = define({
+  about: 'Looks at this machine, and at the server and the agent on it: kernel, clock, permissions, disk, reachability, versions, what ends soon. Each line that is not ok says what to do.\nExit code 1 when something fails, else 0.',
+  options: {
+    ...serverSocket,
+    ...agentSocket,
+    ...dataFolder,
+  },
+  examples: ['mayfly doctor', 'mayfly doctor --json', 'mayfly doctor --agent-socket /run/mayfly/admin.sock'],
+  async run({ options }, context) {
+    const { output } = context
+    const findings = [...(await machineFindings()), ...(await serviceFindings(options, context))]
+    const failed = findings.some(({ status }) => status === 'fail')
+    if (options.json) output.json({ ok: !failed, findings })
+    else for (const finding of findings) print(finding, context)
+    return failed ? exitCodes.failed : exitCodes.ok
+  },
+})
+
+function print({ check, status, detail, todo }: Finding, { output }: Context): void {
+  output.line(`${status.padEnd(4)}  ${check.padEnd(21)}  ${detail}`)
+  if (todo !== undefined) output.line(`${' '.repeat(29)}→ ${todo}`)
+}
+
+/** A machine has a server, an agent, or both; one that has neither has nothing to be well. */
+async function serviceFindings(options: PlaceOptions, context: Context): Promise<readonly Finding[]> {
+  const { serverSocket: server, agentSocket: agent } = placesOf(options, context)
+  const [hasServer, hasAgent] = [existsSync(server), existsSync(agent)]
+  if (!hasServer && !hasAgent) return [fail('services', 'no server and no agent here', 'mayfly dev starts both; --server-socket and --agent-socket name those of another place')]
+  return [...(hasServer ? await ofServer(options, context, dirname(server)) : []), ...(hasAgent ? await ofAgent(options, context, dirname(agent)) : [])]
+}
+
+async function ofServer(options: PlaceOptions, context: Context, folder: string): Promise<readonly Finding[]> {
+  const asked = await answered('server.serving', () => connectServer(options, context), async (channel) => {
+    const status = await channel.unary('mayfly.v1.Status', 'Get', {}, { signal: context.signal, timeoutMs: 5_000 })
+    return [...serverFindings(status, ownVersion(), context.clock.nowMs()), await clockFinding('server.clock', channel, context)]
+  })
+  return [...asked, ...dataFindings('server', folder)]
+}
+
+async function ofAgent(options: PlaceOptions, context: Context, folder: string): Promise<readonly Finding[]> {
+  const asked = await answered('agent.serving', () => connectAgent(options, context), async (channel) => {
+    const status = await channel.unary('mayfly.v1.AgentAdmin', 'Status', {}, { signal: context.signal, timeoutMs: 8_000 })
+    const findings = await agentFindings(status, ownVersion(), context.clock)
+    if (!status.connected) return findings
+    const clock = await answered('agent.clock', () => connectWorkloadApi({ ...options, socket: status.workloadSocket }, context), async (workloads) => [await clockFinding('agent.clock', workloads, context)])
+    return [...findings, ...clock]
+  })
+  return [...asked, ...dataFindings('agent', folder)]
+}
+
+/** What was found, or that nobody answered. */
+async function answered(check: string, open: () => Promise<RpcChannel>, look: (channel: RpcChannel) => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
+  try {
+    using channel = await open()
+    return await look(channel)
+  } catch (error) {
+    if (!(error instanceof MayflyError)) throw error
+    return [fail(check, error.message, error.hint ?? `docs/errors.md says more of ${error.code}`)]
+  }
+}
+
+function ownVersion(): string {
+  return version().replace(/^mayfly /, '')
+}

@@ -1,0 +1,120 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+
+import { reachFinding } from '../../src/cli/doctor/agent.ts'
+import { offsetFinding } from '../../src/cli/doctor/clock.ts'
+import { dataFindings, roomFinding } from '../../src/cli/doctor/files.ts'
+import { nodeFinding } from '../../src/cli/doctor/machine.ts'
+import { authorityFinding, versionFinding } from '../../src/cli/doctor/server.ts'
+import { systemClock } from '../../src/system/clock.ts'
+import { Shell } from '../support/cli/transcript.ts'
+import { Product } from '../support/product/product.ts'
+
+describe('mayfly doctor beside a server and an agent', () => {
+  let product: Product
+  let shell: Shell
+  beforeAll(async () => {
+    product = await Product.start()
+    const agent = await product.startAgent()
+    shell = new Shell(product.dir, { MAYFLY_SERVER_SOCKET: product.adminSocket, MAYFLY_AGENT_SOCKET: agent.adminSocket, NODE_NO_WARNINGS: '1' })
+  }, 60_000)
+  afterAll(async () => {
+    await product[Symbol.asyncDispose]()
+  })
+
+  test('finds nothing that fails, and says what it looked at', async () => {
+    const { out, code } = await shell.exec('mayfly doctor --json')
+    const said = JSON.parse(out) as { readonly ok: boolean; readonly findings: readonly { readonly check: string; readonly status: string; readonly detail: string }[] } // what --json promises
+    expect(said.findings.filter(({ status }) => status === 'fail')).toEqual([])
+    expect([said.ok, code]).toEqual([true, 0])
+    expect(said.findings.map(({ check }) => check)).toEqual([
+      'node', 'kernel.peer', 'kernel.pidfd', 'kernel.cgroup',
+      'server.serving', 'server.version', 'server.authority', 'server.agents', 'server.clock', 'server.folder', 'server.secrets', 'server.disk',
+      'agent.serving', 'agent.version', 'agent.connection', 'agent.svid', 'agent.svids', 'agent.revocations', 'agent.workload_socket', 'agent.clock', 'agent.folder', 'agent.secrets', 'agent.disk',
+    ])
+  })
+
+  test('says what fails and what to do, with exit code 1, once the server is gone and the folder open', async () => {
+    await product.server.kill('SIGKILL')
+    chmodSync(join(product.dir, 'server'), 0o755)
+    const { out, code } = await shell.exec('mayfly doctor')
+    expect(code).toBe(1)
+    expect(out).toMatch(/^fail {2}server\.serving/m)
+    expect(out).toMatch(/^fail {2}server\.folder.*\n.*→ chmod 0700/m)
+    expect(out).toMatch(/^fail {2}agent\.connection/m)
+    expect(out).toMatch(/^fail {2}agent\.reach.*ECONNREFUSED/m)
+  })
+
+  test('without either there is one line to begin with', async () => {
+    const { out, code } = await shell.exec('cd bin && env -u MAYFLY_SERVER_SOCKET -u MAYFLY_AGENT_SOCKET mayfly doctor')
+    expect(out).toContain('no server and no agent here')
+    expect(code).toBe(1)
+  })
+})
+
+test.each([
+  [2_000, 10, 'fail'],
+  [-2_000, 10, 'fail'],
+  [900, 10, 'warn'],
+  [1_100, 200, 'warn'],
+  [200, 5, 'ok'],
+  [5_000, 5_000, 'ok'],
+] as const)('a clock off by %i ± %i ms: %s', (offset, error, status) => {
+  expect(offsetFinding('agent.clock', offset, error).status).toBe(status)
+})
+
+test.each([
+  [{ bavail: 10, blocks: 1_000_000, bsize: 4_096 }, 'fail'],
+  [{ bavail: 100_000, blocks: 1_000_000, bsize: 4_096 }, 'warn'],
+  [{ bavail: 900_000, blocks: 1_000_000, bsize: 4_096 }, 'ok'],
+  [{ bavail: 1_000_000, blocks: 100_000_000, bsize: 4_096 }, 'warn'],
+] as const)('room %o: %s', (room, status) => {
+  expect(roomFinding('server.disk', room).status).toBe(status)
+})
+
+test.each([
+  ['0.3.0', '0.3.0', 'ok'],
+  ['0.3.5', '0.4.0', 'ok'],
+  ['0.2.0', '0.4.0', 'warn'],
+  ['1.0.0', '0.4.0', 'warn'],
+] as const)('server %s beside this CLI %s: %s', (theirs, own, status) => {
+  expect(versionFinding('server', theirs, own).status).toBe(status)
+})
+
+test('an old Node is named', () => {
+  expect(nodeFinding('20.11.0')).toMatchObject({ status: 'fail', todo: expect.stringContaining('24') })
+  expect(nodeFinding('24.0.0').status).toBe('ok')
+})
+
+test('an authority that ends, is missing, overdue or tainted is named', () => {
+  const authority = { id: 'ab'.repeat(32), state: 'active', notAfterMs: 10 * 86_400_000, nextTransitionAtMs: 5 * 86_400_000 }
+  const at = (authorities: readonly object[], nowMs = 0): string => authorityFinding({ authorities } as unknown as Parameters<typeof authorityFinding>[0], nowMs).status // what is looked at
+  expect(at([authority])).toBe('ok')
+  expect(at([])).toBe('fail')
+  expect(at([authority], 10 * 86_400_000 - 60_000)).toBe('fail')
+  expect(at([authority], 6 * 86_400_000)).toBe('warn')
+  expect(at([authority, { ...authority, state: 'tainted' }])).toBe('warn')
+})
+
+test('a key that others can read is named, with the file', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mf-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  writeFileSync(join(folder, 'agent.key'), 'x', { mode: 0o644 })
+  expect(dataFindings('agent', folder).find(({ check }) => check === 'agent.secrets')).toMatchObject({ status: 'fail', detail: expect.stringContaining('agent.key') })
+  chmodSync(join(folder, 'agent.key'), 0o600)
+  expect(dataFindings('agent', folder).find(({ check }) => check === 'agent.secrets')?.status).toBe('ok')
+})
+
+test('an address that takes connections is told from one that does not', async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address() as AddressInfo // it listens on TCP
+  expect((await reachFinding(`127.0.0.1:${port}`, systemClock)).status).toBe('ok')
+  await new Promise((resolve) => server.close(resolve))
+  expect((await reachFinding(`127.0.0.1:${port}`, systemClock)).status).toBe('fail')
+  expect((await reachFinding('nowhere', systemClock)).status).toBe('fail')
+})
