@@ -36,7 +36,7 @@ export function approvalsService({ approvals, store, clock, grantTimeMs }: Appro
     return actor(caller)
   }
   return {
-    List: async () => ({ approvals: (await approvals.waiting()).map(waitingToWire) }),
+    List: async ({ id }) => ({ approvals: (id === '' ? await approvals.waiting() : [await approvals.byId(id)]).map(waitingToWire) }),
     Approve: async (word, { peer }) => grantToWire(await approvals.approve(word, brought(peer))),
     Deny: async (word, { peer }) => grantToWire(await approvals.deny(word, checkReason(word.reason), brought(peer))),
     Withdraw: async ({ grantId, approver, signature }, { peer }) => grantToWire(await approvals.withdraw({ id: grantId, approver, signature }, brought(peer))),

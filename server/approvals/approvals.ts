@@ -67,6 +67,14 @@ export class Approvals {
     return [...ofRequests, ...(await Promise.all(steps.all().map(async (step) => this.#ofStep(step, await this.#roleOf(step.grant)))))]
   }
 
+  /** One request or step by its ID, also a request that does not wait (any more): for who withdraws, or checks later what was signed. @throws {MayflyError} NOT_FOUND */
+  async byId(id: string): Promise<Waiting> {
+    const step = this.#deps.steps.byId(id)
+    if (step !== undefined) return this.#ofStep(step, await this.#roleOf(step.grant))
+    const grant = await this.#grant(id)
+    return this.#ofRequest(grant, await this.#roleOf(grant))
+  }
+
   /** @throws {MayflyError} NOT_FOUND, APPROVAL_INVALID, GRANT_STATE, GRANT_LAPSED, GRANT_DENIED */
   async approve(word: SignedWord, by: Actor): Promise<Grant> {
     const step = this.#deps.steps.byId(word.id)

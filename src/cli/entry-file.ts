@@ -1,7 +1,7 @@
 import { MayflyError } from '../core/errors.ts'
 import { formatSelector } from '../core/selector.ts'
 import type { EntryJson } from './entries.ts'
-import { readNamedFile } from './read-file.ts'
+import { readData } from './read-data.ts'
 
 /** One entry of a file; what it leaves out stays out, so that an update can tell it from what is empty. */
 export type EntryDraft = { -readonly [Name in keyof EntryJson]?: EntryJson[Name] | undefined }
@@ -11,8 +11,7 @@ export type EntryDraft = { -readonly [Name in keyof EntryJson]?: EntryJson[Name]
  * `-` reads stdin. @throws {MayflyError} INVALID_ARGUMENT naming the entry and the member
  */
 export async function readEntryFile(path: string, cwd: string, stdin: AsyncIterable<Uint8Array | string>): Promise<readonly EntryDraft[]> {
-  const source = path === '-' ? await readAll(stdin) : await readNamedFile(path, cwd)
-  const content = await parseText(source, path)
+  const content = await readData(path, cwd, stdin)
   const list = Array.isArray(content) ? content : isRecord(content) ? content['entries'] : undefined
   if (!Array.isArray(list)) throw invalid(path, 'it has no list of entries')
   return list.map((item: unknown, at) => draftOf(item, `${path}, entry ${at + 1}`))
@@ -99,23 +98,6 @@ function textList(value: unknown, where: string): readonly string[] {
 function selectorList(value: unknown, where: string): readonly string[] {
   if (!Array.isArray(value)) throw invalid(where, 'a list is wanted')
   return value.map((item: unknown) => (isRecord(item) ? formatSelector({ type: text(item['type'], where), value: text(item['value'], where) }) : text(item, where)))
-}
-
-async function parseText(content: string, path: string): Promise<unknown> {
-  try {
-    if (!/\.ya?ml$/.test(path)) return JSON.parse(content)
-    const { parse } = await import('yaml')
-    return parse(content)
-  } catch (cause) {
-    const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : ''
-    throw new MayflyError('INVALID_ARGUMENT', `${path}: ${why}`, { cause })
-  }
-}
-
-async function readAll(stream: AsyncIterable<Uint8Array | string>): Promise<string> {
-  const parts: Buffer[] = []
-  for await (const part of stream) parts.push(Buffer.from(part))
-  return Buffer.concat(parts).toString('utf8')
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -2,7 +2,9 @@
 
 
 export interface ListApprovalsRequest {
+  'id'?: (string);
 }
 
 export interface ListApprovalsRequest__Output {
+  'id': (string);
 }

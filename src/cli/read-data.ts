@@ -1,0 +1,21 @@
+import { MayflyError } from '../core/errors.ts'
+import { readNamedFile } from './read-file.ts'
+
+/** A JSON or YAML file by its name, or `-` for stdin (JSON). @throws {MayflyError} NOT_FOUND, INVALID_ARGUMENT */
+export async function readData(path: string, cwd: string, stdin: AsyncIterable<Uint8Array | string>): Promise<unknown> {
+  const content = path === '-' ? await readAll(stdin) : await readNamedFile(path, cwd)
+  try {
+    if (!/\.ya?ml$/.test(path)) return JSON.parse(content)
+    const { parse } = await import('yaml')
+    return parse(content)
+  } catch (cause) {
+    const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : ''
+    throw new MayflyError('INVALID_ARGUMENT', `${path}: ${why}`, { cause })
+  }
+}
+
+async function readAll(stream: AsyncIterable<Uint8Array | string>): Promise<string> {
+  const parts: Buffer[] = []
+  for await (const part of stream) parts.push(Buffer.from(part))
+  return Buffer.concat(parts).toString('utf8')
+}
