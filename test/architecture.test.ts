@@ -31,12 +31,13 @@ const rules: Readonly<Record<string, Rule>> = {
   'server/main.ts': { may: ['src', 'server', 'proto'], packages: ['pino'], node: true, why: 'a main wires the real system in' },
   'server/recovery/main.ts': { may: ['src', 'server', 'proto'], node: true, why: 'a main wires the real system in' },
   'agent/main.ts': { may: ['src', 'agent', 'proto'], packages: ['pino'], node: true, why: 'a main wires the real system in' },
+  'agent/relay-main.ts': { may: ['src', 'agent', 'proto'], packages: ['pino'], node: true, why: 'a main wires the real system in' },
   proto: { may: ['proto'], packages: ['@grpc/grpc-js', '@grpc/proto-loader', 'protobufjs'], why: 'the wire only: generated types' },
   certs: { may: ['src/core', 'src/ports', 'src/x509', 'certs'], node: true, why: 'profiles, and the generator of a development hierarchy' },
 }
 
 /** Only these may import `src/system`: every other part gets it through ports. */
-const mains = ['server/main.ts', 'server/recovery/main.ts', 'agent/main.ts', 'src/cli', 'src/system', 'src/client/index.ts']
+const mains = ['server/main.ts', 'server/recovery/main.ts', 'agent/main.ts', 'agent/relay-main.ts', 'src/cli', 'src/system', 'src/client/index.ts']
 
 interface Import {
   readonly from: string

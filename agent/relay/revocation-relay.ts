@@ -12,6 +12,7 @@ import { sha256 } from '../../src/x509/fingerprint.ts'
 import { Notifier } from '../notifier.ts'
 import { Wake } from '../wake.ts'
 import { FrameLog } from './frame-log.ts'
+import type { NewestHead } from './newest-head.ts'
 import { TimeForwarder } from './time-forwarder.ts'
 import type { LoggedFrame } from './frame-log.ts'
 
@@ -30,6 +31,8 @@ export interface RevocationRelayDeps {
   readonly anchors: () => readonly TrustAnchor[]
   /** The highest head that an earlier life of this agent accepted: a stream behind it is refused. */
   readonly highest?: StreamHead
+  /** Keeps the newest heartbeat that was taken, to be shown to the server. */
+  readonly newest?: NewestHead
   /** Asks for the stream from the beginning; what comes goes to {@link RevocationRelay.accept}. Because events were missed, or for newcomers, who would have to read a long way. */
   readonly wantSnapshot: (why: 'gap' | 'newcomers') => void
   /** Has the server's clock told to these nonces. */
@@ -73,6 +76,11 @@ export class RevocationRelay {
 
   get readers(): number {
     return this.#readers.size
+  }
+
+  /** The newest heartbeat that was taken, in this life or an earlier one. */
+  get newest(): StreamFrame | undefined {
+    return this.#deps.newest?.newest
   }
 
   get isFull(): boolean {
@@ -167,6 +175,7 @@ export class RevocationRelay {
       case 'heartbeat':
         if (outcome.kind !== 'confirmed') return
         this.#heartbeat = logged
+        this.#deps.newest?.confirmed({ frame: logged.bytes, signerChain: this.#chains.get(logged.keyId) ?? [] })
         if (this.#log.snapshotKeyId !== logged.keyId) this.#deps.wantSnapshot('newcomers')
         return
       case 'time':

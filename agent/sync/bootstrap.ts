@@ -35,8 +35,8 @@ export async function firstTrust(bootstrap: Bootstrap, address: string, trustDom
   return bundle
 }
 
-/** @throws {MayflyError} CERTIFICATE_INVALID */
-function readBundleText(text: string, trustDomain: TrustDomain): TrustBundle {
+/** A bundle file: PEM or a JWK Set. @throws {MayflyError} CERTIFICATE_INVALID */
+export function readBundleText(text: string, trustDomain: TrustDomain): TrustBundle {
   if (text.trimStart().startsWith('{')) return parseBundle(trustDomain, text)
   return { trustDomain, x509Authorities: decodeCertificatesPem(text), sequence: undefined, refreshHintSeconds: undefined }
 }

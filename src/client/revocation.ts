@@ -40,11 +40,11 @@ export interface RevocationFeedOptions {
 export async function startRevocationFeed(source: X509Source, options: RevocationFeedOptions = {}): Promise<RevocationFeed> {
   const { clock, random, log } = source.deps
   const trustDomain = trustDomainOf(source.current().id)
-  let feed: RevocationFeed | undefined
-  const { sources, channels } = sourcesOf(options.sources ?? ['agent'], source, () => feed)
+  const known: { feed?: RevocationFeed } = {}
+  const { sources, channels } = sourcesOf(options.sources ?? ['agent'], source, () => known.feed)
   const [first, ...others] = sources
   if (first?.report === undefined) throw new MayflyError('INVALID_ARGUMENT', 'the revocation stream needs a source')
-  const started = await RevocationFeed.start(
+  const feed = await RevocationFeed.start(
     { trustDomain },
     {
       clock,
@@ -57,9 +57,9 @@ export async function startRevocationFeed(source: X509Source, options: Revocatio
       ...(options.heads === undefined ? {} : { heads: options.heads }),
     },
   )
-  feed = started
-  const subscription = source.onUpdate(() => started.identityChanged())
-  started.ended.addEventListener(
+  known.feed = feed
+  const subscription = source.onUpdate(() => feed.identityChanged())
+  feed.ended.addEventListener(
     'abort',
     () => {
       subscription[Symbol.dispose]()
@@ -67,7 +67,7 @@ export async function startRevocationFeed(source: X509Source, options: Revocatio
     },
     { once: true },
   )
-  return started
+  return feed
 }
 
 function sourcesOf(places: readonly RevocationFeedSource[], source: X509Source, feed: () => RevocationFeed | undefined): { readonly sources: readonly StreamSource[]; readonly channels: readonly RevocationChannel[] } {

@@ -24,8 +24,10 @@ export interface MainArguments {
 export interface MainFlags {
   /** Path of the key that each flag stands for. */
   readonly paths: Readonly<Record<string, string>>
-  /** Those without a value; `admin-uid` may be repeated. */
+  /** Those without a value. */
   readonly switches: readonly string[]
+  /** Those that may be given several times, besides `admin-uid`. */
+  readonly repeatable?: readonly string[]
   /** For the hint: `mayfly server run`. */
   readonly command: string
 }
@@ -78,8 +80,8 @@ export async function runMain(main: (args: readonly string[]) => Promise<number>
   }
 }
 
-function parsed(args: readonly string[], { paths, switches, command }: MainFlags): Readonly<Record<string, string | boolean | string[] | undefined>> {
-  const flags = Object.keys(paths).map((flag) => [flag, switches.includes(flag) ? { type: 'boolean' as const } : { type: 'string' as const, multiple: flag === 'admin-uid' }]) // literals of the option's type
+function parsed(args: readonly string[], { paths, switches, repeatable = [], command }: MainFlags): Readonly<Record<string, string | boolean | string[] | undefined>> {
+  const flags = Object.keys(paths).map((flag) => [flag, switches.includes(flag) ? { type: 'boolean' as const } : { type: 'string' as const, multiple: flag === 'admin-uid' || repeatable.includes(flag) }]) // literals of the option's type
   try {
     const { values } = parseArgs({ args: [...args], strict: true, options: { config: { type: 'string' }, 'check-config': { type: 'boolean' }, 'config-schema': { type: 'boolean' }, 'while-stdin': { type: 'boolean' }, ...Object.fromEntries(flags) } })
     return values as Record<string, string | boolean | string[] | undefined> // each is of the type its option was given

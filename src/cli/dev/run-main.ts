@@ -5,10 +5,10 @@ import process from 'node:process'
 
 import { MayflyError } from '../../core/errors.ts'
 import type { Context } from '../context.ts'
-import { mainFile } from './service.ts'
+import { mainFile, type Program } from './service.ts'
 
 /** Runs a main in the foreground with the options that were given; resolves with its exit code. Signals are passed on. */
-export async function runMain(name: 'server' | 'agent', options: Readonly<Record<string, unknown>>, { signal }: Context): Promise<number> {
+export async function runMain(name: Program, options: Readonly<Record<string, unknown>>, { signal }: Context): Promise<number> {
   const args = Object.entries(options).flatMap(([option, value]) => argumentsOf(option, value))
   const child = spawn(process.execPath, [mainFile(name), ...args], { stdio: 'inherit', detached: true })
   const end = (): boolean => child.kill(signal.reason instanceof MayflyError && signal.reason.details['signal'] === 'SIGINT' ? 'SIGINT' : 'SIGTERM')

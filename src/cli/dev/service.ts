@@ -14,9 +14,14 @@ export interface Serving {
   readonly [address: string]: unknown
 }
 
-/** `server/main` or `agent/main` beside this code, in the source tree and in the built package alike. */
-export function mainFile(name: 'server' | 'agent'): string {
-  return join(import.meta.dirname, '..', '..', '..', name, `main${extname(import.meta.filename)}`)
+/** What runs as a process of its own. */
+export type Program = keyof typeof mains
+
+const mains = { server: 'server/main', agent: 'agent/main', relay: 'agent/relay-main' } as const
+
+/** A program's main beside this code, in the source tree and in the built package alike. */
+export function mainFile(name: Program): string {
+  return join(import.meta.dirname, '..', '..', '..', `${mains[name]}${extname(import.meta.filename)}`)
 }
 
 /** A server or an agent as a process of its own. It is in a process group of its own, so that a Ctrl-C at the terminal reaches it only through us, in order; it ends when we do, however that happens. */

@@ -1,0 +1,72 @@
+import { mkdirSync } from 'node:fs'
+import { enableCompileCache } from 'node:module'
+import { join } from 'node:path'
+import process from 'node:process'
+import { MayflyError } from '../src/core/errors.ts'
+import { headStoreIn } from '../src/verify/heads.ts'
+import { printSchema, readConfigText, readMainArguments, runMain, versionBeside } from '../src/system/main-process.ts'
+import { parseRelayConfig, relayConfigSchema, relayFlagPaths } from './relay/config.ts'
+
+/** The process of a relay: `--config FILE` and flags in, one line of JSON out once it listens, logs on standard error. */
+await runMain(main)
+
+async function main(args: readonly string[]): Promise<number> {
+  const { text, fileName, overrides, checkOnly, schemaOnly, whileStdin } = readMainArguments(args, { paths: relayFlagPaths, switches: [], repeatable: ['upstream', 'listen'], command: 'mayfly relay run' })
+  if (schemaOnly) return printSchema(relayConfigSchema())
+  const config = parseRelayConfig(text, overrides, fileName)
+  if (checkOnly) return 0
+  makeFolder(config.dataDir)
+  // In a folder that is ours alone: a cache of code that others may write would be theirs to run.
+  enableCompileCache(join(config.dataDir, 'cache'))
+  const [{ Relay }, { pino }, { clockWith }, { readBootMs }, { systemRandom }, files, { FileLock }, { peerCredentials, selfTestPeerCredentials }, { stopOnSignals }, { trimHeapWhenIdle }] = await Promise.all([
+    import('./relay/relay.ts'),
+    import('pino'),
+    import('../src/system/clock.ts'),
+    import('../src/system/linux/boottime.ts'),
+    import('../src/system/random.ts'),
+    import('../src/system/files.ts'),
+    import('../src/system/file-lock.ts'),
+    import('../src/system/linux/peer-credentials.ts'),
+    import('../src/system/signals.ts'),
+    import('../src/system/heap.ts'),
+  ])
+  using stop = stopOnSignals({ whileStdin })
+  const logger = pino({ level: config.logLevel, base: { pid: process.pid } }, pino.destination({ dest: 2, sync: true }))
+  using _lock = FileLock.acquire(join(config.dataDir, 'relay.lock'))
+  await selfTestPeerCredentials()
+  const headFile = join(config.dataDir, 'revocation-head.json')
+  await using relay = await Relay.start(config, {
+    clock: clockWith(readBootMs),
+    random: systemRandom,
+    env: {},
+    log: {
+      debug: (fact, words) => logger.debug(fact, words),
+      info: (fact, words) => logger.info(fact, words),
+      warn: (fact, words) => logger.warn(fact, words),
+      error: (fact, words) => logger.error(fact, words),
+    },
+    heads: headStoreIn({ read: async (maxBytes) => files.readFileBounded(headFile, maxBytes), write: async (content) => files.writeFileAtomic(headFile, content) }),
+    readFile: async (path) => readConfigText(path),
+    peerUid: (socket) => peerCredentials(socket).uid,
+    rssBytes: () => process.memoryUsage.rss(),
+    version: versionBeside(import.meta.filename),
+    signal: stop.signal,
+  })
+  using _trimming = trimHeapWhenIdle()
+  process.stdout.write(`${JSON.stringify({ event: 'serving', listening: relay.listening, trustDomain: relay.trustDomain, pid: process.pid })}\n`)
+  await new Promise<void>((resolve) => {
+    if (stop.signal.aborted) resolve()
+    else stop.signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+  logger.info({ event: 'relay.stopping' }, 'draining')
+  return 0
+}
+
+function makeFolder(dataDir: string): void {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+    mkdirSync(join(dataDir, 'cache'), { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw new MayflyError('CONFIG_INVALID', `${dataDir} cannot be made`, { cause: error, hint: error instanceof Error ? error.message : 'choose another dataDir' })
+  }
+}

@@ -1,0 +1,120 @@
+import { duration, group, integer, list, oneOf, optional, required, text, trustDomain, withDefault } from '../../src/config/fields.ts'
+import type { Field } from '../../src/config/fields.ts'
+import { parseConfig } from '../../src/config/reader.ts'
+import type { Overrides } from '../../src/config/reader.ts'
+import { configSchema } from '../../src/config/schema.ts'
+import type { JsonSchema } from '../../src/config/schema.ts'
+import { MayflyError } from '../../src/core/errors.ts'
+import { parseSpiffeId, type SpiffeId, type TrustDomain } from '../../src/core/spiffe-id.ts'
+import { formatStreamPlace, parseStreamPlace, type StreamPlace } from '../../src/core/stream-place.ts'
+
+/** What a relay is told: frozen, every value checked. */
+export interface RelayConfig {
+  /** Where the stream is read from, the best first: agents and other relays. */
+  readonly upstreams: readonly StreamPlace[]
+  /** Which relay one over TLS must be; any member of the trust domain when unset. */
+  readonly upstreamId: SpiffeId | undefined
+  readonly listen: readonly StreamPlace[]
+  /** Where its SVID and its bundle come from; unset: `trustBundleFile` has the bundle, and there is no SVID. */
+  readonly workloadSocket: string | undefined
+  readonly trustDomain: TrustDomain | undefined
+  readonly trustBundleFile: string | undefined
+  readonly dataDir: string
+  readonly maxReaders: number
+  /** Calls at once of one user of this machine, or of one SPIFFE ID. */
+  readonly maxCallsPerPeer: number
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+  readonly drainMs: number
+}
+
+const maxPlaces = 8
+
+const fields = {
+  upstreams: required(list(place(1), maxPlaces)),
+  upstreamId: optional(text()),
+  listen: required(list(place(0), maxPlaces)),
+  workloadSocket: optional(text(107)),
+  trustDomain: optional(trustDomain()),
+  trustBundleFile: optional(text()),
+  dataDir: withDefault(text(), '.mayfly/relay'),
+  logLevel: withDefault(oneOf('debug', 'info', 'warn', 'error'), 'info'),
+  drain: withDefault(duration(0, 60_000), 1_000),
+  limits: group({
+    maxReaders: withDefault(integer(1, 100_000), 10_000),
+    maxCallsPerPeer: withDefault(integer(1, 100_000), 4_000),
+  }),
+}
+
+/** The flags of `agent/relay-main.ts` that stand for a key, by the key's path. */
+export const relayFlagPaths: Readonly<Record<string, string>> = {
+  upstream: 'upstreams',
+  'upstream-id': 'upstreamId',
+  listen: 'listen',
+  'workload-socket': 'workloadSocket',
+  'trust-domain': 'trustDomain',
+  'trust-bundle': 'trustBundleFile',
+  data: 'dataDir',
+  'log-level': 'logLevel',
+}
+
+/** For editors: docs/schema. */
+export function relayConfigSchema(): JsonSchema {
+  return configSchema(fields, 'Configuration of a mayfly relay')
+}
+
+/** Reads a relay's configuration. @throws {MayflyError} CONFIG_INVALID with every problem */
+export function parseRelayConfig(yaml: string, overrides: Overrides, fileName: string): RelayConfig {
+  const raw = parseConfig(yaml, fields, overrides, fileName)
+  const problems: string[] = []
+  const problem = (path: string, message: string): void => void problems.push(`${fileName}: ${path}: ${message}`)
+  if (raw.upstreams.length === 0) problem('upstreams', 'at least one is wanted')
+  if (raw.listen.length === 0) problem('listen', 'at least one is wanted')
+  if (raw.trustBundleFile !== undefined && raw.trustDomain === undefined) problem('trustDomain', 'is wanted with a trustBundleFile')
+  if (raw.trustBundleFile !== undefined && raw.workloadSocket !== undefined) problem('trustBundleFile', 'the Workload API brings the bundle: one of the two')
+  const firstSocket = raw.upstreams.find(({ kind }) => kind === 'unix')
+  const workloadSocket = raw.workloadSocket ?? (raw.trustBundleFile === undefined && firstSocket?.kind === 'unix' ? firstSocket.path : undefined)
+  if (workloadSocket === undefined && raw.trustBundleFile === undefined) problem('workloadSocket', 'the Workload API of an agent is wanted, or a trustBundleFile: without the bundle the stream cannot be verified')
+  if (workloadSocket === undefined && [...raw.upstreams, ...raw.listen].some(({ kind }) => kind === 'tls')) problem('workloadSocket', 'TLS needs the SVID that a Workload API gives; over a Unix socket, or plain:127.0.0.1:port, none is needed')
+  const upstreamId = raw.upstreamId === undefined ? undefined : spiffeIdOf(raw.upstreamId, (message) => problem('upstreamId', message))
+  if (problems.length > 0) throw new MayflyError('CONFIG_INVALID', problems.join('\n'), { hint: 'every problem is listed: mend them and run it again with --check-config' })
+  return Object.freeze({
+    upstreams: raw.upstreams,
+    upstreamId,
+    listen: raw.listen,
+    workloadSocket,
+    trustDomain: raw.trustDomain,
+    trustBundleFile: raw.trustBundleFile,
+    dataDir: raw.dataDir,
+    maxReaders: raw.limits.maxReaders,
+    maxCallsPerPeer: raw.limits.maxCallsPerPeer,
+    logLevel: raw.logLevel,
+    drainMs: raw.drain,
+  })
+}
+
+function place(leastPort: 0 | 1): Field<StreamPlace> {
+  const written = text()
+  return {
+    required: false,
+    schema: written.schema,
+    spell: formatStreamPlace,
+    read: (where) => {
+      const spelled = written.read(where)
+      if (spelled === undefined) return undefined
+      try {
+        return parseStreamPlace(spelled, leastPort)
+      } catch (error) {
+        return where.problem(error instanceof MayflyError ? error.message : 'is not valid')
+      }
+    },
+  }
+}
+
+function spiffeIdOf(written: string, problem: (message: string) => void): SpiffeId | undefined {
+  try {
+    return parseSpiffeId(written)
+  } catch (error) {
+    problem(error instanceof MayflyError ? error.message : 'is not valid')
+    return undefined
+  }
+}
