@@ -1,6 +1,8 @@
 import type { Event as EventMessage } from '../../proto/generated/mayfly/v1/Event.ts'
+import { isGrantRecord } from '../journal/grant-records.ts'
 import type { JournalRecord } from '../journal/records.ts'
 import type { JournalStore } from '../store/port.ts'
+import { grantFieldsOf } from './grant-events.ts'
 import { Wakeup } from './wakeup.ts'
 
 const maxWaiting = 1_000
@@ -34,6 +36,7 @@ function eventOf(record: JournalRecord, seq: number): EventMessage {
 
 /** What a person wants to see of a record: who and what, at most {@link maxNamed} of each, nothing secret. */
 function fieldsOf(record: JournalRecord): Readonly<Record<string, unknown>> {
+  if (isGrantRecord(record)) return grantFieldsOf(record)
   switch (record.kind) {
     case 'entries.created':
     case 'entries.updated':

@@ -1,9 +1,11 @@
 import type { Entry } from '../../src/core/entry.ts'
 import type { SpiffeId } from '../../src/core/spiffe-id.ts'
+import type { GrantRecord } from './grant-records.ts'
 import type { Authority, CredentialRequest, CredentialUse, EndCause, RegisteredVerifier, SeenHead, Target } from '../store/model.ts'
 
 /** Every kind of change of state, as the journal holds it (design 5). JSON: byte strings are hexadecimal or base64 text. */
 export type JournalRecord =
+  | GrantRecord
   | { readonly kind: 'domain.created'; readonly trustDomain: string; readonly shard: number; readonly epoch: number; readonly atMs: number }
   /** The store was found behind its own past: nothing is issued from here until it is restored. */
   | { readonly kind: 'domain.rolled_back'; readonly seen: SeenHead; readonly by: string; readonly atMs: number }

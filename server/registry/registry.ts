@@ -2,6 +2,7 @@ import type { Entry } from '../../src/core/entry.ts'
 import type { SpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
+import { isGrantRecord } from '../journal/grant-records.ts'
 import type { JournalRecord } from '../journal/records.ts'
 import type { Commit, Store } from '../store/port.ts'
 import { AgentIndex } from './agent-index.ts'
@@ -63,6 +64,12 @@ export class Registry implements AsyncDisposable {
   authorizedEntry(agentId: SpiffeId, entryId: string): IndexedEntry | undefined {
     const agent = this.activeAgent(agentId)
     return agent !== undefined && this.entries.isAuthorized(agent, entryId, this.#deps.clock.nowMs()) ? this.entries.byId(entryId) : undefined
+  }
+
+  /** Whether what runs under `parentId` runs on this agent: it is the agent, or an alias that the agent has. */
+  isUnder(agentId: SpiffeId, parentId: SpiffeId): boolean {
+    const agent = this.activeAgent(agentId)
+    return agent !== undefined && this.entries.isUnder(agent, parentId, this.#deps.clock.nowMs())
   }
 
   authorizedFor(agentId: SpiffeId): ReadonlyMap<string, IndexedEntry> {
@@ -138,6 +145,7 @@ export class Registry implements AsyncDisposable {
   }
 
   #apply(record: JournalRecord, touched: Touched[]): void {
+    if (isGrantRecord(record)) return
     switch (record.kind) {
       case 'entries.created':
       case 'entries.updated':

@@ -29,9 +29,9 @@ export interface JoinToken {
 
 /** What a credential is written down as before it is signed. */
 export interface CredentialRequest {
-  readonly kind: 'workload' | 'agent' | 'server' | 'mint'
+  readonly kind: 'workload' | 'agent' | 'server' | 'mint' | 'grant'
   readonly spiffeId: SpiffeId
-  /** Unset for agent, server and minted SVIDs. */
+  /** Unset for all but those of workloads. */
   readonly entryId?: string
   /** The agent that asked, or that it is for; unset for server and minted ones. */
   readonly agentId?: SpiffeId
@@ -59,7 +59,7 @@ export interface Credential extends Omit<CredentialRequest, 'random'> {
 }
 
 /** Why a credential ended before its time. */
-export type EndCause = 'operator' | 'rotated' | 'entry_deleted' | 'agent_banned' | 'agent_evicted' | 'holder_exited' | 'abandoned' | 'authority_revoked' | 'leak'
+export type EndCause = 'operator' | 'rotated' | 'entry_deleted' | 'agent_banned' | 'agent_evicted' | 'holder_exited' | 'abandoned' | 'authority_revoked' | 'leak' | 'owner_removed' | 'grant_ended' | 'grant_suspended'
 
 /** Checks of one verifier that accepted one credential. */
 export interface CredentialUse {

@@ -1,6 +1,7 @@
 import type { Entry, EntrySpec } from '../../src/core/entry.ts'
 import type { Selector } from '../../src/core/selector.ts'
 import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
+import type { ExceptionStore, GrantStore, OwnerStore, PeopleStore, PolicyStore, RoleStore } from './grant-port.ts'
 import type { JournalRecord } from '../journal/records.ts'
 import type { Agent, Authority, Credential, CredentialRequest, CredentialUse, DisabledTarget, EndCause, JoinToken, RegisteredVerifier, RolledBack, SeenHead, StreamEvent, Target } from './model.ts'
 
@@ -23,6 +24,12 @@ export interface Store extends AsyncDisposable {
   readonly stream: StreamStore
   readonly verifiers: VerifierStore
   readonly journal: JournalStore
+  readonly grants: GrantStore
+  readonly roles: RoleStore
+  readonly owners: OwnerStore
+  readonly people: PeopleStore
+  readonly policies: PolicyStore
+  readonly exceptions: ExceptionStore
   readonly recovery: RecoveryStore
   /** Trust domain, shard and epoch of this store; made at its first opening. */
   readonly domain: Domain
@@ -121,6 +128,9 @@ export interface CredentialFilter {
   readonly entryId?: string
   readonly agentId?: SpiffeId
   readonly owner?: string
+  readonly grantId?: string
+  /** Of a whole tree. */
+  readonly rootGrantId?: string
   /** Hexadecimal: what this authority signed. */
   readonly authorityId?: string
   /** Only those in whose place nothing was issued under another authority, to the same entry on the same agent, agent or server. */

@@ -1,8 +1,10 @@
 import { keptMinutes } from '../../../src/core/revocation/set.ts'
 import { checkSelector, parseSelector } from '../../../src/core/selector.ts'
 import { decodeSerial, minuteOf } from '../../../src/core/serial.ts'
+import { isGrantRecord } from '../../journal/grant-records.ts'
 import type { JournalRecord } from '../../journal/records.ts'
 import type { EndCause, StreamEvent } from '../port.ts'
+import { applyGrants } from './apply-grants.ts'
 import type { Tables } from './tables/tables.ts'
 
 /**
@@ -10,6 +12,10 @@ import type { Tables } from './tables/tables.ts'
  * that replaying the journal gives the same tables.
  */
 export function apply(tables: Tables, record: JournalRecord): StreamEvent[] {
+  if (isGrantRecord(record)) {
+    applyGrants(tables, record)
+    return []
+  }
   switch (record.kind) {
     case 'domain.created':
       tables.domain.create(record.trustDomain, record.shard, record.epoch, record.atMs)

@@ -106,4 +106,40 @@ export const migrations: readonly string[] = [
   ALTER TABLE authorities ADD COLUMN by_restore TEXT NOT NULL DEFAULT '';
   ALTER TABLE authorities ADD COLUMN vouchers TEXT NOT NULL DEFAULT '[]';
   `,
+  `
+  -- body: the grant as JSON; live: not denied, lapsed or ended
+  CREATE TABLE grants (
+    id TEXT PRIMARY KEY, spiffe_id TEXT NOT NULL UNIQUE, root_id TEXT NOT NULL, parent_id TEXT NOT NULL, role TEXT NOT NULL, owner TEXT NOT NULL, agent_id TEXT NOT NULL,
+    requester TEXT NOT NULL, instance TEXT NOT NULL, state TEXT NOT NULL, live INTEGER NOT NULL, requested_at_ms INTEGER NOT NULL, lapses_at_ms INTEGER NOT NULL,
+    deadline_ms INTEGER NOT NULL, ended_at_ms INTEGER NOT NULL, body TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX grants_live ON grants (id) WHERE live = 1;
+  CREATE INDEX grants_owner ON grants (owner, live, id);
+  CREATE INDEX grants_role ON grants (role, live, id);
+  CREATE INDEX grants_agent ON grants (agent_id, live, id);
+  CREATE INDEX grants_root ON grants (root_id);
+  CREATE INDEX grants_parent ON grants (parent_id) WHERE parent_id <> '';
+  CREATE INDEX grants_instance ON grants (instance);
+  CREATE INDEX grants_due ON grants (deadline_ms) WHERE live = 1 AND deadline_ms > 0;
+  CREATE INDEX grants_waiting ON grants (lapses_at_ms) WHERE state IN ('requested', 'pending_approval', 'approved');
+  CREATE INDEX grants_over ON grants (ended_at_ms) WHERE live = 0;
+  CREATE TABLE steps (seq INTEGER PRIMARY KEY, grant_id TEXT NOT NULL, body TEXT NOT NULL) STRICT;
+  CREATE INDEX steps_grant ON steps (grant_id, seq);
+  -- asked: JSON of what policy was asked, empty when it was not kept
+  CREATE TABLE decisions (seq INTEGER PRIMARY KEY, grant_id TEXT NOT NULL, at_ms INTEGER NOT NULL, asked TEXT NOT NULL, body TEXT NOT NULL) STRICT;
+  CREATE INDEX decisions_grant ON decisions (grant_id, seq);
+  CREATE TABLE roles (
+    name TEXT PRIMARY KEY, spiffe_id TEXT NOT NULL, owner TEXT NOT NULL, version INTEGER NOT NULL, deleted INTEGER NOT NULL, body TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX roles_spiffe_id ON roles (spiffe_id);
+  CREATE TABLE owners (name TEXT PRIMARY KEY, contact TEXT NOT NULL, removed INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE people (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE person_keys (ssh_key TEXT PRIMARY KEY, name TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE INDEX person_keys_name ON person_keys (name);
+  -- signatures that are good once; one person signs one thing once
+  CREATE TABLE spent_signatures (hash BLOB PRIMARY KEY, approver TEXT NOT NULL, signed_hash TEXT NOT NULL, UNIQUE (approver, signed_hash)) STRICT, WITHOUT ROWID;
+  CREATE TABLE policies (version INTEGER PRIMARY KEY, hash TEXT NOT NULL, body TEXT NOT NULL) STRICT;
+  CREATE INDEX policies_hash ON policies (hash, version);
+  CREATE TABLE exceptions (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ]

@@ -3,6 +3,7 @@ import type { TrustDomain } from '../../../src/core/spiffe-id.ts'
 import type { Store } from '../port.ts'
 import { packRequests, unpackResults } from './packing.ts'
 import { WorkerLink } from './link.ts'
+import { grantAreas } from './open-grants.ts'
 
 export interface SqliteStoreOptions {
   /** A file whose folder exists, or `:memory:`. */
@@ -41,6 +42,7 @@ const workerUrl = new URL(`./worker${import.meta.url.endsWith('.ts') ? '.ts' : '
 function storeOver(link: WorkerLink, held: AsyncDisposableStack): Store {
   return {
     domain: link.domain,
+    ...grantAreas(link),
     entries: {
       create: (...args) => link.call('entries.create', args),
       update: (...args) => link.call('entries.update', args),

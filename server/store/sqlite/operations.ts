@@ -21,6 +21,12 @@ export type ReadName =
   | `agents.${'byId' | 'list' | 'count'}`
   | `credentials.${'bySerial' | 'bySerials' | 'list' | 'count' | 'prunedBefore' | 'uses'}`
   | `authorities.${'all' | 'bundleSequence'}`
+  | `grants.${'byId' | 'list' | 'count' | 'live' | 'steps' | 'decisions' | 'decisionsSince'}`
+  | `roles.${'byName' | 'all'}`
+  | `owners.${'all' | 'unowned'}`
+  | `people.${'byName' | 'all'}`
+  | `policies.${'current' | 'byHash' | 'history'}`
+  | 'exceptions.all'
   | 'targets.disabled'
   | 'verifiers.all'
   | 'recovery.rolledBack'

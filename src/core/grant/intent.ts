@@ -122,6 +122,11 @@ export function dataClassOf(allowed: readonly AllowedIntent[], resource: string,
   return highest
 }
 
+/** Whether what is reported is what was declared; what was not declared is never expected. */
+export function isExpected(intent: Intent, outcome: string): boolean {
+  return intent.expectedOutcome !== '' && outcome.trim().normalize('NFC') === intent.expectedOutcome.trim()
+}
+
 export function sameWorkspace(left: Workspace, right: Workspace): boolean {
   return left.system === right.system && left.environment === right.environment && left.tenant === right.tenant
 }

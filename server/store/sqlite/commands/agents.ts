@@ -5,10 +5,13 @@ import type { SpiffeId } from '../../../../src/core/spiffe-id.ts'
 import type { JournalRecord } from '../../../journal/records.ts'
 import type { Actor } from '../../port.ts'
 import type { Command } from '../operations.ts'
+import { notEnded } from '../queries/grant-filters.ts'
 import { similarDigest } from '../tables/entries.ts'
+import type { LedgerHit } from '../tables/ledger.ts'
 import type { Tables } from '../tables/tables.ts'
 import { decision, endDecision, endRecords, notFound, ofAgent, revocable } from './ending.ts'
 import { deletionRecords } from './entries.ts'
+import { besides, endTrees } from './grant-ending.ts'
 
 export const createJoinToken: Command<'agents.createJoinToken'> = (tables, token, by) => {
   const { tokenHash, agentId, aliasId, expiresAtMs } = token
@@ -44,17 +47,23 @@ export const recordVersion: Command<'agents.recordVersion'> = (tables, id, versi
 export const banAgent: Command<'agents.ban'> = (tables, id, by) => {
   const banned = tables.agents.isBanned(id)
   if (banned === undefined) throw notFound('the agent')
-  const hits = tables.ledger.hits(revocable(ofAgent(id), by.atMs))
-  const records = endRecords(hits, 'revoked', 'agent_banned', '', by)
+  const { hits, records } = endAllOf(tables, id, 'agent_banned', by)
   return endDecision(tables, hits, banned ? records : [...records, { kind: 'agent.banned', id, by: by.name, atMs: by.atMs }])
 }
 
 export const deleteAgent: Command<'agents.delete'> = (tables, id, by) => {
   if (tables.agents.isBanned(id) === undefined) throw notFound('the agent')
-  const hits = tables.ledger.hits(revocable(ofAgent(id), by.atMs))
-  const records = endRecords(hits, 'revoked', 'agent_evicted', '', by)
+  const { hits, records } = endAllOf(tables, id, 'agent_evicted', by)
   const aliases = deletionRecords(tables, tables.entries.aliasesOf(id), by.name, by.atMs)
   return endDecision(tables, hits, [...records, { kind: 'agent.deleted', id, by: by.name, atMs: by.atMs }, ...aliases])
+}
+
+/** Its grants with all below them, and what else it obtained. */
+function endAllOf(tables: Tables, id: SpiffeId, cause: 'agent_banned' | 'agent_evicted', by: Actor): { readonly hits: LedgerHit[]; readonly records: JournalRecord[] } {
+  const grants = tables.grants.list({ sql: `agent_id = ? AND ${notEnded}`, values: [id] }, Number.MAX_SAFE_INTEGER)
+  const tree = endTrees(tables, grants, { cause: 'operator', detail: cause === 'agent_banned' ? 'its agent was banned' : 'its agent was evicted' }, by, cause)
+  const others = besides(tables.ledger.hits(revocable(ofAgent(id), by.atMs)), tree)
+  return { hits: [...tree.hits, ...others], records: [...tree.records, ...endRecords(others, 'revoked', cause, '', by)] }
 }
 
 /** The entry that lets the agent be addressed by another ID: as SPIRE makes it, its parent and only selector name the agent. */

@@ -4,6 +4,12 @@ import { activateAuthority, prepareAuthority, removeAuthority, revokeAuthority, 
 import { abandonUnreleased, endByAgent, prune, release, reserve, supersede } from './credentials.ts'
 import { createEntries, deleteEntries, updateEntries } from './entries.ts'
 import { noteRolledBack, restoreDomain } from './recovery.ts'
+import { activateGrant, renewGrant } from './grant-issue.ts'
+import { endGrant, endGrantsWhere, finishGrants, lapseDue } from './grant-ending.ts'
+import { applyPolicy, deleteRole, putException, putRole, removeException } from './grant-terms.ts'
+import { leaseSteps, moveGrant, pruneGrants, recordDecision, recordSteps, requestGrant } from './grants.ts'
+import { putOwner, removeOwner, transferOwner } from './owners.ts'
+import { putPerson, removePerson, spendSignature } from './people.ts'
 import { pruneStream } from './stream.ts'
 import { closePrefixCommand } from './prefixes.ts'
 import { recordUses, registerVerifiers, removeVerifiers } from './verifiers.ts'
@@ -37,6 +43,29 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   'targets.closePrefix': closePrefixCommand,
   'targets.disable': disableTarget,
   'targets.enable': enableTarget,
+  'grants.request': requestGrant,
+  'grants.move': moveGrant,
+  'grants.activate': activateGrant,
+  'grants.renew': renewGrant,
+  'grants.lease': leaseSteps,
+  'grants.end': endGrant,
+  'grants.endWhere': endGrantsWhere,
+  'grants.lapseDue': lapseDue,
+  'grants.finish': finishGrants,
+  'grants.recordSteps': recordSteps,
+  'grants.recordDecision': recordDecision,
+  'grants.prune': pruneGrants,
+  'roles.put': putRole,
+  'roles.delete': deleteRole,
+  'owners.put': putOwner,
+  'owners.transfer': transferOwner,
+  'owners.remove': removeOwner,
+  'people.put': putPerson,
+  'people.remove': removePerson,
+  'people.spendSignature': spendSignature,
+  'policies.apply': applyPolicy,
+  'exceptions.put': putException,
+  'exceptions.remove': removeException,
   'authorities.prepare': prepareAuthority,
   'authorities.activate': activateAuthority,
   'authorities.taint': taintAuthority,

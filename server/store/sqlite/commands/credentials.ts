@@ -11,7 +11,9 @@ import { decision, endRecords, live, refuseWhileRolledBack, toHex } from './endi
 
 export const reserve: Command<'credentials.reserve'> = (tables, packed, atMs) => {
   const plan = new Plan(tables, atMs)
-  const results = packResults(unpackRequests(packed).map((request) => plan.add(request)))
+  const requests = unpackRequests(packed)
+  if (requests.some(({ kind }) => kind === 'grant')) throw new MayflyError('INVALID_ARGUMENT', 'credentials of grants come with their activation or renewal')
+  const results = packResults(requests.map((request) => plan.add(request)))
   return decision(plan.reserved.length === 0 ? [] : [{ kind: 'credentials.reserved', credentials: plan.reserved, atMs }], results)
 }
 
@@ -40,7 +42,7 @@ export const prune: Command<'credentials.prune'> = (tables, beforeMs, by) => {
 }
 
 /** Decides one request after the other, each seeing those before it. */
-class Plan {
+export class Plan {
   readonly reserved: ReservedCredential[] = []
   readonly #tables: Tables
   readonly #atMs: number

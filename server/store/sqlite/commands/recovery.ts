@@ -5,6 +5,8 @@ import type { Command } from '../operations.ts'
 import type { Tables } from '../tables/tables.ts'
 import { authorityRecord } from './authorities.ts'
 import { decision, revocable } from './ending.ts'
+import { endingRecords } from './grant-ending.ts'
+import { notEnded } from '../queries/grant-filters.ts'
 
 /** First byte of a serial: 1 to 127. */
 const shards = 127
@@ -25,7 +27,8 @@ export const restoreDomain: Command<'recovery.restore'> = (tables, plan, by) => 
   const ended = tables.authorities.all().filter(({ state }) => state !== 'revoked')
   const credentials = ended.reduce((sum, { id }) => sum + tables.ledger.count(revocable({ sql: 'authority_id = ?', values: [Buffer.from(id, 'hex')] }, by.atMs)), 0)
   const endedAuthorities = ended.map(({ id, keyName }) => ({ id, keyName }))
-  return decision([restoredRecord(plan, { epoch, shard, before }, ended.map(({ id }) => id), by), ...authorityRecords(tables, plan, ended, by)], { epoch, shard, endedAuthorities, credentials })
+  const grants = tables.grants.list({ sql: notEnded, values: [] }, Number.MAX_SAFE_INTEGER).flatMap((grant) => endingRecords(grant, { cause: 'operator', detail: 'the server was restored' }, by))
+  return decision([restoredRecord(plan, { epoch, shard, before }, ended.map(({ id }) => id), by), ...authorityRecords(tables, plan, ended, by), ...grants], { epoch, shard, endedAuthorities, credentials })
 }
 
 function restoredRecord(plan: RestorePlan, { epoch, shard, before }: { readonly epoch: number; readonly shard: number; readonly before: { readonly epoch: number; readonly shard: number } }, endedAuthorityIds: readonly string[], by: { readonly name: string; readonly atMs: number }): JournalRecord {

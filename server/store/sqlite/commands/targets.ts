@@ -3,10 +3,15 @@ import { formatSerial, parseSerial } from '../../../../src/core/serial.ts'
 import { isAgentId } from '../../../../src/core/spiffe-id.ts'
 import type { JournalRecord } from '../../../journal/records.ts'
 import type { Actor, Target } from '../../port.ts'
+import type { Grant } from '../../../../src/core/grant/grant.ts'
+import { taskOf } from '../../../../src/core/task.ts'
+import type { GrantFilter } from '../../grant-model.ts'
 import type { Command } from '../operations.ts'
+import { grantCondition, notEnded } from '../queries/grant-filters.ts'
 import { ofSpiffeId, type LedgerCondition } from '../tables/ledger.ts'
 import type { Tables } from '../tables/tables.ts'
 import { nameOf, type LastingTarget } from '../tables/targets.ts'
+import { besides, endTrees } from './grant-ending.ts'
 import { decision, endDecision, endRecords, live, notFound, ofAgent, ofEntry, revocable } from './ending.ts'
 
 /** More hits than this must be expected by number. */
@@ -17,13 +22,16 @@ export const revokeTarget: Command<'targets.revoke'> = (tables, given, options, 
   mustExist(tables, target)
   const condition = conditionOf(target)
   const replace = options.rotate && target.kind !== 'serial'
-  const hits = tables.ledger.hits(replace ? live(condition, by.atMs) : revocable(condition, by.atMs))
+  // what is replaced stays what it is; what is revoked ends its grants too, with all below them
+  const tree = endTrees(tables, replace ? [] : grantsOf(tables, target), { cause: 'operator', detail: options.reason }, by)
+  const others = besides(tables.ledger.hits(replace ? live(condition, by.atMs) : revocable(condition, by.atMs)), tree)
+  const hits = [...tree.hits, ...others]
   if (options.dryRun) return endDecision(tables, hits, [])
   if (options.expect === undefined ? hits.length > hitsWithoutExpectation : options.expect !== hits.length) {
     throw new MayflyError('EXPECTATION_FAILED', `this would end ${hits.length} credentials`, { hint: `say --expect ${hits.length}`, details: { hits: hits.length } })
   }
-  const records = endRecords(hits, replace ? 'superseded' : 'revoked', replace ? 'rotated' : 'operator', options.reason, by)
-  return endDecision(tables, hits, options.rotate || target.kind === 'serial' ? records : [...records, ...disableRecords(tables, target, options.reason, by)])
+  const records = [...tree.records, ...endRecords(others, replace ? 'superseded' : 'revoked', replace ? 'rotated' : 'operator', options.reason, by)]
+  return endDecision(tables, hits, options.rotate || !isLasting(target) ? records : [...records, ...disableRecords(tables, target, options.reason, by)])
 }
 
 export const endKey: Command<'targets.endKey'> = (tables, publicKeyHash, { denyUnknown, reason }, by) => {
@@ -34,9 +42,10 @@ export const endKey: Command<'targets.endKey'> = (tables, publicKeyHash, { denyU
   const isDenied = tables.ledger.isDenied(key)
   const known = isDenied || tables.ledger.list(condition, 1).length > 0
   const denied = known || denyUnknown
-  const records = endRecords(hits, 'revoked', 'leak', reason, by)
+  const tree = endTrees(tables, tables.ledger.grantsOfKey(key).flatMap((id) => tables.grants.byId(id) ?? []), { cause: 'leak', detail: reason }, by)
+  const records = [...tree.records, ...endRecords(besides(hits, tree), 'revoked', 'leak', reason, by)]
   if (denied && !isDenied && hits.length === 0) records.push({ kind: 'key.denied', publicKeyHash, cause: 'leak', reason, by: by.name, atMs: by.atMs })
-  const { result } = endDecision(tables, hits, records)
+  const { result } = endDecision(tables, [...tree.hits, ...besides(hits, tree)], records)
   return { records, result: () => ({ ...result(), known, denied }) }
 }
 
@@ -55,6 +64,29 @@ export const enableTarget: Command<'targets.enable'> = (tables, given, reason, b
 function disableRecords(tables: Tables, target: LastingTarget, reason: string, by: Actor): JournalRecord[] {
   if (tables.targets.isDisabled(target.kind, nameOf(target))) return []
   return [{ kind: 'target.disabled', target, reason, by: by.name, atMs: by.atMs }]
+}
+
+/** Grants that end with the target; none with a serial, whose grant gets another. */
+function grantsOf(tables: Tables, target: Target): readonly Grant[] {
+  const list = (filter: GrantFilter): readonly Grant[] => tables.grants.list(grantCondition(filter, notEnded), Number.MAX_SAFE_INTEGER)
+  switch (target.kind) {
+    case 'id':
+      return taskOf(target.id) === undefined ? list({ workload: target.id }) : tables.grants.list({ sql: 'spiffe_id = ?', values: [target.id] }, 1)
+    case 'agent':
+      return list({ agentId: target.id })
+    case 'owner':
+      return list({ owner: target.owner })
+    case 'serial':
+    case 'entry':
+      return []
+    default:
+      return target satisfies never
+  }
+}
+
+/** What can be disabled. The ID of a grant need not be: it is never issued again. */
+function isLasting(target: Target): target is LastingTarget {
+  return target.kind !== 'serial' && !(target.kind === 'id' && taskOf(target.id) !== undefined)
 }
 
 /** The ID of an agent means the agent; a serial has one spelling. */
@@ -80,7 +112,7 @@ function mustExist(tables: Tables, target: Target): void {
       if (ledger.bySerial(target.serial) === undefined) throw notFound('a credential with this serial')
       return
     case 'id':
-      if (!entries.hasSpiffeId(target.id) && !seen(conditionOf(target))) throw notFound('an entry or credential with this SPIFFE ID')
+      if (!entries.hasSpiffeId(target.id) && !tables.grants.has(target.id) && !tables.roles.hasWorkload(target.id) && !seen(conditionOf(target))) throw notFound('an entry or credential with this SPIFFE ID')
       return
     case 'entry':
       if (!entries.has(target.entryId)) throw notFound('the entry')
@@ -89,7 +121,7 @@ function mustExist(tables: Tables, target: Target): void {
       if (agents.isBanned(target.id) === undefined) throw notFound('the agent')
       return
     case 'owner':
-      if (target.owner === '' || (!entries.hasOwner(target.owner) && !seen(conditionOf(target)))) throw notFound('an entry or credential of this owner')
+      if (target.owner === '' || (!entries.hasOwner(target.owner) && tables.owners.byName(target.owner) === undefined && !seen(conditionOf(target)))) throw notFound('an entry or credential of this owner')
       return
     default:
       target satisfies never

@@ -39,6 +39,8 @@ function conditionsOf(filter: CredentialFilter): Conditions {
     .equal('entry_id', filter.entryId)
     .equal('agent_id', filter.agentId)
     .equalText('owner', filter.owner)
+    .equal('grant_id', filter.grantId)
+    .equal('root_grant_id', filter.rootGrantId)
   if (filter.authorityId !== undefined) conditions.add('authority_id = ?', Buffer.from(filter.authorityId, 'hex'))
   if (filter.spiffeId !== undefined) {
     const { sql, values } = ofSpiffeId(filter.spiffeId)

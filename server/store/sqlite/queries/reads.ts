@@ -4,6 +4,7 @@ import type { Read, ReadName } from '../operations.ts'
 import { recordOf } from '../tables/journal.ts'
 import { agentById, countAgents, listAgents } from './agents.ts'
 import { countCredentials, credentialBySerial, credentialsBySerials, listCredentials } from './credentials.ts'
+import { countGrants, decisionsSince, grantSteps, listGrants, liveGrants } from './grants.ts'
 import { countEntries, entryById, listEntries } from './entries.ts'
 
 /** Most rows that one call of a log returns. */
@@ -31,6 +32,23 @@ export const reads: { readonly [N in ReadName]: Read<N> } = {
   'stream.head': (tables) => tables.stream.readHead(),
   'stream.eventsAfter': (tables, seq, limit) => tables.stream.after(seq, bounded(limit)),
   'stream.load': (tables, fromMinute) => tables.stream.load(fromMinute),
+  'grants.byId': (tables, id) => tables.grants.byId(id),
+  'grants.list': listGrants,
+  'grants.count': countGrants,
+  'grants.live': liveGrants,
+  'grants.steps': grantSteps,
+  'grants.decisions': (tables, id) => tables.grants.decisions(id),
+  'grants.decisionsSince': decisionsSince,
+  'roles.byName': (tables, name) => tables.roles.byName(name),
+  'roles.all': (tables) => tables.roles.all(),
+  'owners.all': (tables) => tables.owners.shares(),
+  'owners.unowned': (tables, limit) => tables.owners.unowned(bounded(limit)),
+  'people.byName': (tables, name) => tables.people.byName(name),
+  'people.all': (tables) => tables.people.all(),
+  'policies.current': (tables) => tables.policies.current(),
+  'policies.byHash': (tables, hash) => tables.policies.byHash(hash),
+  'policies.history': (tables, limit) => tables.policies.history(bounded(limit)),
+  'exceptions.all': (tables) => tables.policies.exceptions(),
   'journal.head': (tables) => tables.journal.head(),
   'journal.from': (tables, seq, limit) => tables.journal.from(seq, bounded(limit)).map((row) => ({ seq: row.seq, record: recordOf(row) })),
 }

@@ -52,6 +52,14 @@ export class EntryTable {
     return this.#statements.query("SELECT 1 FROM entries WHERE owner = ? AND owner <> '' LIMIT 1").one(owner) !== undefined
   }
 
+  ownedBy(owner: string): Entry[] {
+    return this.#statements.query<EntryRow>("SELECT id, disabled, body FROM entries WHERE owner = ? AND owner <> '' ORDER BY id").all(owner).map(entryOf)
+  }
+
+  countOwnedBy(owner: string): number {
+    return this.#statements.query<{ n: number }>("SELECT count(*) AS n FROM entries WHERE owner = ? AND owner <> ''").one(owner)?.n ?? 0
+  }
+
   /** Entries whose parent and only selector name this agent. */
   aliasesOf(agentId: string): string[] {
     return this.#statements

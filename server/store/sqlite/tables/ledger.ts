@@ -92,6 +92,19 @@ export class LedgerTable {
       .run(atMs, Buffer.from(authorityId, 'hex'), reason)
   }
 
+  /** Grants that ever held this key. */
+  grantsOfKey(publicKeyHash: Uint8Array): string[] {
+    return this.#statements
+      .query<{ id: string }>('SELECT DISTINCT grant_id AS id FROM ledger WHERE public_key_hash = ? AND grant_id IS NOT NULL ORDER BY grant_id')
+      .all(publicKeyHash)
+      .map(({ id }) => id)
+  }
+
+  /** What was one owner's is another's. */
+  transferOwner(from: string, to: string): void {
+    this.#statements.query("UPDATE ledger SET owner = ? WHERE owner = ? AND owner <> ''").run(to, from)
+  }
+
   /** Latest notAfter of the rows; 0 when there are none. */
   latestNotAfterMs(condition: LedgerCondition): number {
     return this.#statements.query<{ ms: number | null }>(`SELECT max(not_after_ms) AS ms FROM ledger WHERE ${condition.sql}`).one(...condition.values)?.ms ?? 0

@@ -4,6 +4,8 @@ import { AgentTable } from './agents.ts'
 import { AuthorityTable } from './authorities.ts'
 import { DomainTable } from './domain.ts'
 import { EntryTable } from './entries.ts'
+import { OwnerTable, PeopleTable, PolicyTable, RoleTable } from './grant-terms.ts'
+import { GrantTable } from './grants.ts'
 import { JournalTable, type JournalHead } from './journal.ts'
 import { LedgerTable } from './ledger.ts'
 import { PrefixTable } from './prefixes.ts'
@@ -26,6 +28,11 @@ export class Tables {
   readonly authorities: AuthorityTable
   readonly verifiers: VerifierTable
   readonly uses: UseTable
+  readonly grants: GrantTable
+  readonly roles: RoleTable
+  readonly owners: OwnerTable
+  readonly people: PeopleTable
+  readonly policies: PolicyTable
 
   constructor(database: DatabaseSync) {
     this.statements = new Statements(database)
@@ -40,6 +47,11 @@ export class Tables {
     this.authorities = new AuthorityTable(this.statements)
     this.verifiers = new VerifierTable(this.statements)
     this.uses = new UseTable(this.statements)
+    this.grants = new GrantTable(this.statements)
+    this.roles = new RoleTable(this.statements)
+    this.owners = new OwnerTable(this.statements)
+    this.people = new PeopleTable(this.statements)
+    this.policies = new PolicyTable(this.statements)
   }
 
   /** What is remembered of the tables at this moment. */

@@ -1,0 +1,77 @@
+import type { Entry } from '../../../../src/core/entry.ts'
+import { MayflyError } from '../../../../src/core/errors.ts'
+import type { JournalRecord } from '../../../journal/records.ts'
+import type { OwnerEnd } from '../../grant-port.ts'
+import type { Actor } from '../../port.ts'
+import type { Command } from '../operations.ts'
+import { notEnded } from '../queries/grant-filters.ts'
+import type { LedgerHit } from '../tables/ledger.ts'
+import type { Tables } from '../tables/tables.ts'
+import { decision, describe, endRecords, revocable } from './ending.ts'
+import { checkOwner, move } from './grant-checks.ts'
+import { besides, endTrees, someOf } from './grant-ending.ts'
+import { isName } from './people.ts'
+
+/** Grants of a removed owner that end in the transaction that removes it; the rest in as many more as it takes. */
+const grantsAtOnce = 1_000
+const maxContactLength = 500
+
+export const putOwner: Command<'owners.put'> = (tables, { name, contact }, by) => {
+  if (!isName(name) || contact.length > maxContactLength) throw new MayflyError('INVALID_ARGUMENT', 'an owner has a name of visible characters, at most 128, and a contact of at most 500')
+  const present = tables.owners.byName(name)
+  const owner = { name, contact, removed: false }
+  const isSame = present !== undefined && present.contact === contact && !present.removed
+  return decision(isSame ? [] : [{ kind: 'owner.put', name, contact, by: by.name, atMs: by.atMs }], owner)
+}
+
+export const removeOwner: Command<'owners.remove'> = (tables, name, options, by) => {
+  if (!tables.owners.answers(name)) throw new MayflyError('OWNER_MISSING', `there is no owner ${JSON.stringify(name)}`, { hint: 'mayfly owner list' })
+  const owned = ownedBy(tables, name)
+  const all = owned.grants + owned.entries
+  if (!options.endAll && all + owned.roles > 0) {
+    throw new MayflyError('EXPECTATION_FAILED', `${name} owns ${owned.grants} grants, ${owned.entries} entries and ${owned.roles} roles`, { hint: 'mayfly owner transfer gives them to another; --end-all ends them', details: owned })
+  }
+  if (options.expect !== undefined && options.expect !== all) throw new MayflyError('EXPECTATION_FAILED', `this would end ${all} grants and entries`, { hint: `say --expect ${all}`, details: owned })
+  const { found, more } = someOf(tables, { sql: `owner = ? AND ${notEnded}`, values: [name] }, grantsAtOnce)
+  const tree = endTrees(tables, found, { cause: 'owner_removed', detail: `the owner ${name} was removed` }, by)
+  const entries = besides(tables.ledger.hits(revocable({ sql: "owner = ? AND owner <> '' AND kind <> 'grant'", values: [name] }, by.atMs)), tree)
+  const disabled: JournalRecord[] = tables.targets.isDisabled('owner', name) ? [] : [{ kind: 'target.disabled', target: { kind: 'owner', owner: name }, reason: 'the owner was removed', by: by.name, atMs: by.atMs }]
+  const records: JournalRecord[] = [{ kind: 'owner.removed', name, by: by.name, atMs: by.atMs }, ...disabled, ...tree.records, ...endRecords(entries, 'revoked', 'owner_removed', 'the owner was removed', by)]
+  const hits = [...tree.hits, ...entries]
+  const ended = tree.grants.map(({ id }) => id)
+  return { records: options.dryRun ? [] : records, result: () => ownerEnd(tables, owned, { ended, hits, more }) }
+}
+
+export const transferOwner: Command<'owners.transfer'> = (tables, from, to, by) => {
+  checkOwner(tables, to)
+  if (from === '' || from === to) throw new MayflyError('INVALID_ARGUMENT', 'what is owned goes from one owner to another')
+  const owned = ownedBy(tables, from)
+  const grants = tables.grants.list({ sql: `owner = ? AND ${notEnded}`, values: [from] }, Number.MAX_SAFE_INTEGER)
+  const running = grants.filter(({ state }) => state === 'active' || state === 'suspended')
+  const waiting = grants.filter((grant) => !running.includes(grant))
+  const records: JournalRecord[] = [
+    { kind: 'owner.transferred', from, to, by: by.name, atMs: by.atMs },
+    ...entryRecords(tables, from, to, by),
+    ...tables.roles.ownedBy(from).map((role) => ({ kind: 'role.put' as const, role: { ...role, owner: to, version: role.version + 1 }, by: by.name, atMs: by.atMs })),
+    ...running.flatMap((grant) => move(grant, { kind: 'transferred', owner: to }, by).records),
+    ...waiting.flatMap((grant) => move(grant, { kind: 'lapsed', detail: `the owner is ${to} by now` }, by).records),
+  ]
+  return { records, result: () => ownerEnd(tables, owned, { ended: waiting.map(({ id }) => id), hits: [], more: false }) }
+}
+
+function entryRecords(tables: Tables, from: string, to: string, by: Actor): JournalRecord[] {
+  const entries = tables.entries.ownedBy(from).map((entry): Entry => ({ ...entry, owner: to, revision: entry.revision + 1 }))
+  return entries.length === 0 ? [] : [{ kind: 'entries.updated', entries, by: by.name, atMs: by.atMs }]
+}
+
+function ownedBy(tables: Tables, name: string): OwnerEnd['owned'] {
+  return {
+    grants: tables.grants.count({ sql: `owner = ? AND ${notEnded}`, values: [name] }),
+    entries: tables.entries.countOwnedBy(name),
+    roles: tables.roles.ownedBy(name).length,
+  }
+}
+
+function ownerEnd(tables: Tables, owned: OwnerEnd['owned'], { ended, hits, more }: { readonly ended: readonly string[]; readonly hits: readonly LedgerHit[]; readonly more: boolean }): OwnerEnd {
+  return { owned, ended, hits: describe(hits), more, streamSeq: tables.stream.head().seq }
+}
