@@ -215,6 +215,11 @@ export class EntryIndex {
     return { agentIds, aliases }
   }
 
+  /** Whether the agent is the one that is named, or has this alias, or is reached through entries below one. */
+  isUnder(agent: AgentFacts, parentId: SpiffeId, nowMs: number): boolean {
+    return !this.isAgentDisabled(agent.id) && this.#reaches(agent, parentId, nowMs, new Set())
+  }
+
   isAlias(entry: IndexedEntry): boolean {
     return entry.parentId === this.#serverId
   }
