@@ -18,10 +18,14 @@ import { CheckListener } from './check/http-listener.ts'
 import { SvidCheck } from './check/svid-check.ts'
 import { agentSettings } from './config.ts'
 import type { AgentConfig } from './config.ts'
+import type { GrantKeeper } from './grants/keeper.ts'
+import { grantsFolder, startNodeGrants } from './grants/node-grants.ts'
+import type { GrantSystem } from './grants/ports.ts'
 import type { AgentMetrics } from './metrics.ts'
 import { ProcessHolders } from './liveness/process-holders.ts'
 import { Notifier } from './notifier.ts'
 import { measureClock } from './relay/measure-clock.ts'
+import { NewestHead } from './relay/newest-head.ts'
 import { relayIdBytes, RevocationRelay } from './relay/revocation-relay.ts'
 import { VerifierReports } from './relay/verifier-reports.ts'
 import { SvidStanding } from './rotation/standing.ts'
@@ -36,6 +40,7 @@ import type { Entrance, Joined } from './sync/joining.ts'
 import { Admission } from './workload-api/admission.ts'
 import { Identities } from './workload-api/identities.ts'
 import { WorkloadListener } from './workload-api/listener.ts'
+import type { WorkloadConnectionDeps } from './workload-api/workload-connection.ts'
 import type { X509StreamsDeps } from './workload-api/x509-streams.ts'
 
 export interface AgentDeps {
@@ -50,6 +55,8 @@ export interface AgentDeps {
   /** What this host's kernel offers. */
   readonly bindingTier: BindingTier
   readonly version: string
+  /** What grants need of this host. */
+  readonly grants: GrantSystem
   rssBytes(): number
   /** The configuration, as it changes while the agent runs; unset: it does not. */
   readonly live?: LiveConfig<AgentConfig>
@@ -57,6 +64,7 @@ export interface AgentDeps {
 
 /** In the data folder. */
 const headFile = 'revocation-head.json'
+const newestFile = 'revocation-newest.json'
 const retry = { leastMs: 100, mostMs: 5_000 }
 const signRetry = { leastMs: 250, mostMs: 15_000 }
 const expiryLookMs = 1_000
@@ -81,8 +89,12 @@ export class Agent implements AsyncDisposable {
   readonly #attestor: WorkloadAttestor
   readonly #relay: RevocationRelay
   readonly #heads: HeadKeeper
+  readonly #newest: NewestHead
   readonly #reports = new VerifierReports()
   readonly #admission: Admission
+  readonly #check: SvidCheck
+  readonly #checkTerms: QuotaTerms
+  readonly #connections: WorkloadConnectionDeps
   readonly #changed = new Notifier<void>()
   readonly #synced = Promise.withResolvers<void>()
   readonly #lost = Promise.withResolvers<MayflyError>()
@@ -95,7 +107,8 @@ export class Agent implements AsyncDisposable {
   readonly #metrics: AgentMetrics | undefined
   #metricsAddress: string | undefined
 
-  private constructor(config: AgentConfig, deps: AgentDeps, entrance: Entrance, state: AgentState, heads: HeadStore, highest: StreamHead | undefined, metrics: AgentMetrics | undefined) {
+  private constructor(config: AgentConfig, deps: AgentDeps, entrance: Entrance, state: AgentState, heads: HeadStore, highest: StreamHead | undefined, newest: NewestHead, metrics: AgentMetrics | undefined) {
+    this.#newest = newest
     this.#metrics = metrics
     this.#config = config
     this.#deps = deps
@@ -114,6 +127,7 @@ export class Agent implements AsyncDisposable {
           if (this.#member === undefined) throw new MayflyError('UNAVAILABLE', 'the agent has not joined its server yet')
           return await this.#member.connection.signerTime(nonces)
         },
+        newest,
         ...(highest === undefined ? {} : { highest }),
       },
     )
@@ -127,6 +141,9 @@ export class Agent implements AsyncDisposable {
       get streamsPerUid() { return live.current.maxStreamsPerUid },
       get streamsPerProcess() { return live.current.maxStreamsPerProcess },
     })
+    this.#check = new SvidCheck({ clock: deps.clock, bundles: () => this.#bundles(), revocations: this.#relay.reader })
+    this.#checkTerms = { get perSecond() { return live.current.checksPerSecond }, get burst() { return 2 * live.current.checksPerSecond } }
+    this.#connections = { processes: deps.processes, exitWatch: deps.exitWatch, attestor: this.#attestor, tier: config.bindingTier, needs: () => this.#entries.kinds }
   }
 
   /** Resolves once the sockets listen. @throws {MayflyError} SOCKET_IN_USE, AGENT_NOT_ATTESTED, AGENT_EXPIRED, CONFIG_INVALID */
@@ -136,7 +153,9 @@ export class Agent implements AsyncDisposable {
     const state = new AgentState(deps.files, config.keyStorage)
     const entrance = await entranceOf(config, { ...deps, state })
     const heads = headStoreIn({ read: (maxBytes) => deps.files.read(headFile, maxBytes), write: (content) => deps.files.write(headFile, content) })
-    const agent = new Agent(config, deps, entrance, state, heads, await heads.load(entrance.place.trustDomain), metrics)
+    const { trustDomain } = entrance.place
+    const newest = await NewestHead.load({ file: { read: (maxBytes) => deps.files.read(newestFile, maxBytes), write: (content) => deps.files.write(newestFile, content) }, trustDomain, log: deps.log })
+    const agent = new Agent(config, deps, entrance, state, heads, await heads.load(trustDomain), newest, metrics)
     try {
       await agent.#listen()
     } catch (error) {
@@ -170,20 +189,22 @@ export class Agent implements AsyncDisposable {
     this.#stop.abort(new MayflyError('SHUTTING_DOWN', 'the agent is shutting down'))
     await Promise.all([this.#workloads?.[Symbol.asyncDispose](), this.#admin?.[Symbol.asyncDispose](), this.#checks?.[Symbol.asyncDispose](), this.#metrics?.[Symbol.asyncDispose]()])
     await Promise.all(this.#background)
+    await this.#member?.grants[Symbol.asyncDispose]()
     await this.#member?.crls[Symbol.asyncDispose]()
     await this.#member?.connection[Symbol.asyncDispose]()
     await this.#heads[Symbol.asyncDispose]()
+    await this.#newest[Symbol.asyncDispose]()
     if (this.#member === undefined) return
     await this.#member.svids[Symbol.asyncDispose]()
     await this.#member.holders[Symbol.asyncDispose]()
   }
 
   async #listen(): Promise<void> {
-    const { clock, log, processes, exitWatch } = this.#deps
+    const { clock, log, processes } = this.#deps
     const config = this.#config
     const live = this.#live
-    const checkTerms: QuotaTerms = { get perSecond() { return live.current.checksPerSecond }, get burst() { return 2 * live.current.checksPerSecond } }
-    const check = new SvidCheck({ clock, bundles: () => this.#bundles(), revocations: this.#relay.reader })
+    const checkTerms = this.#checkTerms
+    const check = this.#check
     this.#workloads = await WorkloadListener.start(
       { socketPath: config.workloadSocket, maxConnections: config.maxConnections, maxIdleMs, drainMs: config.drainMs },
       {
@@ -195,7 +216,8 @@ export class Agent implements AsyncDisposable {
         check,
         checkTerms,
         reports: this.#reports,
-        connections: { processes, exitWatch, attestor: this.#attestor, tier: config.bindingTier, needs: () => this.#entries.kinds },
+        connections: this.#connections,
+        grants: () => this.#grants(),
         notSynced: () => (this.#isSynced ? undefined : this.#synced.promise),
         syncWaitMs,
         x509: () => this.#streams(),
@@ -219,7 +241,7 @@ export class Agent implements AsyncDisposable {
     try {
       const joined = await join(this.#entrance, { ...this.#deps, state: this.#state }, this.#stop.signal)
       if (this.#stop.signal.aborted) return
-      this.#member = this.#becomeMember(joined)
+      this.#member = await this.#becomeMember(joined)
     } catch (error) {
       if (this.#stop.signal.aborted) return
       log.error({ event: 'agent.not_joined', cause: String(error) }, 'this agent could not join its server')
@@ -236,17 +258,22 @@ export class Agent implements AsyncDisposable {
     this.#synced.resolve()
   }
 
-  #becomeMember({ trust, svid }: Joined): Member {
+  async #becomeMember({ trust, svid }: Joined): Promise<Member> {
     const { clock, random, log, exitWatch, processes } = this.#deps
     const entries = this.#entries
     const relay = this.#relay
     const live = this.#live
-    const connection = ServerConnection.start(
+    const standing = new SvidStanding(trust, relay.reader, clock, log)
+    const grants = await startNodeGrants(grantsFolder(this.#config.dataDir), this.#config.probes, {
+      clock, random, log, files: this.#deps.files, system: this.#deps.grants, trust, relay, reports: this.#reports, standing, check: this.#check, checkTerms: this.#checkTerms, admission: this.#admission, connections: this.#connections,
+      agentId: () => connection.svid.id,
+      connection: () => connection,
+    })
+    const connection: ServerConnection = ServerConnection.start(
       { address: this.#entrance.place.address, agentVersion: this.#deps.version, retry, signWaitMs: 1_000 },
-      { clock, random, log, trust, entries, relay, reports: this.#reports, state: this.#state },
+      { clock, random, log, trust, entries, relay, reports: this.#reports, state: this.#state, grants, life: grants.life },
       svid,
     )
-    const standing = new SvidStanding(trust, relay.reader, clock, log)
     const svids = SvidCache.start(
       { get maxSvids() { return live.current.maxSvids }, maxBatch: 250, retry: signRetry, maxSleepMs },
       { clock, random, log, signer: connection, standing: (held) => standing.of(held), ended: (serials) => connection.reportEnded(serials) },
@@ -266,7 +293,12 @@ export class Agent implements AsyncDisposable {
       if (connection.connectedSinceMs !== undefined) svids.resume()
       this.#changed.emit()
     })
-    return { trust, connection, svids, holders, identities, crls }
+    return { trust, connection, svids, holders, identities, crls, grants }
+  }
+
+  #grants(): GrantKeeper {
+    if (this.#member === undefined) throw new MayflyError('UNAVAILABLE', 'the agent has not joined its server yet')
+    return this.#member.grants
   }
 
   #bundles(): BundleSet {
@@ -345,4 +377,5 @@ interface Member {
   readonly holders: ProcessHolders
   readonly identities: Identities
   readonly crls: CrlFeed
+  readonly grants: GrantKeeper
 }

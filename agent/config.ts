@@ -10,6 +10,8 @@ import { MayflyError } from '../src/core/errors.ts'
 import { parseJoinLine } from '../src/core/join-line.ts'
 import type { TrustDomain } from '../src/core/spiffe-id.ts'
 import type { TierChoice } from './attest/caller.ts'
+import { maxProbes, probeField, probesOf } from './grants/probe-config.ts'
+import type { Probe } from './grants/probes.ts'
 
 /** How an agent joins for the first time. */
 export interface JoinConfig {
@@ -53,6 +55,8 @@ export interface AgentConfig {
   readonly checksPerSecond: number
   /** Where metrics and probes are served over HTTP; unset: nowhere. */
   readonly metricsAddress: HostAndPort | undefined
+  /** Facts about this machine that grant roles may demand. */
+  readonly probes: readonly Probe[]
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   readonly drainMs: number
 }
@@ -74,6 +78,7 @@ const fields = {
   keyStorage: withDefault(oneOf('disk', 'memory'), 'disk'),
   logLevel: withDefault(oneOf('debug', 'info', 'warn', 'error'), 'info'),
   drain: withDefault(duration(0, 60_000), 1_000),
+  probes: withDefault(list(probeField, maxProbes), []),
   metrics: group({
     address: optional(address()),
   }),
@@ -116,6 +121,7 @@ export const agentSettings: SettingPaths<AgentConfig> = {
   maxVerifiers: { path: 'limits.maxVerifiers', live: true },
   checksPerSecond: { path: 'limits.checksPerSecond', live: true },
   metricsAddress: { path: 'metrics.address', live: false },
+  probes: { path: 'probes', live: false },
   logLevel: { path: 'logLevel', live: true },
   drainMs: { path: 'drain', live: true },
 }
@@ -167,6 +173,7 @@ export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: s
   for (const [path, socket] of [['workloadSocket', workloadSocket], ['adminSocket', adminSocket], ['checkSocket', checkSocket]] as const) {
     if (Buffer.byteLength(socket) > maxSocketPathBytes) problem(path, `longer than the ${maxSocketPathBytes} bytes that a Unix socket's path may have: set it, or a shorter dataDir`)
   }
+  const probes = probesOf(raw.probes, (at, message) => problem(`probes[${at}]`, message))
   if (problems.length > 0) throw new MayflyError('CONFIG_INVALID', problems.join('\n'), { hint: 'every problem is listed: mend them and run it again with --check-config' })
   const token = line?.token ?? raw.joinToken
   const adminUids = raw.adminUids ?? [ownUid]
@@ -193,6 +200,7 @@ export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: s
     maxVerifiers: raw.limits.maxVerifiers,
     checksPerSecond: raw.limits.checksPerSecond,
     metricsAddress: raw.metrics.address,
+    probes,
     logLevel: raw.logLevel,
     drainMs: raw.drain,
   })

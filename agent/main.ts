@@ -20,7 +20,7 @@ async function main(args: readonly string[]): Promise<number> {
   makeFolders(config)
   // In a folder that is ours alone: a cache of code that others may write would be theirs to run.
   enableCompileCache(join(config.dataDir, 'cache'))
-  const [{ Agent }, { pino }, { clockWith }, { readBootMs }, { systemRandom }, files, { FileLock }, { linuxProcesses }, { ExitWatch }, { selfTestPeerCredentials }, { onHangUp, stopOnSignals }, { trimHeapWhenIdle }, { LiveConfig }, { reloadLogged }] = await Promise.all([
+  const [{ Agent }, { pino }, { clockWith }, { readBootId, readBootMs }, { systemRandom }, files, { FileLock }, { linuxProcesses }, { ExitWatch }, { selfTestPeerCredentials }, { onHangUp, stopOnSignals }, { trimHeapWhenIdle }, { LiveConfig }, { reloadLogged }, { LinuxCgroups }, { probeSenses }] = await Promise.all([
     import('./agent.ts'),
     import('pino'),
     import('../src/system/clock.ts'),
@@ -35,6 +35,8 @@ async function main(args: readonly string[]): Promise<number> {
     import('../src/system/heap.ts'),
     import('../src/config/live.ts'),
     import('../src/config/reload.ts'),
+    import('../src/system/linux/cgroups.ts'),
+    import('../src/system/probe-senses.ts'),
   ])
   using stop = stopOnSignals({ whileStdin })
   const logger = pino({ level: config.logLevel, base: { pid: process.pid } }, pino.destination({ dest: 2, sync: true }))
@@ -64,6 +66,7 @@ async function main(args: readonly string[]): Promise<number> {
     processes: linuxProcesses(),
     exitWatch,
     bindingTier: config.bindingTier === 'auto' ? (support.pidfd ? 'pidfd' : 'pid') : config.bindingTier,
+    grants: { bootId: readBootId(), cgroups: LinuxCgroups.open(), senses: probeSenses },
     rssBytes: () => process.memoryUsage.rss(),
     version: versionBeside(import.meta.filename),
   })

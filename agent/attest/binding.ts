@@ -24,12 +24,17 @@ export function isAtLeast(tier: BindingTier, wanted: BindingTier): boolean {
 /** CHOWN, DAC_OVERRIDE, FOWNER, SETGID, SETUID, SYS_PTRACE, SYS_ADMIN: with any of these a process can move itself. */
 const escaping = [0n, 1n, 3n, 6n, 7n, 19n, 21n].reduce((mask, bit) => mask | (1n << bit), 0n)
 
+/** Whether a process may move itself to whatever cgroup it likes. */
+export function canEscape(process: ProcessReading): boolean {
+  return process.uids.includes(0) || (process.capabilities & escaping) !== 0n
+}
+
 /**
  * Whether a process cannot leave its cgroup: it is not in the root, all uids are ordinary, it has no capability that gives it
  * root's write access, and only root may write the directory and `cgroup.procs` of the cgroup and of each one above.
  */
 export function isConfined(process: ProcessReading, owners: readonly FileOwner[] | undefined): boolean {
   if (process.cgroup === undefined || process.cgroup === '/' || owners === undefined || owners.length === 0) return false
-  if (process.uids.includes(0) || (process.capabilities & escaping) !== 0n) return false
+  if (canEscape(process)) return false
   return owners.every((owner) => owner.uid === 0 && (owner.mode & 0o022) === 0)
 }

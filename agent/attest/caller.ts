@@ -64,6 +64,31 @@ export class Caller implements Disposable {
     return Caller.#settled({ pid, uid, gid }, undefined, processes)
   }
 
+  /** The process of a connection, held for longer than that lasts. @throws {MayflyError} PROCESS_GONE */
+  static same(caller: Caller, processes: Processes): Caller {
+    if (!caller.alive()) throw new MayflyError('PROCESS_GONE', `process ${caller.pid} has exited`)
+    const { pid, uid, gid, startTicks, tier } = caller
+    return new Caller({ pid, uid, gid, startTicks, tier, handle: caller.handle?.duplicate() }, processes)
+  }
+
+  /**
+   * A child of a process that has proven itself, named by it. Of the parent's tier: it has not been waited for, so while the parent lives its number is its own.
+   * @throws {MayflyError} PROCESS_GONE; PERMISSION_DENIED it is no child of that process, or runs under another uid
+   */
+  static childOf(parent: Caller, pid: number, processes: Processes): Caller {
+    const child = Caller.named(pid, processes)
+    try {
+      const isChild = processes.lineage(pid)?.parentPid === parent.pid && processes.startTicks(pid) === child.startTicks && parent.alive()
+      if (!isChild) throw new MayflyError('PERMISSION_DENIED', `process ${pid} is no child of process ${parent.pid}`, { hint: 'name a process that the caller started itself' })
+      if (child.uid !== parent.uid) throw new MayflyError('PERMISSION_DENIED', `process ${pid} runs under uid ${child.uid}, its parent under ${parent.uid}`)
+      const handle = child.handle?.duplicate()
+      const tier = handle === undefined ? 'pid' : parent.tier
+      return new Caller({ pid, uid: child.uid, gid: child.gid, startTicks: child.startTicks, tier, handle }, processes)
+    } finally {
+      child[Symbol.dispose]()
+    }
+  }
+
   /** Start time, descriptor, start time: what the descriptor names is what started then. */
   static #settled(peer: PeerCredentials, peerHandle: ProcessHandle | undefined, processes: Processes): Caller {
     const before = processes.startTicks(peer.pid)

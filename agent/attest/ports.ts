@@ -3,9 +3,9 @@
  * `ExitWatch`); only `agent/main.ts` joins the two.
  */
 import type { Socket } from 'node:net'
-import type { FileOwner, PeerCredentials, Reading, Sha256 } from '../../src/core/proc/process.ts'
+import type { FileOwner, Lineage, PeerCredentials, Reading, Sha256 } from '../../src/core/proc/process.ts'
 
-export type { Executable, FileIdentity, FileOwner, PeerCredentials, ProcessReading, Reading, Sha256 } from '../../src/core/proc/process.ts'
+export type { Executable, FileIdentity, FileOwner, Lineage, PeerCredentials, ProcessReading, Reading, Sha256 } from '../../src/core/proc/process.ts'
 
 /** A pidfd: names one process for ever, however often its number is given again. Dispose closes the descriptor. */
 export interface ProcessHandle extends Disposable {
@@ -26,6 +26,8 @@ export interface Processes {
   openHandle(pid: number): ProcessHandle | undefined
   /** `undefined` when there is no such process. */
   startTicks(pid: number): number | undefined
+  /** `undefined` when there is no such process. */
+  lineage(pid: number): Lineage | undefined
   read(pid: number): Reading
   /** SHA-256 of the file that `/proc/<pid>/exe` opens, lower-case hexadecimal; cached by the file's identity. */
   hashExecutable(pid: number, maxBytes: number): Promise<Sha256>

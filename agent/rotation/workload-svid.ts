@@ -27,7 +27,8 @@ export class WorkloadSvid {
     this.spiffeId = request.spiffeId
     this.chain = chain
     this.chainDer = Buffer.from(concatBytes(...chain))
-    this.#pkcs8 = Buffer.from(request.key.toPkcs8())
+    const pkcs8 = request.key.toPkcs8()
+    this.#pkcs8 = Buffer.from(pkcs8.buffer, pkcs8.byteOffset, pkcs8.byteLength)
     this.serial = leaf.serial
     this.notBeforeMs = leaf.notBeforeMs
     this.notAfterMs = leaf.notAfterMs
@@ -54,6 +55,11 @@ export class WorkloadSvid {
   /** Unencrypted PKCS#8, secret (WX-04). */
   get pkcs8(): Buffer {
     return this.#pkcs8
+  }
+
+  /** Overwrites the key: nobody is handed it any more. */
+  wipe(): void {
+    this.#pkcs8.fill(0)
   }
 
   get serialHex(): string {

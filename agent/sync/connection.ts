@@ -1,12 +1,10 @@
-import type { AgentMessage } from '../../proto/generated/mayfly/v1/AgentMessage.ts'
 import type { CrlSet__Output } from '../../proto/generated/mayfly/v1/CrlSet.ts'
-import type { ServerMessage__Output } from '../../proto/generated/mayfly/v1/ServerMessage.ts'
-import type { Entry } from '../../src/core/entry.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Random } from '../../src/ports/random.ts'
 import type { RpcChannel } from '../../src/rpc/channel.ts'
+import type { MethodsOfKind, Request, ResponseOutput } from '../../src/rpc/services.ts'
 import { within } from '../abortable.ts'
 import { Notifier } from '../notifier.ts'
 import type { RevocationRelay } from '../relay/revocation-relay.ts'
@@ -19,14 +17,18 @@ import { heardWithin, Wake } from '../wake.ts'
 import type { AgentState } from './agent-state.ts'
 import type { AgentSvid } from './agent-svid.ts'
 import { renewAgent } from './attestation.ts'
-import { EndedReports } from './ended-reports.ts'
 import type { EntryCache } from './entry-cache.ts'
+import { Intake } from './intake.ts'
+import type { Consequence, GrantNews } from './intake.ts'
 import { Membership, permanent, rejoinHint } from './membership.ts'
+import { Outbox } from './outbox.ts'
+import type { SignsOfLife } from './outbox.ts'
 import { channelToServer } from './server-channel.ts'
 import { signedBy } from './svid-call.ts'
+import { returnToRestored } from './returning.ts'
 import type { Trust } from './trust.ts'
 import type { StreamFrame } from '../../src/verify/reader.ts'
-import { bufferOf, entryFromWire, frameFromWire, nowhere, positionToWire } from './wire.ts'
+import { bufferOf, frameFromWire, nowhere, positionToWire } from './wire.ts'
 
 export interface ServerConnectionConfig {
   readonly address: string
@@ -46,13 +48,11 @@ export interface ServerConnectionDeps {
   readonly relay: RevocationRelay
   readonly reports: VerifierReports
   readonly state: AgentState
+  readonly grants: GrantNews
+  readonly life: SignsOfLife
 }
 
-const maxEndedSerials = 50_000
-const maxReportSerials = 5_000
 const renewLookMs = 10_000
-/** Between two messages with reports of verifiers: what comes together is sent together. */
-const reportGapMs = 20
 
 /**
  * The one connection of an agent to its server: the stream of what changes, kept up for as long as the agent runs, and the calls
@@ -62,16 +62,14 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
   readonly #config: ServerConnectionConfig
   readonly #deps: ServerConnectionDeps
   readonly #stop = new AbortController()
-  readonly #outgoing = new Wake()
+  readonly #outbox: Outbox
   readonly #renewal = new Wake()
-  readonly #ended = new EndedReports(maxEndedSerials)
   readonly #calls = new Set<Promise<unknown>>()
   #svid: AgentSvid
   #renewAt: DueTime
   readonly #membership: Membership
   #channel: RpcChannel | undefined
   #connectedSinceMs: number | undefined
-  #ackDue = false
   #renewNow: string | undefined
   #fetchingSnapshot = false
   #running: Promise<void> = Promise.resolve()
@@ -85,6 +83,7 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
     this.#config = config
     this.#deps = deps
     this.#svid = svid
+    this.#outbox = new Outbox(config.agentVersion, deps)
     const now = this.#now()
     this.#renewAt = halfLifeOfKept(svid, now, deps.random)
     this.#membership = new Membership(deps, svid)
@@ -116,9 +115,7 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
 
   /** Tells the server, now or when it is back, that the keys of these serials are gone. */
   reportEnded(serials: readonly Uint8Array[]): void {
-    const dropped = this.#ended.add(serials)
-    if (dropped > 0) this.#deps.log.warn({ event: 'ended.dropped', serials: dropped }, 'too many ended credentials wait for the server: the oldest are left to expire')
-    this.#outgoing.ring()
+    this.#outbox.ended(serials)
   }
 
   /** The server's lists of revoked certificates, until the connection breaks off. @throws {MayflyError} UNAVAILABLE */
@@ -129,13 +126,18 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
 
   async sign(requests: readonly SigningRequest[]): Promise<readonly SigningOutcome[]> {
     const channel = await this.#connectedChannel()
-    const call = signedBy(channel, requests, this.#stop.signal)
-    this.#calls.add(call)
-    try {
-      return await call
-    } finally {
-      this.#calls.delete(call)
-    }
+    return await this.#counted(signedBy(channel, requests, this.#stop.signal))
+  }
+
+  /** One call about grants. @throws {MayflyError} UNAVAILABLE without a connection, and what the server refuses with */
+  async grantCall<M extends MethodsOfKind<'mayfly.v1.GrantControl', 'unary'>>(
+    method: M,
+    request: Request<'mayfly.v1.GrantControl', M>,
+    options: { readonly signal: AbortSignal; readonly timeoutMs: number },
+  ): Promise<ResponseOutput<'mayfly.v1.GrantControl', M>> {
+    const channel = await this.#connectedChannel()
+    const signal = AbortSignal.any([options.signal, this.#stop.signal])
+    return await this.#counted(channel.unary('mayfly.v1.GrantControl', method, request, { signal, timeoutMs: options.timeoutMs }))
   }
 
   /** Asks for the whole revocation state beside the running stream, once at a time. */
@@ -165,14 +167,17 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
       const end = await this.#session()
       if (signal.aborted) return
       if (end.kind === 'renewed') continue
-      const reason = this.#membership.lostBy(end.error)
+      const problem = end.error.code === 'SERVER_RESTORED' ? await this.#return() : end.error
+      if (problem === undefined) continue
+      if (signal.aborted) return
+      const reason = this.#membership.lostBy(problem)
       if (reason !== undefined) {
         await this.#giveUp(reason)
         return
       }
       failures = end.wasConnected ? 1 : failures + 1
       const waitMs = backoffMs(failures, this.#config.retry, random)
-      log.warn({ event: 'server.disconnected', address: this.#config.address, code: end.error.code, cause: end.error.message, failures, retryMs: waitMs }, 'no connection to the server')
+      log.warn({ event: 'server.disconnected', address: this.#config.address, code: problem.code, cause: problem.message, failures, retryMs: waitMs }, 'no connection to the server')
       await clock.sleep(waitMs, signal).catch(() => undefined) // only aborts
     }
   }
@@ -185,14 +190,13 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
     this.#stop.signal.addEventListener('abort', stopped, { once: true })
     const channel = channelToServer(this.#config.address, clock, trust, this.#svid, relay.reader)
     this.#channel = channel
-    this.#ended.reconnected()
-    this.#deps.reports.reconnected()
+    this.#outbox.reconnected()
     const renewal = this.#renew(channel, session).catch((error: unknown) => session.abort(asMayflyError(error)))
-    const parts: Entry[] = []
+    const intake = new Intake(this.#deps)
     try {
-      for await (const message of channel.bidi('mayfly.v1.Sync', 'Connect', this.#messages(session.signal), { signal: session.signal })) {
+      for await (const message of channel.bidi('mayfly.v1.Sync', 'Connect', this.#outbox.messages(this.#svid.chain, session.signal), { signal: session.signal })) {
         if (this.#connectedSinceMs === undefined) this.#connected()
-        this.#take(message, parts)
+        this.#follow(intake.take(message))
       }
       return { kind: 'failed', error: new MayflyError('UNAVAILABLE', 'the server ended the stream'), wasConnected: this.#connectedSinceMs !== undefined }
     } catch (error) {
@@ -222,85 +226,22 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
     this.changed.emit()
   }
 
-  #take(wire: ServerMessage__Output, parts: Entry[]): void {
-    const { entries, trust, relay, log, state } = this.#deps
-    switch (wire.message) {
-      case 'snapshot':
-        parts.push(...(wire.snapshot?.entries ?? []).map(entryFromWire))
-        if (wire.snapshot?.complete === true) {
-          log.info({ event: 'entries.synced', entries: parts.length }, 'all entries of this agent are known')
-          entries.replace(parts.splice(0))
-          this.#synced.resolve()
-          this.changed.emit()
-        }
-        return
-      case 'change':
-        entries.apply((wire.change?.upserted ?? []).map(entryFromWire), wire.change?.deletedIds ?? [])
-        return
-      case 'bundle':
-        if (wire.bundle !== null && wire.bundle !== undefined && trust.replace(wire.bundle)) {
-          log.info({ event: 'bundle.changed', authorities: trust.bundle.x509Authorities.length, sequence: String(trust.bundle.sequence ?? 0n) }, 'the bundle has changed')
-          state.saveBundle(trust.bundle).catch((error: unknown) => log.error({ event: 'state.unwritable', error: String(error) }, 'the bundle could not be kept'))
-        }
-        this.#acknowledge()
-        return
-      case 'revocations': {
-        if (wire.revocations === null || wire.revocations === undefined) return
-        const outcome = relay.accept(frameFromWire(wire.revocations))
-        if (outcome.kind === 'applied' || outcome.kind === 'replaced') this.#acknowledge()
-        return
-      }
-      case 'endedAccepted':
-        this.#ended.accepted(wire.endedAccepted?.reportId ?? 0)
-        this.#outgoing.ring()
-        return
-      case 'renew':
-        this.#renewNow = wire.renew?.reason ?? ''
-        this.#renewal.ring()
-        return
-      case 'grants':
-      case 'policy':
-      case undefined:
-        return // of a later version
-      default:
-        wire.message satisfies never
+  #follow(consequence: Consequence): void {
+    if (consequence === undefined) return
+    if (consequence === 'acknowledge') this.#outbox.acknowledge()
+    else if (consequence === 'entries_known') {
+      this.#synced.resolve()
+      this.changed.emit()
+    } else if ('endedAccepted' in consequence) this.#outbox.endedAccepted(consequence.endedAccepted)
+    else {
+      this.#renewNow = consequence.renewFor
+      this.#renewal.ring()
     }
-  }
-
-  async *#messages(signal: AbortSignal): AsyncGenerator<AgentMessage, void, undefined> {
-    const { relay, trust, reports, clock } = this.#deps
-    using _ = reports.changed.on(() => this.#outgoing.ring())
-    yield { hello: { agentVersion: this.#config.agentVersion, position: positionToWire(relay.reader.position) } }
-    while (!signal.aborted) {
-      if (this.#ackDue) {
-        this.#ackDue = false
-        const { epoch, seq } = relay.reader.position
-        yield { ack: { bundleSequence: Number(trust.bundle.sequence ?? 0n), epoch, seq } }
-        continue
-      }
-      const report = this.#ended.next(maxReportSerials)
-      if (report !== undefined) {
-        yield { ended: { reportId: report.reportId, serials: report.serials.map(bufferOf) } }
-        continue
-      }
-      const verifiers = reports.next()
-      if (verifiers !== undefined) {
-        yield { verifiers }
-        await clock.sleep(reportGapMs, signal).catch(() => undefined) // only aborts
-        continue
-      }
-      await this.#outgoing.heard(signal).catch(() => undefined) // only aborts
-    }
-  }
-
-  #acknowledge(): void {
-    this.#ackDue = true
-    this.#outgoing.ring()
   }
 
   /** Renews when half of the life has passed, or when the server asks, and then ends the session so that the next one shows the new SVID. */
   async #renew(channel: RpcChannel, session: AbortController): Promise<void> {
-    const { clock, trust, state, log, random } = this.#deps
+    const { clock, trust, log, random } = this.#deps
     const { signal } = session
     let failures = 0
     while (!signal.aborted) {
@@ -308,12 +249,7 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
       if (this.#connectedSinceMs !== undefined && (this.#renewNow !== undefined || isDue(this.#renewAt, now))) {
         try {
           const svid = await renewAgent(channel, trust, clock, signal)
-          await state.saveSvid(svid)
-          const renewedAt = this.#now()
-          this.#svid = svid
-          this.#renewNow = undefined
-          this.#renewAt = halfLife(svid.notAfterMs, renewedAt, random)
-          this.#membership.renewed(svid)
+          await this.#adopt(svid)
           log.info({ event: 'agent.renewed', agentId: svid.id, serial: svid.serial, notAfterMs: svid.notAfterMs }, 'renewed the SVID of this agent')
           session.abort(renewed)
           return
@@ -355,11 +291,41 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
     return await within(promise, this.#config.signWaitMs, notConnected, this.#deps.clock, this.#stop.signal)
   }
 
+  /** A call that the connection it began on is kept open for. */
+  async #counted<T>(call: Promise<T>): Promise<T> {
+    this.#calls.add(call)
+    try {
+      return await call
+    } finally {
+      this.#calls.delete(call)
+    }
+  }
+
   async #giveUp(reason: MayflyError): Promise<void> {
     this.#deps.log.error({ event: 'agent.lost', code: reason.code, cause: reason.message }, 'the server has this agent no more')
     this.#deps.entries.replace([])
     await this.#deps.state.forget().catch((error: unknown) => this.#deps.log.error({ event: 'state.unwritable', error: String(error) }, 'the identity of this agent could not be removed from disk'))
     this.#lost.resolve(new MayflyError(reason.code, reason.message, { hint: reason.hint ?? rejoinHint, cause: reason }))
+  }
+
+  async #adopt(svid: AgentSvid): Promise<void> {
+    await this.#deps.state.saveSvid(svid)
+    const renewedAt = this.#now()
+    this.#svid = svid
+    this.#renewNow = undefined
+    this.#renewAt = halfLife(svid.notAfterMs, renewedAt, this.#deps.random)
+    this.#membership.renewed(svid)
+  }
+
+  /** After the server was restored. Returns why it could not be done, or nothing. */
+  async #return(): Promise<MayflyError | undefined> {
+    const { signal } = this.#stop
+    try {
+      await this.#adopt(await returnToRestored(this.#config.address, this.#svid, { ...this.#deps, revocations: this.#deps.relay.reader }, signal))
+      return undefined
+    } catch (error) {
+      return asMayflyError(error)
+    }
   }
 
   #now(): Moment {

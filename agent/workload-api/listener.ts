@@ -7,6 +7,8 @@ import type { QuotaTerms } from '../../src/rpc/quota.ts'
 import { RpcServer } from '../../src/rpc/server.ts'
 import type { RpcServerDeps } from '../../src/rpc/server.ts'
 import { verifierService } from '../check/service.ts'
+import type { GrantKeeper } from '../grants/keeper.ts'
+import { grantsService } from '../grants/service.ts'
 import type { SvidCheck } from '../check/svid-check.ts'
 import type { RevocationRelay } from '../relay/revocation-relay.ts'
 import { relaysService, reportService, streamService, type RelayServing } from '../relay/services.ts'
@@ -32,6 +34,8 @@ export interface WorkloadListenerDeps extends WorkloadApiDeps {
   readonly check: SvidCheck
   readonly checkTerms: QuotaTerms
   readonly reports: VerifierReports
+  /** Unset: this socket serves no grants. */
+  readonly grants?: () => GrantKeeper
 }
 
 /** How long the streams of a connection that is over have to say so before it is cut. */
@@ -63,6 +67,7 @@ export class WorkloadListener implements AsyncDisposable {
     this.#server.add('mayfly.v1.Verifier', verifierService(deps.check, deps.clock, deps.checkTerms))
     this.#server.add('mayfly.v1.VerifierReports', reportService(serving))
     this.#server.add('mayfly.v1.Relays', relaysService(serving))
+    if (deps.grants !== undefined) this.#server.add('mayfly.v1.Grants', grantsService(deps.grants, deps.admission))
   }
 
   /** @throws {MayflyError} SOCKET_IN_USE, INVALID_ARGUMENT */

@@ -46,7 +46,7 @@ async function* stream<T>(call: Call<WorkloadConnection>, deps: WorkloadApiDeps,
 }
 
 /** Exactly one value, and only here: other services on this socket have no such rule (EP-03, EP-04). */
-function checkMetadata({ metadata }: Call<WorkloadConnection>): void {
+export function checkMetadata({ metadata }: Call<WorkloadConnection>): void {
   const values = metadata.values('workload.spiffe.io')
   if (values.length !== 1 || values[0] !== 'true') {
     throw new MayflyError('METADATA_MISSING', 'the call lacks the metadata workload.spiffe.io: true', { hint: 'use a SPIFFE client library, or send that key with the call' })

@@ -13,6 +13,8 @@ export interface Place {
   /** The scalar as it was written. */
   source(): string | undefined
   items(): readonly Place[] | undefined
+  /** The keys below, read as a group; `undefined` and a problem noted when it is none. */
+  group<F extends Fields>(fields: F): Values<F> | undefined
   /** Notes what is wrong here; returns `undefined` so that a reader can return it. */
   problem(message: string): undefined
 }
@@ -134,6 +136,12 @@ export function list<T>(item: Field<T>, mostItems: number): Field<readonly T[]> 
     return values
   }
   return scalarField(schema, read, (values) => values.map((value) => item.spell(value)))
+}
+
+/** Keys of one item of a list. */
+export function record<F extends Fields>(fields: F): Field<Values<F>> {
+  const spell = (values: Values<F>): Json => Object.fromEntries(Object.entries(fields).map(([key, field]) => [key, field.spell(values[key])]))
+  return scalarField(schemaOf(fields), (place) => place.group(fields), spell)
 }
 
 function scalarField<T>(schema: JsonSchema, read: (place: Place) => T | undefined, spell: (value: T) => Json = asItIs): Field<T> {

@@ -137,6 +137,10 @@ class DocumentPlace implements Place {
     return this.#node.items.map((item, at) => new DocumentPlace(item as Document['contents'], `${this.path}[${at}]`, this.lines, this.problems)) // items of a parsed sequence are nodes
   }
 
+  group<F extends Fields>(fields: F): Values<F> | undefined {
+    return readFields(this, fields, { below: new Map() })
+  }
+
   /** Empty for nothing at all; `undefined` (and a problem) when it is no mapping. */
   children(): Map<string, DocumentPlace> | undefined {
     const places = new Map<string, DocumentPlace>()
@@ -199,6 +203,10 @@ class FlagPlace implements Place {
     if (typeof this.#value === 'boolean') return undefined
     const parts = typeof this.#value === 'string' ? this.#value.split(',') : this.#value
     return parts.map((part, at) => new FlagPlace(part, `${this.path}[${at}]`, this.#problems))
+  }
+
+  group(): undefined {
+    return this.problem('cannot be written in one word')
   }
 
   problem(message: string): undefined {

@@ -47,7 +47,8 @@ export class PrivateKey {
 
   /** Secret bytes. */
   toPkcs8(): Uint8Array {
-    return new Uint8Array(this.keyObject.export({ type: 'pkcs8', format: 'der' }))
+    const der = this.keyObject.export({ type: 'pkcs8', format: 'der' })
+    return new Uint8Array(der.buffer, der.byteOffset, der.byteLength) // the only copy: whoever asked may wipe it
   }
 
   /** Secret text: the form in files, one `PRIVATE KEY` block. */

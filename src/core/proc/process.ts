@@ -47,6 +47,13 @@ export interface ProcessReading {
   readonly cgroup: string | undefined
 }
 
+/** Whose child a process is now, and when it began. */
+export interface Lineage {
+  /** Start in clock ticks since boot. */
+  readonly startTicks: number
+  readonly parentPid: number
+}
+
 export type Reading = { readonly kind: 'read'; readonly process: ProcessReading } | { readonly kind: 'gone' }
 
 /** Outcome of hashing an executable; `file` is the file whose bytes were hashed. */

@@ -1,7 +1,7 @@
 import { readlinkSync, statSync } from 'node:fs'
 import type { BigIntStats } from 'node:fs'
 import { parseProcCgroup, unifiedMountOf, unifiedPathOf } from '../../core/proc/cgroup.ts'
-import type { Executable, FileIdentity, FileOwner, Reading } from '../../core/proc/process.ts'
+import type { Executable, FileIdentity, FileOwner, Lineage, Reading } from '../../core/proc/process.ts'
 import { parseProcStat } from '../../core/proc/stat.ts'
 import { parseProcStatus } from '../../core/proc/status.ts'
 import { readBounded } from './read-bounded.ts'
@@ -33,8 +33,13 @@ export function readProcess(pid: number): Reading {
 
 /** Start of the process that has this pid now, in clock ticks since boot; `undefined` when there is none. One that has exited and is not yet waited for is none. */
 export function startTicks(pid: number): number | undefined {
+  return lineage(pid)?.startTicks
+}
+
+/** Whose child the process is that has this pid now; `undefined` as for {@link startTicks}. */
+export function lineage(pid: number): Lineage | undefined {
   const stat = readOf(pid, 'stat', parseProcStat)
-  return stat === undefined || stat.pid !== pid || stat.state === 'Z' || stat.state === 'X' ? undefined : stat.startTicks
+  return stat === undefined || stat.pid !== pid || stat.state === 'Z' || stat.state === 'X' ? undefined : { startTicks: stat.startTicks, parentPid: stat.parentPid }
 }
 
 /**
@@ -96,8 +101,8 @@ function readOf<T>(pid: number, name: string, parse: (text: string) => T | undef
   return content.kind === 'read' ? parse(content.text) : undefined
 }
 
-/** Read once: the hierarchy is mounted before any service starts. */
-function cgroupMount(): string | undefined {
+/** Where version 2 is mounted. Read once: the hierarchy is mounted before any service starts. */
+export function cgroupMount(): string | undefined {
   if (knownMount === undefined) {
     const mounts = readBounded('/proc/self/mountinfo', maxBytes)
     knownMount = { path: mounts.kind === 'read' ? unifiedMountOf(mounts.text) : undefined }

@@ -2,7 +2,7 @@ import type { Sha256 } from '../../core/proc/process.ts'
 import { FileHashes } from './file-hash.ts'
 import { peerCredentials, peerPidfd } from './peer-credentials.ts'
 import { Pidfd } from './pidfd.ts'
-import { cgroupOwners, readProcess, startTicks } from './proc.ts'
+import { cgroupOwners, lineage, readProcess, startTicks } from './proc.ts'
 import { groupName, userName } from './user-names.ts'
 
 /** All that the agent's attestation asks of Linux: keeps the promises of `agent/attest/ports.ts`. */
@@ -11,6 +11,7 @@ export interface LinuxProcesses {
   readonly peerHandle: typeof peerPidfd
   readonly openHandle: (pid: number) => Pidfd | undefined
   readonly startTicks: typeof startTicks
+  readonly lineage: typeof lineage
   readonly read: typeof readProcess
   readonly hashExecutable: (pid: number, maxBytes: number) => Promise<Sha256>
   readonly cgroupOwners: typeof cgroupOwners
@@ -25,6 +26,7 @@ export function linuxProcesses(): LinuxProcesses {
     peerHandle: peerPidfd,
     openHandle: (pid) => Pidfd.open(pid),
     startTicks,
+    lineage,
     read: readProcess,
     hashExecutable: async (pid, maxBytes) => hashes.sha256(`/proc/${pid}/exe`, maxBytes),
     cgroupOwners,

@@ -1,10 +1,11 @@
 import type { ExitWatch, FileIdentity, PeerCredentials, ProcessHandle, Processes, ProcessReading, Reading, Sha256 } from '../../../agent/attest/ports.ts'
-import type { FileOwner } from '../../../src/core/proc/process.ts'
+import type { FileOwner, Lineage } from '../../../src/core/proc/process.ts'
 
 /** A process of the imagined kernel. Its fields may be changed at any moment. */
 export interface FakeProcess {
   reading: ProcessReading
   alive: boolean
+  parentPid: number
   sha256: Sha256
 }
 
@@ -39,6 +40,11 @@ export class FakeProcesses implements Processes {
   startTicks(pid: number): number | undefined {
     const process = this.table.get(pid)
     return process?.alive === true ? process.reading.startTicks : undefined
+  }
+
+  lineage(pid: number): Lineage | undefined {
+    const startTicks = this.startTicks(pid)
+    return startTicks === undefined ? undefined : { startTicks, parentPid: this.table.get(pid)?.parentPid ?? 1 }
   }
 
   read(pid: number): Reading {
@@ -80,7 +86,7 @@ export class FakeProcesses implements Processes {
 
   /** A process at `pid`, in place of whoever had it. */
   spawn(pid: number, startTicks: number, facts: Partial<ProcessReading> = {}): FakeProcess {
-    const process: FakeProcess = { reading: { ...someReading, pid, startTicks, ...facts }, alive: true, sha256: { kind: 'hashed', sha256: 'aa'.repeat(32), file: someFile } }
+    const process: FakeProcess = { reading: { ...someReading, pid, startTicks, ...facts }, alive: true, parentPid: 1, sha256: { kind: 'hashed', sha256: 'aa'.repeat(32), file: someFile } }
     this.table.set(pid, process)
     return process
   }

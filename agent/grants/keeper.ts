@@ -1,0 +1,415 @@
+import { createHash } from 'node:crypto'
+import type { EndGrantRequest__Output } from '../../proto/generated/mayfly/v1/EndGrantRequest.ts'
+import type { BindGrantRequest__Output } from '../../proto/generated/mayfly/v1/BindGrantRequest.ts'
+import type { Grant__Output } from '../../proto/generated/mayfly/v1/Grant.ts'
+import type { GrantChanges__Output } from '../../proto/generated/mayfly/v1/GrantChanges.ts'
+import type { GrantProgress } from '../../proto/generated/mayfly/v1/GrantProgress.ts'
+import type { PolicyPush__Output } from '../../proto/generated/mayfly/v1/PolicyPush.ts'
+import type { RequestGrantRequest__Output } from '../../proto/generated/mayfly/v1/RequestGrantRequest.ts'
+import type { StepAnswer } from '../../proto/generated/mayfly/v1/StepAnswer.ts'
+import type { StepRequest__Output } from '../../proto/generated/mayfly/v1/StepRequest.ts'
+import { MayflyError } from '../../src/core/errors.ts'
+import { formatSelector } from '../../src/core/selector.ts'
+import type { Clock } from '../../src/ports/clock.ts'
+import type { Logger } from '../../src/ports/logger.ts'
+import type { Random } from '../../src/ports/random.ts'
+import { within } from '../abortable.ts'
+import type { WorkloadAttestor } from '../attest/attestor.ts'
+import { Caller } from '../attest/caller.ts'
+import type { ExitWatch, Processes } from '../attest/ports.ts'
+import type { Standing } from '../rotation/svid-cache.ts'
+import type { WorkloadSvid } from '../rotation/workload-svid.ts'
+import type { StateFiles } from '../sync/agent-state.ts'
+import type { GrantNews } from '../sync/intake.ts'
+import type { WorkloadConnection } from '../workload-api/workload-connection.ts'
+import { Binding, tierFor } from './binding.ts'
+import type { BindingDeps, BindingEnd, BindingKind } from './binding.ts'
+import { EndReports } from './end-reports.ts'
+import { HeldGrant } from './held-grant.ts'
+import type { HeldGrantDeps } from './held-grant.ts'
+import type { GrantListener } from './listener.ts'
+import { PushedPolicy } from './policy.ts'
+import type { LoadPolicy } from './policy.ts'
+import type { Cgroups, GrantServer, ProbeSenses } from './ports.ts'
+import { Probes } from './probes.ts'
+import type { Probe } from './probes.ts'
+import { ProofOfLifeBeat } from './proof-of-life.ts'
+import { StepRecords } from './step-records.ts'
+import { isOverState, overError, Task } from './task.ts'
+
+export interface GrantKeeperConfig {
+  readonly agentId: () => string
+  /** Names one boot of this machine. */
+  readonly bootId: string
+  readonly tier: BindingDeps['tier']
+  readonly probes: readonly Probe[]
+}
+
+export interface GrantKeeperDeps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly server: GrantServer
+  readonly processes: Processes
+  readonly exitWatch: ExitWatch
+  readonly attestor: WorkloadAttestor
+  readonly cgroups: Cgroups | undefined
+  readonly senses: ProbeSenses
+  readonly files: StateFiles
+  readonly loadPolicy: LoadPolicy
+  standing(svid: WorkloadSvid): Standing
+  /** Whether what the server has acknowledged is known here within three seconds. */
+  isCurrent(): boolean
+  /** Opens the grant's own socket. */
+  listen(grantId: string, held: () => HeldGrant | undefined): Promise<GrantListener>
+}
+
+/** How long whoever started the bound process has to say how it ended. Its access is gone meanwhile. */
+const lastWordMs = 500
+/** Of grants that are over, for whoever asks how they ended. */
+const maxRemembered = 1_000
+
+/** All grants of this node: asked for by attested processes, bound to what they live with, and ended with it. */
+export class GrantKeeper implements GrantNews, AsyncDisposable {
+  readonly life: ProofOfLifeBeat
+  readonly #config: GrantKeeperConfig
+  readonly #deps: GrantKeeperDeps
+  readonly #stop = new AbortController()
+  readonly #tasks = new Map<string, Task>()
+  readonly #purging = new Set<Promise<unknown>>()
+  readonly #probes: Probes
+  readonly #policy: PushedPolicy
+  readonly #records: StepRecords
+  readonly #reports: EndReports
+  readonly #bindings: BindingDeps
+  /** Requests that the server has not answered yet: what they become may be in its news before. */
+  #asking = 0
+  readonly #unclaimed = new Map<string, Grant__Output>()
+  #snapshot: Grant__Output[] = []
+  readonly #known = Promise.withResolvers<void>()
+
+  private constructor(config: GrantKeeperConfig, deps: GrantKeeperDeps, reports: EndReports) {
+    this.#config = config
+    this.#deps = deps
+    this.#reports = reports
+    this.#records = new StepRecords(deps)
+    this.#policy = new PushedPolicy(deps.loadPolicy, deps.log)
+    this.#probes = Probes.start(config.probes, { ...deps, wanted: () => this.#held().length > 0 })
+    this.#bindings = { ...deps, tier: config.tier }
+    this.life = ProofOfLifeBeat.start({ clock: deps.clock, living: () => this.#living(), probes: () => this.#probes.latest })
+    this.#probes.changed.on((results) => {
+      for (const { held } of this.#held()) held.look(results)
+      this.life.say()
+    })
+  }
+
+  static async start(config: GrantKeeperConfig, deps: GrantKeeperDeps): Promise<GrantKeeper> {
+    return new GrantKeeper(config, deps, await EndReports.start(deps))
+  }
+
+  /** How many run on this node. */
+  get size(): number {
+    return this.#held().length
+  }
+
+  /** Asks for a grant and follows it until it runs or comes to nothing. A caller that goes away before has asked for nothing. @throws {MayflyError} what the server refuses with */
+  async *request(connection: WorkloadConnection, request: RequestGrantRequest__Output, parentId: string, signal: AbortSignal): AsyncGenerator<GrantProgress, void, undefined> {
+    const task = await this.#ask(connection, request, parentId, signal)
+    try {
+      yield* task.follow(() => task.isOver || task.held !== undefined, signal)
+    } finally {
+      if (!task.isOver && !task.bindBegun) void this.#withdraw(task)
+    }
+  }
+
+  /** Binds and activates, then follows until the end. The grant does not outlive this call. @throws {MayflyError} GRANT_STATE, BINDING_TOO_WEAK, PERMISSION_DENIED, PROCESS_GONE, and what the server refuses with */
+  async *bind(task: Task, connection: WorkloadConnection, { pid }: BindGrantRequest__Output, signal: AbortSignal): AsyncGenerator<GrantProgress, void, undefined> {
+    if (task.isOver) throw overError(task)
+    if (task.bindBegun || task.grant.state !== 'approved') throw new MayflyError('GRANT_STATE', `the grant is ${task.bindBegun ? 'bound already' : task.grant.state}: only one that is approved can be bound`)
+    task.bindBegun = true
+    try {
+      await this.#activate(task, connection, pid, signal)
+    } catch (error) {
+      task.bindBegun = false
+      throw error
+    }
+    try {
+      yield* task.follow(() => task.isOver, signal)
+    } finally {
+      this.end(task, 'process_exit', '', 'the call that vouched for it is over').catch(() => undefined) // reported by itself
+    }
+  }
+
+  /** @throws {MayflyError} what the server refuses with */
+  async renew(task: Task): Promise<Grant__Output> {
+    return await runningOf(task).renew()
+  }
+
+  /** @throws {MayflyError} GRANT_STATE, GRANT_ENDED, NOT_IN_BINDING, INVALID_ARGUMENT */
+  async step(task: Task, connection: WorkloadConnection, request: StepRequest__Output, signal: AbortSignal): Promise<StepAnswer> {
+    return await this.#insideOf(task, connection).step(request, signal)
+  }
+
+  /** The task says itself that it goes on. @throws {MayflyError} as {@link step} */
+  heartbeat(task: Task, connection: WorkloadConnection): void {
+    this.#insideOf(task, connection).progress()
+  }
+
+  /** The task, or whoever started it, says how it came out. */
+  async finish(task: Task, { cause, outcome, detail }: EndGrantRequest__Output): Promise<Grant__Output> {
+    if (cause !== 'completed' && cause !== 'failed') throw new MayflyError('INVALID_ARGUMENT', 'a task ends as completed or failed')
+    if (task.end === undefined && isOverState(task.grant.state)) throw overError(task)
+    return await this.end(task, cause, outcome, detail)
+  }
+
+  /** The grant that a process named, if it asked for it or is bound to it. @throws {MayflyError} NOT_FOUND */
+  async reach(connection: WorkloadConnection, grantId: string): Promise<Task> {
+    await connection.attest()
+    const task = this.#tasks.get(grantId)
+    const instance = this.#instanceOf(connection.caller)
+    if (task?.instance === instance || (task?.held !== undefined && task.held.binding.has(connection.caller))) return task
+    throw new MayflyError('NOT_FOUND', 'this process has no such grant', { hint: 'a grant is the process’s that asked for it, and of what it was bound to' })
+  }
+
+  /** One of a grant or of its children, by whoever belongs to the grant. @throws {MayflyError} NOT_FOUND */
+  below(parentId: string, grantId: string): Task {
+    const task = this.#tasks.get(grantId === '' ? parentId : grantId)
+    for (let at = task; at !== undefined; at = this.#tasks.get(at.grant.parentId)) if (at.id === parentId && task !== undefined) return task
+    throw new MayflyError('NOT_FOUND', 'this grant has no such child')
+  }
+
+  changed({ grants, complete }: GrantChanges__Output): void {
+    for (const grant of grants) this.#take(grant)
+    this.#snapshot.push(...grants)
+    if (!complete) return
+    this.#compare(this.#snapshot.splice(0))
+    this.#known.resolve()
+  }
+
+  policy(push: PolicyPush__Output): void {
+    this.#policy.replace(push)
+    if (this.size > 0) this.#policy.prepare()
+  }
+
+  /** Revocations or the bundle are others. */
+  recheck(): void {
+    for (const { held } of this.#held()) held.recheck()
+  }
+
+  /** Ends what runs here: it cannot outlive the agent. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new MayflyError('SHUTTING_DOWN', 'the agent is shutting down'))
+    const ended = [...this.#tasks.values()].filter((task) => !task.isOver).map((task) => (task.held === undefined ? this.#withdraw(task) : this.end(task, 'orphan', '', 'the agent stopped')))
+    await Promise.allSettled(ended.map((each) => within(each, lastWordMs, stopped, this.#deps.clock, new AbortController().signal)))
+    await Promise.allSettled(this.#purging)
+    await this.life[Symbol.asyncDispose]()
+    await this.#probes[Symbol.asyncDispose]()
+    await this.#records[Symbol.asyncDispose]()
+    await this.#reports[Symbol.asyncDispose]()
+  }
+
+  /** Ends a grant: here at once, at the server as soon as it hears of it. Once; the first cause stays. */
+  end(task: Task, cause: string, outcome: string, detail: string): Promise<Grant__Output> {
+    if (task.ended !== undefined) {
+      task.lastWord?.resolve()
+      return task.ended
+    }
+    if (isOverState(task.grant.state)) return Promise.resolve(task.grant)
+    const report = { grantId: task.id, cause, outcome, detail }
+    this.#deps.log.info({ event: 'grant.ending', grantId: task.id, spiffeId: task.grant.spiffeId, cause, detail }, 'a grant ends')
+    task.ended = this.#reports.report(report).then((grant) => {
+      task.update(grant)
+      return task.grant
+    })
+    task.ended.catch((error: unknown) => this.#deps.log.warn({ event: 'grant.end_refused', grantId: task.id, cause: String(error) }, 'the server did not take the end of a grant'))
+    task.endHere(report)
+    task.lastWord?.resolve()
+    this.#purge(task)
+    return task.ended
+  }
+
+  async #ask(connection: WorkloadConnection, request: RequestGrantRequest__Output, parentId: string, signal: AbortSignal): Promise<Task> {
+    const kind = kindOf(request.binding)
+    await within(this.#known.promise, knownWaitMs, notKnownYet, this.#deps.clock, signal)
+    await connection.attest()
+    const { caller } = connection
+    const { uid, selectors } = await this.#deps.attestor.attest(caller, allKinds)
+    const instance = this.#instanceOf(caller)
+    this.#asking++
+    try {
+      const grant = await this.#deps.server.request(
+        { request, selectors: selectors.map(formatSelector), requester: `uid:${uid} on ${this.#config.agentId()}`, instance, tier: tierFor(caller, this.#bindings), parentGrantId: parentId, probes: [...(await this.#probes.look())] },
+        this.#stop.signal,
+      )
+      const task = new Task(grant, instance, kind)
+      this.#remember(task)
+      const newer = this.#unclaimed.get(grant.id)
+      if (newer !== undefined) task.update(newer)
+      this.#deps.log.info({ event: 'grant.requested', grantId: grant.id, spiffeId: grant.spiffeId, role: grant.role, state: task.grant.state, uid, pid: caller.pid }, 'a process asked for a grant')
+      if (signal.aborted) void this.#withdraw(task)
+      return task
+    } finally {
+      if (--this.#asking === 0) this.#unclaimed.clear()
+    }
+  }
+
+  async #activate(task: Task, connection: WorkloadConnection, pid: number, signal: AbortSignal): Promise<void> {
+    const { caller } = connection
+    await connection.attest()
+    const subject = pid === 0 || pid === caller.pid ? Caller.same(caller, this.#deps.processes) : Caller.childOf(caller, pid, this.#deps.processes)
+    const isChild = subject.pid !== caller.pid
+    let early: BindingEnd | undefined
+    const binding = Binding.of(subject, task.kind, task.id, this.#bindings, (end) => {
+      if (task.held === undefined) early = end
+      else void this.#lost(task, end, isChild)
+    })
+    let listener: GrantListener | undefined
+    try {
+      listener = await this.#deps.listen(task.id, () => task.held)
+      const held = await HeldGrant.activate(task.grant, binding, { ...this.#heldDeps(task) }, signal)
+      task.listener = listener
+      task.held = held
+      task.update(held.grant)
+      this.#deps.log.info({ event: 'grant.activated', grantId: task.id, spiffeId: task.grant.spiffeId, binding: binding.kind, tier: binding.tier, pid: subject.pid, serial: held.svid?.serialHex ?? '', deadlineMs: task.grant.deadlineMs }, 'a grant runs')
+      this.life.say()
+      if (early !== undefined || !binding.holds()) void this.#lost(task, early ?? binding.end ?? { cause: 'process_exit', detail: 'it exited before the grant ran' }, isChild)
+      else if (signal.aborted) void this.end(task, 'process_exit', '', 'the call that vouched for it is over').catch(() => undefined)
+      task.changed.emit()
+    } catch (error) {
+      binding[Symbol.dispose]()
+      await listener?.[Symbol.asyncDispose]()
+      if (this.#mayRun(error)) await this.end(task, 'failed', '', 'it could not be activated').catch(() => undefined)
+      throw error
+    }
+  }
+
+  /** Whether the server may have activated it although the call failed. */
+  #mayRun(error: unknown): boolean {
+    return !(error instanceof MayflyError) || error.code === 'DEADLINE_EXCEEDED' || error.code === 'UNAVAILABLE' || error.code === 'CANCELLED' || error.code === 'CERTIFICATE_INVALID' || error.code === 'RESPONSE_INVALID' || error.code === 'CLOCK_JUMPED'
+  }
+
+  #heldDeps(task: Task): HeldGrantDeps {
+    return {
+      ...this.#deps,
+      probes: this.#probes,
+      policy: this.#policy,
+      records: this.#records,
+      instanceOf: (process) => this.#instanceOf(process),
+      onEnd: (cause, detail) => void this.end(task, cause, '', detail).catch(() => undefined),
+    }
+  }
+
+  /** What it was bound to is gone: access ends now. A process that started it and is there still says first how it ended. */
+  async #lost(task: Task, { cause, detail }: BindingEnd, hasParent: boolean): Promise<void> {
+    this.#deps.log.info({ event: 'grant.binding_lost', grantId: task.id, cause, detail }, 'what a grant was bound to is gone')
+    this.#purge(task)
+    if (hasParent && task.end === undefined) {
+      task.lastWord = Promise.withResolvers<void>()
+      await within(task.lastWord.promise, lastWordMs, stopped, this.#deps.clock, this.#stop.signal).catch(() => undefined) // it had its chance
+    }
+    await this.end(task, cause, '', detail).catch(() => undefined) // reported by itself
+  }
+
+  #withdraw(task: Task): Promise<Grant__Output> {
+    const told = this.end(task, 'withdrawn', '', 'its requester asks no more')
+    told.catch(() => undefined) // reported by itself
+    return told
+  }
+
+  /** Nothing of it is left on this node. */
+  #purge(task: Task): void {
+    const reason = overError(task)
+    const done = Promise.all([task.held?.purge(reason), task.listener?.close(reason)]).catch((error: unknown) => this.#deps.log.error({ event: 'grant.purge_failed', grantId: task.id, error: String(error) }, 'something of a grant could not be removed'))
+    this.#purging.add(done)
+    void done.finally(() => this.#purging.delete(done))
+    this.life.say()
+    for (const child of this.#tasks.values()) if (child.grant.parentId === task.id && child.end === undefined && child.held?.over.aborted === false) this.#purge(child)
+  }
+
+  #take(grant: Grant__Output): void {
+    const task = this.#tasks.get(grant.id)
+    if (task === undefined) {
+      if (this.#asking > 0) this.#unclaimed.set(grant.id, grant)
+      return
+    }
+    const wasOver = task.isOver
+    task.update(grant)
+    if (wasOver || !isOverState(task.grant.state)) return
+    this.#deps.log.info({ event: 'grant.ended', grantId: grant.id, state: task.grant.state, cause: task.grant.cause, detail: task.grant.detail }, 'a grant is over')
+    this.#purge(task)
+  }
+
+  /** The server has said all that is not over: what it does not name is asked about, and what nobody here holds is ended. */
+  #compare(all: readonly Grant__Output[]): void {
+    const named = new Set(all.map(({ id }) => id))
+    for (const task of this.#tasks.values()) if (!task.isOver && !named.has(task.id)) void this.#askAbout(task)
+    if (this.#asking > 0) return
+    for (const grant of all) {
+      if (this.#tasks.has(grant.id) || isOverState(grant.state)) continue
+      const cause = grant.state === 'active' || grant.state === 'suspended' ? 'orphan' : 'withdrawn'
+      this.#reports.report({ grantId: grant.id, cause, outcome: '', detail: 'the agent has started anew' }).catch(() => undefined) // the server has it, or knows it no more
+    }
+  }
+
+  async #askAbout(task: Task): Promise<void> {
+    try {
+      this.#take(await this.#deps.server.show(task.id, this.#stop.signal))
+    } catch (error) {
+      if (error instanceof MayflyError && error.code === 'NOT_FOUND') await this.end(task, 'orphan', '', 'the server knows it no more').catch(() => undefined)
+    }
+  }
+
+  /** @throws {MayflyError} NOT_IN_BINDING */
+  #insideOf(task: Task, connection: WorkloadConnection): HeldGrant {
+    const held = runningOf(task)
+    if (held.binding.has(connection.caller)) return held
+    throw new MayflyError('NOT_IN_BINDING', `process ${connection.caller.pid} does not belong to what this grant is bound to`, { hint: 'only the task itself takes steps and shows that it goes on' })
+  }
+
+  #remember(task: Task): void {
+    this.#tasks.set(task.id, task)
+    if (this.#tasks.size <= maxRemembered) return
+    for (const [id, old] of this.#tasks) {
+      if (this.#tasks.size <= maxRemembered) return
+      if (old.isOver) this.#tasks.delete(id)
+    }
+  }
+
+  #held(): readonly { readonly id: string; readonly held: HeldGrant }[] {
+    return [...this.#tasks.values()].flatMap(({ id, held, end }) => (held === undefined || end !== undefined || held.over.aborted ? [] : [{ id, held }]))
+  }
+
+  /** Those whose binding holds at this moment. */
+  #living(): string[] {
+    return this.#held().flatMap(({ id, held }) => (held.binding.holds() ? [id] : []))
+  }
+
+  #instanceOf({ pid, startTicks }: Pick<Caller, 'pid' | 'startTicks'>): string {
+    return createHash('sha256').update(`${this.#config.bootId}:${pid}:${startTicks}`).digest('hex')
+  }
+}
+
+/** How long a first request waits for the server's word on what runs on this node. */
+const knownWaitMs = 5_000
+const allKinds: ReadonlySet<string> = new Set(['unix:sha256'])
+
+function notKnownYet(): MayflyError {
+  return new MayflyError('UNAVAILABLE', 'the agent has not heard from its server yet')
+}
+
+function stopped(): MayflyError {
+  return new MayflyError('SHUTTING_DOWN', 'there was no time to wait for')
+}
+
+function runningOf(task: Task): HeldGrant {
+  if (task.isOver) throw overError(task)
+  if (task.held === undefined) throw new MayflyError('GRANT_STATE', `the grant is ${task.grant.state}: it does not run yet`)
+  return task.held
+}
+
+/** @throws {MayflyError} INVALID_ARGUMENT */
+function kindOf(text: string): BindingKind {
+  if (text === '' || text === 'process') return 'process'
+  if (text === 'cgroup' || text === 'container') return text
+  throw new MayflyError('INVALID_ARGUMENT', 'a grant is bound to a process, a cgroup or a container')
+}

@@ -1,0 +1,144 @@
+import { chmod, mkdir, rm } from 'node:fs/promises'
+import type { Socket } from 'node:net'
+import { dirname, join } from 'node:path'
+import { MayflyError } from '../../src/core/errors.ts'
+import type { Clock } from '../../src/ports/clock.ts'
+import type { Logger } from '../../src/ports/logger.ts'
+import { listenUnix } from '../../src/rpc/listen-unix.ts'
+import type { Listener } from '../../src/rpc/listen-unix.ts'
+import { RpcServer } from '../../src/rpc/server.ts'
+import { WorkloadConnection } from '../workload-api/workload-connection.ts'
+import type { WorkloadConnectionDeps } from '../workload-api/workload-connection.ts'
+import { firstWord } from './first-word.ts'
+import type { HeldGrant } from './held-grant.ts'
+
+export interface GrantListenerDeps {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly connections: WorkloadConnectionDeps
+  /** Adds the services of a grant's socket. */
+  serve(server: RpcServer<WorkloadConnection>, gate: GrantGate): void
+  /** Answers a request of HTTP/1.1 on a connection of its own. */
+  http(socket: Socket, connection: WorkloadConnection, gate: GrantGate): void
+}
+
+/** Lets in whoever belongs to the grant, each time anew. */
+export interface GrantGate {
+  readonly grantId: string
+  readonly held: () => HeldGrant | undefined
+  /** Reads the facts again. @throws {MayflyError} NOT_IN_BINDING, GRANT_ENDED, and those of {@link WorkloadConnection.attest} */
+  admit(connection: WorkloadConnection): Promise<HeldGrant>
+}
+
+const maxConnections = 256
+/** Of processes that do not belong: enough to be told so. */
+const maxOutsiders = 8
+const maxReceiveBytes = 65_536
+const maxCallsPerConnection = 100
+const maxIdleMs = 120_000
+/** How long the streams of a connection that is over have to say so before it is cut. */
+const farewellMs = 100
+
+/** The socket of one grant, in a folder of its own: whoever finds the path connects, but only what the grant is bound to is answered. */
+export class GrantListener implements AsyncDisposable {
+  readonly path: string
+  readonly #deps: GrantListenerDeps
+  readonly #gate: GrantGate
+  readonly #server: RpcServer<WorkloadConnection>
+  readonly #sockets = new Set<Socket>()
+  readonly #stop = new AbortController()
+  #outsiders = 0
+  #listener: Listener | undefined
+  #closed: Promise<void> | undefined
+
+  private constructor(path: string, grantId: string, held: () => HeldGrant | undefined, deps: GrantListenerDeps) {
+    this.path = path
+    this.#deps = deps
+    this.#gate = { grantId, held, admit: async (connection) => await this.#admit(connection) }
+    this.#server = new RpcServer<WorkloadConnection>(deps, { maxReceiveBytes, maxConnections, maxConcurrentCalls: maxCallsPerConnection, maxIdleMs })
+    deps.serve(this.#server, this.#gate)
+  }
+
+  /** @param folder of all grants of this agent @throws {MayflyError} SOCKET_IN_USE, INVALID_ARGUMENT */
+  static async start(folder: string, grantId: string, held: () => HeldGrant | undefined, deps: GrantListenerDeps): Promise<GrantListener> {
+    const own = join(folder, grantId)
+    await mkdir(own, { recursive: true, mode: 0o711 })
+    await chmod(own, 0o711) // others pass through it and see nothing; the mask does not decide
+    const listener = new GrantListener(join(own, 'workload.sock'), grantId, held, deps)
+    try {
+      listener.#listener = await listenUnix(listener.path, { mode: 0o777, maxConnections, onConnection: (socket) => listener.#accept(socket) })
+    } catch (error) {
+      await rm(own, { recursive: true, force: true })
+      throw error
+    }
+    return listener
+  }
+
+  /** Ends every stream with the reason and removes socket and folder. */
+  close(reason: MayflyError): Promise<void> {
+    return (this.#closed ??= this.#close(reason))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close(new MayflyError('SHUTTING_DOWN', 'the socket of the grant is closed'))
+  }
+
+  async #close(reason: MayflyError): Promise<void> {
+    this.#stop.abort(reason)
+    await this.#listener?.close()
+    await rm(dirname(this.path), { recursive: true, force: true })
+    await this.#server.close(farewellMs)
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  #accept(socket: Socket): void {
+    let connection: WorkloadConnection
+    try {
+      connection = WorkloadConnection.of(socket, this.#deps.connections)
+    } catch (error) {
+      this.#deps.log.info({ event: 'workload.refused', code: error instanceof MayflyError ? error.code : 'INTERNAL', cause: String(error) }, 'a connection could not be attested')
+      socket.on('error', () => undefined).destroy()
+      return
+    }
+    const isOutsider = this.#gate.held()?.binding.has(connection.caller) === false
+    if (isOutsider) this.#noteOutsider(connection)
+    if (isOutsider && ++this.#outsiders > maxOutsiders) {
+      this.#outsiders--
+      connection[Symbol.dispose]()
+      socket.on('error', () => undefined).destroy()
+      return
+    }
+    this.#sockets.add(socket)
+    socket.once('close', () => {
+      this.#sockets.delete(socket)
+      if (isOutsider) this.#outsiders--
+      connection[Symbol.dispose]()
+    })
+    connection.over.addEventListener('abort', () => void this.#farewell(socket), { once: true })
+    firstWord(socket, this.#deps.clock, (kind) => {
+      if (kind === 'http1') this.#deps.http(socket, connection, this.#gate)
+      else this.#server.inject(socket, connection)
+    })
+  }
+
+  async #admit(connection: WorkloadConnection): Promise<HeldGrant> {
+    await connection.attest()
+    const held = this.#gate.held()
+    if (held === undefined) throw new MayflyError('GRANT_STATE', 'the grant does not run yet')
+    held.over.throwIfAborted()
+    if (held.binding.has(connection.caller)) return held
+    held.over.throwIfAborted() // looking may have found that it is over
+    this.#noteOutsider(connection)
+    throw new MayflyError('NOT_IN_BINDING', `process ${connection.caller.pid} does not belong to what this grant is bound to`, { hint: 'the path of a socket is no right: ask for a grant of your own' })
+  }
+
+  #noteOutsider({ caller }: WorkloadConnection): void {
+    this.#deps.log.warn({ event: 'grant.outsider', grantId: this.#gate.grantId, pid: caller.pid, uid: caller.uid }, 'a process outside the binding of a grant came to its socket')
+  }
+
+  async #farewell(socket: Socket): Promise<void> {
+    if (socket.destroyed) return
+    await this.#deps.clock.sleep(farewellMs, this.#stop.signal).catch(() => undefined) // only aborts
+    socket.destroy()
+  }
+}

@@ -1,0 +1,101 @@
+import { chmod, mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock } from '../../src/ports/clock.ts'
+import type { Logger } from '../../src/ports/logger.ts'
+import type { Random } from '../../src/ports/random.ts'
+import type { QuotaTerms } from '../../src/rpc/quota.ts'
+import { isWithin } from '../../src/core/revocation/freshness.ts'
+import { verifierService } from '../check/service.ts'
+import type { SvidCheck } from '../check/svid-check.ts'
+import type { RevocationRelay } from '../relay/revocation-relay.ts'
+import { reportService, streamService } from '../relay/services.ts'
+import type { RelayServing } from '../relay/services.ts'
+import type { VerifierReports } from '../relay/verifier-reports.ts'
+import type { SvidStanding } from '../rotation/standing.ts'
+import type { StateFiles } from '../sync/agent-state.ts'
+import type { ServerConnection } from '../sync/connection.ts'
+import type { Trust } from '../sync/trust.ts'
+import type { Admission } from '../workload-api/admission.ts'
+import type { WorkloadConnection, WorkloadConnectionDeps } from '../workload-api/workload-connection.ts'
+import { GrantKeeper } from './keeper.ts'
+import { GrantListener } from './listener.ts'
+import type { GrantSystem } from './ports.ts'
+import type { Probe } from './probes.ts'
+import { grantServerOver } from './server-calls.ts'
+import { grantsServiceOf, grantWorkloadApi } from './service.ts'
+import { StepHttp } from './step-http.ts'
+
+export interface NodeGrantsDeps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly files: StateFiles
+  readonly system: GrantSystem
+  readonly trust: Trust
+  readonly relay: RevocationRelay
+  readonly reports: VerifierReports
+  readonly standing: SvidStanding
+  readonly check: SvidCheck
+  readonly checkTerms: QuotaTerms
+  readonly admission: Admission
+  readonly connections: WorkloadConnectionDeps
+  /** The agent's own SPIFFE ID. */
+  agentId(): string
+  connection(): ServerConnection
+}
+
+/**
+ * The grants of this node, joined to the rest of the agent.
+ * @param folder theirs alone: what an earlier life left there is removed
+ */
+export async function startNodeGrants(folder: string, probes: readonly Probe[], deps: NodeGrantsDeps): Promise<GrantKeeper> {
+  const { clock, log, system, trust, relay, admission, connections } = deps
+  await rm(folder, { recursive: true, force: true })
+  await mkdir(folder, { recursive: true, mode: 0o711 })
+  await chmod(folder, 0o711) // whose socket is whose is nobody's business
+  const steps = new StepHttp(log)
+  const serving: RelayServing<WorkloadConnection> = { relay, reports: deps.reports, admit: ({ caller, processKey }) => admission.stream(caller.uid, processKey) }
+  const keeper: GrantKeeper = await GrantKeeper.start(
+    { agentId: () => deps.agentId(), bootId: system.bootId, tier: connections.tier, probes },
+    {
+      clock,
+      log,
+      random: deps.random,
+      server: grantServerOver(() => deps.connection()),
+      processes: connections.processes,
+      exitWatch: connections.exitWatch,
+      attestor: connections.attestor,
+      cgroups: system.cgroups,
+      senses: system.senses,
+      files: deps.files,
+      loadPolicy: async (policies) => {
+        const { PolicyEngine } = await import('../../src/policy/engine.ts')
+        return await PolicyEngine.load(policies)
+      },
+      standing: (svid) => deps.standing.of(svid),
+      isCurrent: () => deps.connection().connectedSinceMs !== undefined && isWithin(relay.reader.freshness(), 'strict'),
+      listen: async (grantId, held) =>
+        await GrantListener.start(folder, grantId, held, {
+          clock,
+          log,
+          connections,
+          serve: (server, gate) => {
+            server.add('SpiffeWorkloadAPI', grantWorkloadApi(gate, trust, admission))
+            server.add('mayfly.v1.Grants', grantsServiceOf(gate, () => keeper, admission))
+            server.add('mayfly.v1.RevocationStream', streamService(serving))
+            server.add('mayfly.v1.Verifier', verifierService(deps.check, clock, deps.checkTerms))
+            server.add('mayfly.v1.VerifierReports', reportService(serving))
+          },
+          http: (socket, connection, gate) => steps.serve(socket, connection, gate),
+        }),
+    },
+  )
+  relay.changed.on(() => keeper.recheck())
+  trust.changed.on(() => keeper.recheck())
+  return keeper
+}
+
+/** Where the sockets of grants are. */
+export function grantsFolder(dataDir: string): string {
+  return join(dataDir, 'grants')
+}

@@ -1,0 +1,177 @@
+import type { Grant__Output } from '../../proto/generated/mayfly/v1/Grant.ts'
+import type { ProbeResult } from '../../proto/generated/mayfly/v1/ProbeResult.ts'
+import type { StepAnswer } from '../../proto/generated/mayfly/v1/StepAnswer.ts'
+import type { StepRequest__Output } from '../../proto/generated/mayfly/v1/StepRequest.ts'
+import type { StepTerms__Output } from '../../proto/generated/mayfly/v1/StepTerms.ts'
+import { MayflyError } from '../../src/core/errors.ts'
+import type { Clock } from '../../src/ports/clock.ts'
+import type { Logger } from '../../src/ports/logger.ts'
+import type { GrantServer } from './ports.ts'
+import type { PushedPolicy } from './policy.ts'
+import type { StepRecords } from './step-records.ts'
+import { stepQuestion } from './step-question.ts'
+import type { StepFacts } from './step-question.ts'
+
+export interface GrantStepsDeps {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly server: Pick<GrantServer, 'leaseSteps' | 'confirmStep'>
+  readonly policy: PushedPolicy
+  readonly records: StepRecords
+  /** Whether all that the server has acknowledged is known here, but for the last three seconds of it (invariant 10). */
+  isCurrent(): boolean
+  probes(): readonly ProbeResult[]
+  /** Aborts when the grant is over. */
+  readonly over: AbortSignal
+}
+
+/** What a denial means and what can be done about it, for those that policy does not name. */
+const hints = {
+  'state-stale': 'the agent has not heard from its server for 3 s: try again when it has',
+  'outside-intent': 'the grant was given for other actions or resources: ask for another grant',
+  'budget-steps': 'all steps of the budget are taken: ask for another grant',
+  'steps-unrecorded': 'steps cannot be written down at the server: try again when they can',
+  'policy-unavailable': 'the agent has no policy to decide by: its log says why',
+  'server-away': 'the server has to be asked first, and does not answer: try again',
+} as const
+type OwnReason = keyof typeof hints
+
+/** The steps of one grant: each decided when it is taken, within a block leased from the server, and written down. */
+export class GrantSteps {
+  readonly #deps: GrantStepsDeps
+  readonly #terms: StepTerms__Output
+  #leased: number
+  /** Of the budget, what was neither leased nor taken when the server last said. */
+  #unleased: number
+  #leasing: Promise<void> | undefined
+
+  constructor(terms: StepTerms__Output, grant: Grant__Output, deps: GrantStepsDeps) {
+    this.#terms = terms
+    this.#deps = deps
+    this.#leased = terms.leasedSteps
+    this.#unleased = unleasedOf(grant)
+  }
+
+  get terms(): StepTerms__Output {
+    return this.#terms
+  }
+
+  /** The grant as the server has it now. */
+  update(grant: Grant__Output): void {
+    this.#unleased = unleasedOf(grant)
+  }
+
+  /** A renewal may bring another block. */
+  leased(steps: number): void {
+    this.#leased += steps
+  }
+
+  /** @throws {MayflyError} INVALID_ARGUMENT; what a step that the server confirms is refused with, beyond a denial */
+  async take(request: StepRequest__Output, facts: StepFacts, signal: AbortSignal): Promise<StepAnswer> {
+    const { grant } = facts
+    checkRequest(request)
+    const { confirmActions, approveActions } = this.#terms
+    if (confirmActions.includes(request.action) || approveActions.includes(request.action)) return await this.#confirm(request, grant, signal)
+    const denied = this.#ownDenial(request, grant)
+    if (denied !== undefined) return this.#answer(request, grant, false, [denied])
+    const decision = await this.#decide(request, facts)
+    if (typeof decision === 'string') return this.#answer(request, grant, false, [decision])
+    if (!decision.allowed) {
+      // A control may be waived or lifted, which only the server knows of.
+      if (this.#terms.waived || decision.approvalsWanted > 0) return await this.#confirm(request, grant, signal)
+      return this.#answer(request, grant, false, decision.reasons)
+    }
+    const spent = await this.#spend(grant.id)
+    return spent === 'taken' ? this.#answer(request, grant, true, decision.reasons) : this.#answer(request, grant, false, [spent])
+  }
+
+  #ownDenial(request: StepRequest__Output, grant: Grant__Output): OwnReason | undefined {
+    if (!this.#deps.isCurrent()) return 'state-stale'
+    const { actions = [], resources = [] } = grant.intent ?? {}
+    if (!actions.includes(request.action) || !resources.includes(request.resource)) return 'outside-intent'
+    return this.#deps.records.accepts ? undefined : 'steps-unrecorded'
+  }
+
+  async #decide(request: StepRequest__Output, facts: StepFacts): Promise<ReturnType<NonNullable<PushedPolicy['ready']>['decide']> | OwnReason> {
+    const { policy, clock, probes, log } = this.#deps
+    try {
+      const decider = policy.ready ?? (await policy.current())
+      const question = stepQuestion(request, facts, this.#terms, probes(), clock.nowMs())
+      return question === undefined ? 'outside-intent' : decider.decide(question)
+    } catch (error) {
+      log.error({ event: 'policy.unloadable', error: String(error) }, 'the policy cannot be loaded: steps are refused')
+      return 'policy-unavailable'
+    }
+  }
+
+  /** Takes one step of the block; a new block is leased before the last of the old one is gone. */
+  async #spend(grantId: string): Promise<'taken' | OwnReason> {
+    try {
+      if (this.#leased === 0 && this.#unleased > 0) await this.#lease(grantId)
+    } catch (error) {
+      this.#deps.log.warn({ event: 'step.unleased', grantId, error: String(error) }, 'no further steps could be leased')
+      return 'server-away'
+    }
+    if (this.#leased === 0) return 'budget-steps'
+    this.#leased--
+    if (this.#leased < lowBlock && this.#unleased > 0) this.#lease(grantId).catch(() => undefined) // asked for again when it is needed
+    return 'taken'
+  }
+
+  async #lease(grantId: string): Promise<void> {
+    this.#leasing ??= this.#leaseBlock(grantId, this.#deps.over).finally(() => (this.#leasing = undefined))
+    await this.#leasing
+  }
+
+  async #leaseBlock(grantId: string, signal: AbortSignal): Promise<void> {
+    try {
+      const steps = await this.#deps.server.leaseSteps(grantId, signal)
+      this.#leased += steps
+      this.#unleased = steps === 0 ? 0 : Math.max(0, this.#unleased - steps)
+    } catch (error) {
+      if (!(error instanceof MayflyError) || error.code !== 'BUDGET_SPENT') throw error
+      this.#unleased = 0
+    }
+  }
+
+  /** The server decides and writes down. */
+  async #confirm(step: StepRequest__Output, grant: Grant__Output, signal: AbortSignal): Promise<StepAnswer> {
+    try {
+      const answer = await this.#deps.server.confirmStep({ step: { ...step, grantId: grant.id }, probes: [...this.#deps.probes()] }, signal)
+      this.#deps.log.info({ event: answer.allowed ? 'step.taken' : 'step.denied', grantId: grant.id, action: step.action, resource: step.resource, reasons: answer.reasons, by: 'server' }, 'a step was decided by the server')
+      return answer
+    } catch (error) {
+      if (error instanceof MayflyError && (error.code === 'UNAVAILABLE' || error.code === 'DEADLINE_EXCEEDED')) return this.#answer(step, grant, false, ['server-away'])
+      throw error
+    }
+  }
+
+  #answer(request: StepRequest__Output, grant: Grant__Output, allowed: boolean, reasons: readonly string[]): StepAnswer {
+    const { clock, records, log, policy } = this.#deps
+    const policyHash = policy.ready?.hash ?? ''
+    records.add({ grantId: grant.id, action: request.action, resource: request.resource, description: request.description, allowed, reasons: [...reasons], atMs: clock.nowMs(), policyHash })
+    const event = allowed ? 'step.taken' : 'step.denied'
+    log.info({ event, grantId: grant.id, action: request.action, resource: request.resource, reasons, by: 'agent' }, allowed ? 'a step was taken' : 'a step was denied')
+    const [first = ''] = reasons
+    const hint = allowed ? '' : isOwn(first) ? hints[first] : `the policy denies it by ${reasons.join(', ')}: mayfly policy explain ${grant.id}`
+    return { allowed, reasons: [...reasons], approvalId: '', stepsLeft: this.#leased + this.#unleased, policyHash, hint }
+  }
+}
+
+/** Below it the next block is asked for. */
+const lowBlock = 8
+
+function checkRequest({ action, resource, description }: StepRequest__Output): void {
+  if (Buffer.byteLength(action) > 64 || Buffer.byteLength(resource) > 300) throw new MayflyError('INVALID_ARGUMENT', 'an action has at most 64 bytes, a resource 300')
+  if (Buffer.byteLength(description) > 200 || /[\p{C}\p{Zl}\p{Zp}]/u.test(description)) {
+    throw new MayflyError('INVALID_ARGUMENT', 'the description of a step is one plain line of at most 200 bytes')
+  }
+}
+
+function unleasedOf({ budget, used }: Grant__Output): number {
+  return Math.max(0, (budget?.steps ?? 0) - (used?.steps ?? 0))
+}
+
+function isOwn(reason: string): reason is OwnReason {
+  return Object.hasOwn(hints, reason)
+}

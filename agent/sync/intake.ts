@@ -1,0 +1,84 @@
+import type { GrantChanges__Output } from '../../proto/generated/mayfly/v1/GrantChanges.ts'
+import type { PolicyPush__Output } from '../../proto/generated/mayfly/v1/PolicyPush.ts'
+import type { ServerMessage__Output } from '../../proto/generated/mayfly/v1/ServerMessage.ts'
+import type { Entry } from '../../src/core/entry.ts'
+import type { Logger } from '../../src/ports/logger.ts'
+import type { RevocationRelay } from '../relay/revocation-relay.ts'
+import type { AgentState } from './agent-state.ts'
+import type { EntryCache } from './entry-cache.ts'
+import type { Trust } from './trust.ts'
+import { entryFromWire, frameFromWire } from './wire.ts'
+
+/** Who is told what the server says of grants, in the order in which it says it; must not throw. */
+export interface GrantNews {
+  changed(changes: GrantChanges__Output): void
+  policy(push: PolicyPush__Output): void
+}
+
+export interface IntakeDeps {
+  readonly entries: EntryCache
+  readonly trust: Trust
+  readonly relay: RevocationRelay
+  readonly log: Logger
+  readonly state: AgentState
+  readonly grants: GrantNews
+}
+
+/** What follows from a message for the connection that it came over. */
+export type Consequence = 'acknowledge' | 'entries_known' | { readonly endedAccepted: number } | { readonly renewFor: string } | undefined
+
+/** Takes in what the server sends over one connection: each message to whom it concerns. */
+export class Intake {
+  readonly #deps: IntakeDeps
+  /** Of a snapshot that is not complete yet. */
+  #parts: Entry[] = []
+
+  constructor(deps: IntakeDeps) {
+    this.#deps = deps
+  }
+
+  /** @throws {MayflyError} ENTRY_INVALID, CERTIFICATE_INVALID, SPIFFE_ID_INVALID: the server sent what cannot be */
+  take(wire: ServerMessage__Output): Consequence {
+    const { entries, relay, log, grants } = this.#deps
+    switch (wire.message) {
+      case 'snapshot':
+        this.#parts.push(...(wire.snapshot?.entries ?? []).map(entryFromWire))
+        if (wire.snapshot?.complete !== true) return undefined
+        log.info({ event: 'entries.synced', entries: this.#parts.length }, 'all entries of this agent are known')
+        entries.replace(this.#parts.splice(0))
+        return 'entries_known'
+      case 'change':
+        entries.apply((wire.change?.upserted ?? []).map(entryFromWire), wire.change?.deletedIds ?? [])
+        return undefined
+      case 'bundle':
+        this.#bundle(wire)
+        return 'acknowledge'
+      case 'revocations': {
+        if (wire.revocations === null || wire.revocations === undefined) return undefined
+        const outcome = relay.accept(frameFromWire(wire.revocations))
+        return outcome.kind === 'applied' || outcome.kind === 'replaced' ? 'acknowledge' : undefined
+      }
+      case 'endedAccepted':
+        return { endedAccepted: wire.endedAccepted?.reportId ?? 0 }
+      case 'renew':
+        return { renewFor: wire.renew?.reason ?? '' }
+      case 'grants':
+        if (wire.grants !== null && wire.grants !== undefined) grants.changed(wire.grants)
+        return undefined
+      case 'policy':
+        if (wire.policy !== null && wire.policy !== undefined) grants.policy(wire.policy)
+        return undefined
+      case undefined:
+        return undefined // of a later version
+      default:
+        return wire.message satisfies never
+    }
+  }
+
+  #bundle({ bundle }: ServerMessage__Output): void {
+    const { trust, log, state } = this.#deps
+    if (bundle === null || bundle === undefined || !trust.replace(bundle)) return
+    log.info({ event: 'bundle.changed', authorities: trust.bundle.x509Authorities.length, sequence: String(trust.bundle.sequence ?? 0n) }, 'the bundle has changed')
+    state.saveBundle(trust.bundle).catch((error: unknown) => log.error({ event: 'state.unwritable', error: String(error) }, 'the bundle could not be kept'))
+  }
+}
