@@ -48,6 +48,7 @@ export const table: readonly Row[] = [
   { name: 'server run', summary: 'run a server', load: () => import('./commands/server-run.ts') },
   { name: 'server reload', summary: 'have the server read its configuration again', load: () => import('./commands/server-reload.ts') },
   { name: 'agent reload', summary: 'have the agent read its configuration again', load: () => import('./commands/agent-reload.ts') },
+  { name: 'completion', summary: 'a script that lets bash, zsh or fish complete commands', load: () => import('./commands/completion.ts') },
   { name: 'config schema', summary: 'the JSON Schema of a configuration file', load: () => import('./commands/config-schema.ts') },
 ]
 
