@@ -7,6 +7,7 @@ import { decodeCertificatesPem, encodeCertificatesPem } from '../../src/x509/pem
 import { PrivateKey } from '../../src/x509/private-key.ts'
 import { agentSvidOf } from './agent-svid.ts'
 import type { AgentSvid } from './agent-svid.ts'
+import { keptTwice } from './kept-twice.ts'
 
 /** Small files of the agent's data folder, each replaced whole; `src/system/files.ts` keeps it. */
 export interface StateFiles {
@@ -25,13 +26,13 @@ const svidFile = 'agent.svid.pem'
 const bundleFile = 'bundle.json'
 const maxBytes = 4_194_304
 
-/** What an agent keeps over restarts: its key and SVID, and the bundle. With keys in memory, the bundle alone. */
+/** What an agent keeps over restarts: its key and SVID, and the bundle. With keys in memory, the bundle alone. Each file is kept twice: one spoilt byte costs nothing. */
 export class AgentState {
   readonly #files: StateFiles
   readonly #keyStorage: 'disk' | 'memory'
 
   constructor(files: StateFiles, keyStorage: 'disk' | 'memory') {
-    this.#files = files
+    this.#files = keptTwice(files)
     this.#keyStorage = keyStorage
   }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { fromHex, toHex } from '../core/bytes.ts'
 import { MayflyError } from '../core/errors.ts'
 import { hashBytes } from '../core/revocation/codec.ts'
@@ -23,7 +24,10 @@ export interface HeadFile {
 
 const maxFileBytes = 4_096
 
-/** A head kept as JSON. A file that holds none is refused and not passed over, since whoever spoils it could hide a rollback. @throws {MayflyError} CONFIG_INVALID */
+/**
+ * A head kept as two equal lines of JSON, each with a hash over what it says, so that a spoilt byte costs nothing. A file that holds no whole one is refused
+ * and not passed over, since whoever spoils it could hide a rollback. @throws {MayflyError} CONFIG_INVALID
+ */
 export function headStoreIn(file: HeadFile): HeadStore {
   return {
     load: async (trustDomain) => {
@@ -33,7 +37,10 @@ export function headStoreIn(file: HeadFile): HeadStore {
       if (kept === undefined) throw new MayflyError('CONFIG_INVALID', 'the file that keeps the head of the revocation stream holds none', { hint: 'remove it, and a stream that was rolled back is not noticed this once' })
       return kept.trustDomain === trustDomain ? kept.head : undefined
     },
-    save: ({ epoch, seq, chainHash }, trustDomain) => file.write(`${JSON.stringify({ trustDomain, epoch, seq, chainHash: toHex(chainHash) })}\n`),
+    save: ({ epoch, seq, chainHash }, trustDomain) => {
+      const kept = { trustDomain, epoch, seq, chainHash: toHex(chainHash) }
+      return file.write(`${JSON.stringify({ ...kept, sha256: hashOf(kept) })}\n`.repeat(2))
+    },
   }
 }
 
@@ -92,7 +99,27 @@ export class HeadKeeper implements AsyncDisposable {
   }
 }
 
+interface Kept {
+  readonly trustDomain: string
+  readonly epoch: number
+  readonly seq: number
+  readonly chainHash: string
+}
+
+function hashOf({ trustDomain, epoch, seq, chainHash }: Kept): string {
+  return createHash('sha256').update(`${trustDomain} ${epoch} ${seq} ${chainHash}`).digest('hex')
+}
+
+/** The first record that is whole. */
 function parseHead(text: string): { readonly trustDomain: string; readonly head: StreamHead } | undefined {
+  for (const [record] of text.matchAll(/\{[^{}]*\}/g)) {
+    const head = parseRecord(record)
+    if (head !== undefined) return head
+  }
+  return undefined
+}
+
+function parseRecord(text: string): { readonly trustDomain: string; readonly head: StreamHead } | undefined {
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -100,10 +127,10 @@ function parseHead(text: string): { readonly trustDomain: string; readonly head:
     return undefined
   }
   if (typeof value !== 'object' || value === null) return undefined
-  const { trustDomain, epoch, seq, chainHash } = value as Readonly<Record<string, unknown>> // each is looked at below
-  const hash = typeof chainHash === 'string' ? fromHex(chainHash) : undefined
-  if (typeof trustDomain !== 'string' || !isCount(epoch) || !isCount(seq) || hash?.length !== hashBytes) return undefined
-  return { trustDomain, head: { epoch, seq, chainHash: hash } }
+  const { trustDomain, epoch, seq, chainHash, sha256 } = value as Readonly<Record<string, unknown>> // each is looked at below
+  if (typeof trustDomain !== 'string' || !isCount(epoch) || !isCount(seq) || typeof chainHash !== 'string' || sha256 !== hashOf({ trustDomain, epoch, seq, chainHash })) return undefined
+  const hash = fromHex(chainHash)
+  return hash?.length === hashBytes ? { trustDomain, head: { epoch, seq, chainHash: hash } } : undefined
 }
 
 function isCount(value: unknown): value is number {

@@ -62,6 +62,17 @@ describe('a head that is kept in a file', () => {
     },
   )
 
+  test('with one bit that is spoilt, anywhere, comes back as it was', async () => {
+    await fileHeadStore(path).save(head(3), trustDomain)
+    const whole = await readFile(path)
+    for (let bit = 0; bit < whole.length * 8; bit++) {
+      const spoilt = Buffer.from(whole)
+      spoilt[bit >> 3] = (spoilt[bit >> 3] ?? 0) ^ (1 << (bit & 7))
+      const store = headStoreIn({ read: async () => Promise.resolve(spoilt), write: async () => Promise.resolve() })
+      expect(await store.load(trustDomain)).toEqual(head(3))
+    }
+  })
+
   test('that cannot be written leaves the one before', async () => {
     const store = fileHeadStore(path)
     await store.save(head(3), trustDomain)

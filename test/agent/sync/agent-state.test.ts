@@ -20,7 +20,7 @@ describe('the identity of an agent on disk', () => {
   })
 
   test('wherever a renewal crashes, an SVID with its key is left: the old one or the new one', async () => {
-    for (let changes = 0; changes <= 5; changes++) {
+    for (let changes = 0; changes <= 9; changes++) {
       const files = new MemoryFiles()
       const state = new AgentState(files, 'disk')
       const [old, renewed] = [anSvid(), anSvid()]
@@ -38,16 +38,42 @@ describe('the identity of an agent on disk', () => {
     const state = new AgentState(files, 'memory')
     await state.saveSvid(anSvid())
     await state.saveServer({ address: '127.0.0.1:1', trustDomain: parseTrustDomain('test.example') })
-    expect([...files.contents.keys()]).toEqual(['server.json'])
+    expect([...files.contents.keys()]).toEqual(['server.json.spare', 'server.json'])
     expect(await state.loadSvid()).toBeUndefined()
   })
 
-  test('what was damaged is no identity', async () => {
+  test('one byte that is spoilt, in any file, costs nothing', async () => {
+    const files = new MemoryFiles()
+    const state = new AgentState(files, 'disk')
+    const svid = anSvid()
+    await state.saveSvid(svid)
+    await state.saveServer({ address: '127.0.0.1:1', trustDomain: parseTrustDomain('test.example') })
+    for (const [name, content] of files.contents) {
+      for (let at = 0; at < content.length; at += 7) {
+        files.contents.set(name, `${content.slice(0, at)}${content[at] === '#' ? '%' : '#'}${content.slice(at + 1)}`)
+        expect((await state.loadSvid())?.serial).toBe(svid.serial)
+        expect((await state.loadServer())?.address).toBe('127.0.0.1:1')
+      }
+      files.contents.set(name, content)
+    }
+  })
+
+  test('what was damaged in both places is no identity', async () => {
     const files = new MemoryFiles()
     const state = new AgentState(files, 'disk')
     await state.saveSvid(anSvid())
     files.contents.set('agent.key', 'not a key')
+    files.contents.set('agent.key.spare', 'not a key')
     expect(await state.loadSvid()).toBeUndefined()
+  })
+
+  test('a spare copy alone, as a crash may leave it, is nothing', async () => {
+    const files = new MemoryFiles()
+    const state = new AgentState(files, 'disk')
+    files.changesLeft = 1
+    await expect(state.saveServer({ address: '127.0.0.1:1', trustDomain: parseTrustDomain('test.example') })).rejects.toThrow('crashed')
+    expect([...files.contents.keys()]).toEqual(['server.json.spare'])
+    expect(await state.loadServer()).toBeUndefined()
   })
 
   test('forgetting leaves nothing of the key', async () => {
