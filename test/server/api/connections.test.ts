@@ -11,6 +11,8 @@ import { FakeClock } from '../../support/fake-clock.ts'
 import { authority, leaf, nowMs, trustDomain } from '../../support/verify/certificates.ts'
 
 const root = authority('root')
+/** One that a restore ended. */
+const ended = authority('ended')
 const agent = leaf(root, { uri: `spiffe://${trustDomain}/spire/agent/join_token/one`, notAfterMs: nowMs + 600_000 })
 const dayMs = 86_400_000
 
@@ -38,7 +40,7 @@ beforeEach(() => {
   outcome = { kind: 'good' }
   callers = []
   const standing = standingOf({ registry, revocation, clock })
-  connections = new Connections({ trustDomain, bundles: () => BundleSet.of({ trustDomain, x509Authorities: [root.der] }), revocation, standing, clock, log: new KeptLog() })
+  connections = new Connections({ trustDomain, bundles: () => BundleSet.of({ trustDomain, x509Authorities: [root.der] }), restored: () => BundleSet.of({ trustDomain, x509Authorities: [ended.der] }), revocation, standing, clock, log: new KeptLog() })
 })
 
 afterEach(async () => {

@@ -1,0 +1,148 @@
+import { execFile } from 'node:child_process'
+import { cp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { fileHeadStore, memberOf, startRevocationFeed, verifyX509Svid, X509Source, type RevocationFeed } from '../../src/client/index.ts'
+import { systemClock } from '../../src/system/clock.ts'
+import { buildCsr } from '../../src/x509/csr-builder.ts'
+import { PrivateKey } from '../../src/x509/private-key.ts'
+import { AgentClient } from '../support/product/agent-client.ts'
+import { node24, root } from '../support/product/process.ts'
+import { Product, type AgentProcess } from '../support/product/product.ts'
+
+const uid = process.geteuid?.() ?? 0
+let product: Product
+let agent: AgentProcess
+
+beforeEach(async () => {
+  product = await Product.start()
+  agent = await product.startAgent()
+  const [agentId = ''] = await product.agentIds()
+  await product.createEntries([{ spiffeId: `spiffe://${product.trustDomain}/api`, parentId: agentId, selectors: [`unix:uid:${uid}`] }])
+}, 40_000)
+
+afterEach(async () => product[Symbol.asyncDispose]())
+
+/** A verifier on the node: what it says of a chain, strictly. */
+async function verifier(): Promise<AsyncDisposable & { judge(chain: readonly Uint8Array[]): string; readonly source: X509Source; readonly feed: RevocationFeed }> {
+  const source = await X509Source.start({ endpoint: `unix://${agent.workloadSocket}` })
+  const feed = await startRevocationFeed(source, { heads: fileHeadStore(join(product.dir, 'verifier-head.json')), class: 'strict' })
+  return {
+    source,
+    feed,
+    judge: (chain) => verifyX509Svid(chain, { bundles: source.bundles, allow: memberOf(product.trustDomain), revocation: feed, nowMs: systemClock.nowMs(), class: 'strict' }).kind,
+    [Symbol.asyncDispose]: async () => {
+      await feed[Symbol.asyncDispose]()
+      await source[Symbol.asyncDispose]()
+    },
+  }
+}
+
+async function mint(name: string): Promise<readonly Uint8Array[]> {
+  const { svid } = await product.admin.unary('spire.api.server.svid.v1.SVID', 'MintX509SVID', { csr: Buffer.from(buildCsr(PrivateKey.generate(), { uris: [`spiffe://${product.trustDomain}/${name}`] })), ttl: 600 })
+  return svid?.certChain ?? []
+}
+
+async function revoke(name: string): Promise<void> {
+  await product.admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { spiffeId: `spiffe://${product.trustDomain}/${name}` }, reason: 'stolen' })
+}
+
+async function recover(...args: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
+  const { stdout } = await promisify(execFile)(node24, [join(root, 'server/recovery/main.ts'), ...args])
+  return JSON.parse(stdout) as Record<string, unknown>
+}
+
+async function status(): Promise<{ readonly epoch: number; readonly rolledBack: unknown }> {
+  return await product.admin.unary('mayfly.v1.Status', 'Get', {})
+}
+
+test('a database that was copied back: the server finds out from its agent, issues nothing, is restored in place, and agent and verifier come back by themselves', async () => {
+  const data = join(product.dir, 'server')
+  await product.killServer('SIGTERM')
+  await cp(join(data, 'mayfly.db'), join(product.dir, 'copy.db'))
+  await product.startServer()
+  const before = await status()
+  const stolen = await mint('thief')
+  const kept = await mint('kept')
+  await using checks = await verifier()
+  await until(() => checks.judge(stolen) === 'accepted')
+  await revoke('thief')
+  await until(() => checks.judge(stolen) === 'revoked')
+
+  // An agent that is away meanwhile, and everything else starts anew.
+  await product.killServer()
+  for (const suffix of ['', '-wal', '-shm']) await rm(join(data, `mayfly.db${suffix}`), { force: true })
+  await cp(join(product.dir, 'copy.db'), join(data, 'mayfly.db'))
+  await product.startServer()
+  await untilAsync(async () => (await status()).rolledBack !== null)
+  await expect(mint('other')).rejects.toMatchObject({ code: 'SERVER_ROLLED_BACK', hint: expect.stringContaining('restore --in-place') })
+  const health = await product.admin.unary('grpc.health.v1.Health', 'List', {})
+  expect(health.statuses).toMatchObject({ 'spire.api.server.svid.v1.SVID': { status: 'NOT_SERVING' }, 'mayfly.v1.RevocationStream': { status: 'NOT_SERVING' }, '': { status: 'SERVING' } })
+  await product.killServer('SIGTERM')
+  await product.startServer() // it remembers
+  await expect(mint('other')).rejects.toMatchObject({ code: 'SERVER_ROLLED_BACK' })
+  expect(checks.judge(stolen)).not.toBe('accepted')
+
+  await product.killServer('SIGTERM')
+  const report = await recover('restore', '--in-place', '--data', data, '--reason', 'copied back')
+  expect(report).toMatchObject({ authoritiesEnded: 1, vouchers: 1 })
+  await product.startServer()
+  const after = await status()
+  expect(after.rolledBack).toBeNull()
+  expect(after.epoch).toBeGreaterThan(before.epoch)
+  await until(() => checks.feed.position.epoch === after.epoch)
+  await untilAsync(async () => checks.judge(checks.source.svids.at(0)?.certificateChain ?? []) === 'accepted')
+  for (const chain of [stolen, kept]) expect(checks.judge(chain)).not.toBe('accepted')
+  expect(await product.agentIds()).toHaveLength(1)
+  const fresh = await mint('fresh')
+  await until(() => checks.judge(fresh) === 'accepted')
+  await revoke('fresh')
+  await until(() => checks.judge(fresh) === 'revoked')
+}, 90_000)
+
+test('a server that is lost with its disk goes on from a backup that was made while it issued: nothing that was revoked since is accepted, and the agent needs no token', async () => {
+  const data = join(product.dir, 'server')
+  const backup = join(product.dir, 'backup')
+  let done = false
+  const issuing = (async () => {
+    let minted = 0
+    while (!done) {
+      await mint(`busy${minted % 10}`)
+      minted++
+    }
+    return minted
+  })()
+  const made = await product.admin.unary('mayfly.v1.Backups', 'Create', { to: backup })
+  done = true
+  expect(await issuing).toBeGreaterThan(0)
+  expect(made).toMatchObject({ keys: 1 })
+  await expect(product.admin.unary('mayfly.v1.Backups', 'Create', { to: backup })).rejects.toMatchObject({ code: 'ALREADY_EXISTS' })
+  const stolen = await mint('thief')
+  await using checks = await verifier()
+  await until(() => checks.judge(stolen) === 'accepted')
+  await revoke('thief')
+  await until(() => checks.judge(stolen) === 'revoked')
+  const unspent = await product.joinLine()
+
+  await product.killServer()
+  await rm(data, { recursive: true })
+  const report = await recover('restore', '--from', backup, '--data', data)
+  expect(report).toMatchObject({ authoritiesEnded: 1, vouchers: 1, trustDomain: product.trustDomain })
+  await product.startServer()
+  const { epoch } = await status()
+  await until(() => checks.feed.position.epoch === epoch)
+  await untilAsync(async () => checks.judge(checks.source.svids.at(0)?.certificateChain ?? []) === 'accepted')
+  expect(checks.judge(stolen)).not.toBe('accepted')
+  expect(await product.agentIds()).toHaveLength(1)
+  await expect(AgentClient.join(unspent.line)).rejects.toMatchObject({ code: 'TOKEN_INVALID' })
+}, 90_000)
+
+async function until(holds: () => boolean): Promise<void> {
+  await untilAsync(async () => holds())
+}
+
+async function untilAsync(holds: () => Promise<boolean>): Promise<void> {
+  const over = AbortSignal.timeout(25_000)
+  while (!(await holds())) await systemClock.sleep(50, over)
+}
