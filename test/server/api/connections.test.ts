@@ -2,6 +2,7 @@ import type { TLSSocket } from 'node:tls'
 import { EventEmitter } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Caller } from '../../../server/api/caller.ts'
+import { authorize } from '../../../server/api/authorization.ts'
 import { Connections, standingOf } from '../../../server/api/connections.ts'
 import type { CheckOutcome } from '../../../src/core/revocation/check.ts'
 import type { RpcServer } from '../../../src/rpc/server.ts'
@@ -12,7 +13,7 @@ import { authority, leaf, nowMs, trustDomain } from '../../support/verify/certif
 
 const root = authority('root')
 /** One that a restore ended. */
-const ended = authority('ended')
+const past = authority('past')
 const agent = leaf(root, { uri: `spiffe://${trustDomain}/spire/agent/join_token/one`, notAfterMs: nowMs + 600_000 })
 const dayMs = 86_400_000
 
@@ -40,7 +41,7 @@ beforeEach(() => {
   outcome = { kind: 'good' }
   callers = []
   const standing = standingOf({ registry, revocation, clock })
-  connections = new Connections({ trustDomain, bundles: () => BundleSet.of({ trustDomain, x509Authorities: [root.der] }), restored: () => BundleSet.of({ trustDomain, x509Authorities: [ended.der] }), revocation, standing, clock, log: new KeptLog() })
+  connections = new Connections({ trustDomain, bundles: () => BundleSet.of({ trustDomain, x509Authorities: [root.der] }), restored: () => BundleSet.of({ trustDomain, x509Authorities: [past.der] }), revocation, standing, clock, log: new KeptLog() })
 })
 
 afterEach(async () => {
@@ -90,4 +91,20 @@ test.each([
   outcome = { kind }
   const [caller] = callers
   expect(caller?.kind === 'svid' && standingOf({ registry, revocation, clock }).isEnded(caller)).toBe(ended)
+})
+
+test('an agent whose authority a restore ended is told apart: it may renew, and nothing else; a workload is refused', () => {
+  const uri = `spiffe://${trustDomain}/spire/agent/join_token/one`
+  connect(leaf(past, { uri, notAfterMs: nowMs + 600_000 }).der)
+  connect(leaf(past, { notAfterMs: nowMs + 600_000 }).der)
+  connect(leaf(past, { uri, notAfterMs: nowMs - 60_000 }).der)
+  expect(callers.map(({ kind }) => kind)).toEqual(['outdated', 'refused', 'refused'])
+  const [caller] = callers
+  const standing = standingOf({ registry, revocation, clock })
+  const call = (method: string): void => authorize(method, caller ?? { kind: 'anonymous', address: '' }, standing)
+  call('/spire.api.server.agent.v1.Agent/RenewAgent')
+  call('/spire.api.server.bundle.v1.Bundle/GetBundle')
+  for (const method of ['/mayfly.v1.Sync/Connect', '/spire.api.server.svid.v1.SVID/BatchNewX509SVID', '/spire.api.server.agent.v1.Agent/ListAgents']) {
+    expect(() => call(method)).toThrow(expect.objectContaining({ code: 'SERVER_RESTORED' }))
+  }
 })
