@@ -119,14 +119,15 @@ export class Relay implements AsyncDisposable {
   status(): RelayStatus {
     const { reader, readers, path } = this.#relay
     const { epoch, seq } = reader.position
+    const ageMs = Math.round(reader.freshness()?.ageMs ?? -1)
     return {
       version: this.#deps.version,
       trustDomain: this.#trust.trustDomain,
-      upstreams: this.#sources.status.map(({ name, isCurrent, isConnected, lagMs, leftFor }) => ({ name, current: isCurrent, connected: isConnected, lagMs: Number.isFinite(lagMs) ? Math.round(lagMs) : -1, leftFor: leftFor ?? '' })),
+      upstreams: this.#sources.status.map(({ name, isCurrent, isConnected, lagMs, leftFor }) => ({ name, current: isCurrent, connected: isConnected, lagMs: Number.isFinite(lagMs) ? Math.round(lagMs) : isCurrent ? ageMs : -1, leftFor: leftFor ?? '' })),
       listening: [...this.listening],
       epoch,
       seq,
-      ageMs: Math.round(reader.freshness()?.ageMs ?? -1),
+      ageMs,
       readers,
       verifiers: this.#reports.size,
       rssBytes: this.#deps.rssBytes(),

@@ -23,11 +23,14 @@ interface Box {
   readonly uses: Arrived<WireReport>[]
 }
 
-const maxReports = 20_000
-const maxOfAgent = 5_000
+const maxReports = 40_000
+const maxRegistrationsOfAgent = 5_000
+/** Relays bring those of many machines through one agent, all at once after each revocation. */
+const maxReceiptsOfAgent = 10_000
 const maxUsesOfAgent = 500
 /** The longest body is 500 uses of 37 bytes; a chain is bounded as agents bound it. */
 const maxBodyBytes = 20_000
+const maxReceiptBytes = 256
 const maxSignatureBytes = 1_024
 const maxChainBytes = 16_384
 
@@ -48,12 +51,12 @@ export class Inbox {
     const { wire, agentId } = arrived
     const chainBytes = wire.svidChain.reduce((sum, { length }) => sum + length, 0)
     if (!fits(wire) || chainBytes > maxChainBytes) return
-    this.#keep(this.#boxOf(agentId).registrations, { ...arrived, wire: { ...copyOf(wire), svidChain: wire.svidChain.map((der) => Uint8Array.from(der)) } })
+    this.#keep(this.#boxOf(agentId).registrations, maxRegistrationsOfAgent, { ...arrived, wire: { ...copyOf(wire), svidChain: wire.svidChain.map((der) => Uint8Array.from(der)) } })
   }
 
   /** In place of one of the same instance that waits: the newer one has all that the older had. */
   receipt(arrived: Arrived<WireReport>): void {
-    if (fits(arrived.wire)) this.#keep(this.#boxOf(arrived.agentId).receipts, { ...arrived, wire: copyOf(arrived.wire) })
+    if (fits(arrived.wire) && arrived.wire.body.length <= maxReceiptBytes) this.#keep(this.#boxOf(arrived.agentId).receipts, maxReceiptsOfAgent, { ...arrived, wire: copyOf(arrived.wire) })
   }
 
   uses(arrived: Arrived<WireReport>): void {
@@ -83,10 +86,10 @@ export class Inbox {
     for (const waiting of [box?.registrations, box?.receipts]) if (waiting?.delete(instance) === true) this.#size--
   }
 
-  #keep<Wire extends WireReport>(waiting: Map<string, Arrived<Wire>>, arrived: Arrived<Wire>): void {
+  #keep<Wire extends WireReport>(waiting: Map<string, Arrived<Wire>>, most: number, arrived: Arrived<Wire>): void {
     const instance = instanceOf(arrived.wire.body)
     const isNew = !waiting.has(instance)
-    if (isNew && (waiting.size >= maxOfAgent || this.#size >= maxReports)) return
+    if (isNew && (waiting.size >= most || this.#size >= maxReports)) return
     waiting.set(instance, arrived)
     if (isNew) this.#size++
   }

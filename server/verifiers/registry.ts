@@ -23,7 +23,8 @@ export interface VerifierRegistryDeps extends VerifierCheckDeps {
 }
 
 const maxVerifiers = 20_000
-const maxPerAgent = 5_000
+/** Relays bring those of many machines through one agent. */
+const maxPerAgent = 10_000
 /** New ones of one agent, each a record of the journal: a machine may start with as many as it can have, and not start over and over. */
 const newTerms = { perSecond: 20, burst: maxPerAgent }
 /** One that was not heard for so long is forgotten. */
