@@ -4,6 +4,8 @@ import { agentContract } from './contract/agents.ts'
 import { authorityContract } from './contract/authorities.ts'
 import { credentialContract } from './contract/credentials.ts'
 import { entryContract } from './contract/entries.ts'
+import { grantTermsContract } from './contract/grant-terms.ts'
+import { grantContract } from './contract/grants.ts'
 import { journalContract } from './contract/journal.ts'
 import { recoveryContract } from './contract/recovery.ts'
 import { prefixContract } from './contract/prefixes.ts'
@@ -31,6 +33,8 @@ export function storeContract(engine: string, makePlace: MakePlace): void {
     describe('authorities', () => authorityContract(makePlace))
     describe('journal and stream', () => journalContract(makePlace))
     describe('recovery', () => recoveryContract(makePlace))
+    describe('grants', () => grantContract(makePlace))
+    describe('what grants stand on', () => grantTermsContract(makePlace))
     describe('verifiers', () => verifierContract(makePlace))
   })
 }

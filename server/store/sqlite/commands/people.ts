@@ -10,7 +10,7 @@ const maxKeyLength = 4_096
 
 export const putPerson: Command<'people.put'> = (tables, { name, sshKeys, owners, roles }, by) => {
   must(isName(name), 'a person has a name of visible characters, at most 128')
-  must(sshKeys.length > 0 && sshKeys.length <= maxItems && sshKeys.every((key) => key.length <= maxKeyLength && /^[a-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}$/.test(key)), 'a person has keys, each written as `type base64`')
+  must(sshKeys.length > 0 && sshKeys.length <= maxItems && sshKeys.every((key) => key.length <= maxKeyLength && /^[a-z0-9@.-]+ AAAA[A-Za-z0-9+/]+={0,2}$/.test(key)), 'a person has keys, each written as `type base64`')
   must(owners.length <= maxItems && owners.every(isName) && roles.length <= maxItems, 'a person speaks for at most 64 owners, in at most 64 roles')
   for (const key of sshKeys) {
     const holder = tables.people.holderOfKey(key)
