@@ -58,6 +58,8 @@ export interface AgentDeps {
   /** What grants need of this host. */
   readonly grants: GrantSystem
   rssBytes(): number
+  /** Sockets that a service manager handed over: `workload`, `check`, `admin`. */
+  readonly inherited?: ReadonlyMap<string, number>
   /** The configuration, as it changes while the agent runs; unset: it does not. */
   readonly live?: LiveConfig<AgentConfig>
 }
@@ -154,7 +156,7 @@ export class Agent implements AsyncDisposable {
     const entrance = await entranceOf(config, { ...deps, state })
     const heads = headStoreIn({ read: (maxBytes) => deps.files.read(headFile, maxBytes), write: (content) => deps.files.write(headFile, content) })
     const { trustDomain } = entrance.place
-    const newest = await NewestHead.load({ file: { read: (maxBytes) => deps.files.read(newestFile, maxBytes), write: (content) => deps.files.write(newestFile, content) }, trustDomain, log: deps.log })
+    const newest = await NewestHead.load({ file: { read: (maxBytes) => deps.files.read(newestFile, maxBytes), write: (content) => deps.files.write(newestFile, content) }, trustDomain, clock: deps.clock, log: deps.log })
     const agent = new Agent(config, deps, entrance, state, heads, await heads.load(trustDomain), newest, metrics)
     try {
       await agent.#listen()
@@ -206,7 +208,7 @@ export class Agent implements AsyncDisposable {
     const checkTerms = this.#checkTerms
     const check = this.#check
     this.#workloads = await WorkloadListener.start(
-      { socketPath: config.workloadSocket, maxConnections: config.maxConnections, maxIdleMs, drainMs: config.drainMs },
+      { socketPath: config.workloadSocket, fd: this.#deps.inherited?.get('workload'), maxConnections: config.maxConnections, maxIdleMs, drainMs: config.drainMs },
       {
         clock,
         log,
@@ -224,9 +226,9 @@ export class Agent implements AsyncDisposable {
       },
     )
     await this.#measure(this.#workloads)
-    this.#checks = await CheckListener.start(config.checkSocket, { check, processes, clock, log, checkTerms })
+    this.#checks = await CheckListener.start(config.checkSocket, { check, processes, clock, log, checkTerms, fd: this.#deps.inherited?.get('check') })
     this.#admin = await AdminListener.start(
-      { socketPath: config.adminSocket, uids: config.adminUids, onlyOwn: config.onlyOwnAdmin, drainMs: config.drainMs },
+      { socketPath: config.adminSocket, fd: this.#deps.inherited?.get('admin'), uids: config.adminUids, onlyOwn: config.onlyOwnAdmin, drainMs: config.drainMs },
       { clock, log, processes, changed: this.#changed, sources: (signal) => this.#statusSources(signal), attestPid: (pid) => this.#attestPid(pid), live },
     )
   }

@@ -1,7 +1,9 @@
-import { decodeFrameBody, openFrame } from '../../src/core/revocation/frame.ts'
+import { headSaidBy } from '../../src/core/revocation/said-head.ts'
 import type { TrustDomain } from '../../src/core/spiffe-id.ts'
+import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { StreamFrame } from '../../src/verify/reader.ts'
+import { sha256 } from '../../src/x509/fingerprint.ts'
 
 /** One small file. */
 export interface NewestHeadFile {
@@ -13,26 +15,29 @@ export interface NewestHeadFile {
 export interface NewestHeadDeps {
   readonly file: NewestHeadFile
   readonly trustDomain: TrustDomain
+  readonly clock: Clock
   readonly log: Logger
 }
 
-const maxBytes = 65_536
+const maxBytes = 4_194_304
+/** At most one write in so long. */
+const everyMs = 1_000
 
 /**
- * The newest heartbeat that this agent's reader took, as it was signed, kept over restarts: shown to the server at each connection, it proves to one whose database was copied back that it
- * signed more than it knows. A file that holds none is passed over: the agent's own memory of the head is another file.
+ * The newest batch or heartbeat that this agent's reader took, as it was signed, kept over restarts: shown to the server at each connection, it proves to one whose database was copied back
+ * that it signed more than it knows. A file that holds none is passed over: the agent's own memory of the head is another file.
  */
 export class NewestHead implements AsyncDisposable {
   readonly #deps: NewestHeadDeps
+  readonly #stop = new AbortController()
   #newest: StreamFrame | undefined
-  #place: string | undefined
   #saved: string | undefined
   #saving: Promise<void> | undefined
 
   private constructor(deps: NewestHeadDeps, kept: StreamFrame | undefined) {
     this.#deps = deps
     this.#newest = kept
-    this.#saved = this.#place = kept === undefined ? undefined : placeOf(kept)
+    this.#saved = kept === undefined ? undefined : placeOf(kept)
   }
 
   static async load(deps: NewestHeadDeps): Promise<NewestHead> {
@@ -44,30 +49,35 @@ export class NewestHead implements AsyncDisposable {
     return this.#newest
   }
 
-  /** A heartbeat was taken. It is written when the head has moved, one write at a time. */
-  confirmed(heartbeat: StreamFrame): void {
-    this.#newest = heartbeat
-    this.#place = placeOf(heartbeat)
-    this.#saving ??= this.#save().finally(() => (this.#saving = undefined))
+  /** A frame was taken. It is written when the head has moved by it. */
+  took(frame: StreamFrame): void {
+    this.#newest = frame
+    this.#saving ??= this.#saveThenRest().finally(() => (this.#saving = undefined))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
     await this.#saving
     await this.#save()
   }
 
-  async #save(): Promise<void> {
+  async #saveThenRest(): Promise<void> {
+    while (!this.#stop.signal.aborted && (await this.#save())) await this.#deps.clock.sleep(everyMs, this.#stop.signal).catch(() => undefined) // only aborts
+  }
+
+  /** Whether there was anything to save. */
+  async #save(): Promise<boolean> {
     const { file, trustDomain, log } = this.#deps
-    while (this.#newest !== undefined && this.#place !== this.#saved) {
-      this.#saved = this.#place
-      const { frame, signerChain } = this.#newest
-      try {
-        await file.write(`${JSON.stringify({ trustDomain, frame: base64(frame), signerChain: signerChain.map(base64) })}\n`)
-      } catch (error) {
-        log.warn({ event: 'revocation.head_unsaved', error: String(error) }, 'the newest signed head of the revocation stream could not be kept')
-        return
-      }
+    const newest = this.#newest
+    const place = newest === undefined ? undefined : placeOf(newest)
+    if (newest === undefined || place === this.#saved) return false
+    this.#saved = place
+    try {
+      await file.write(`${JSON.stringify({ trustDomain, frame: base64(newest.frame), signerChain: newest.signerChain.map(base64) })}\n`)
+    } catch (error) {
+      log.warn({ event: 'revocation.head_unsaved', error: String(error) }, 'the newest signed head of the revocation stream could not be kept')
     }
+    return true
   }
 }
 
@@ -78,14 +88,13 @@ function parse(text: string, wanted: TrustDomain): StreamFrame | undefined {
     const kept = { frame: Buffer.from(frame, 'base64'), signerChain: signerChain.map((der) => Buffer.from(String(der), 'base64')) }
     return placeOf(kept) === undefined ? undefined : kept
   } catch {
-    return undefined // damaged: the next heartbeat takes its place
+    return undefined // damaged: the next frame takes its place
   }
 }
 
-/** Where the stream was by this heartbeat. */
+/** Where the stream was by this frame. */
 function placeOf({ frame }: StreamFrame): string | undefined {
-  const opened = openFrame(frame)
-  const head = opened === undefined ? undefined : decodeFrameBody(opened.body)
+  const head = headSaidBy(frame, sha256)
   return head === undefined ? undefined : `${head.epoch}/${head.seq}`
 }
 

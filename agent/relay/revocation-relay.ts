@@ -31,7 +31,7 @@ export interface RevocationRelayDeps {
   readonly anchors: () => readonly TrustAnchor[]
   /** The highest head that an earlier life of this agent accepted: a stream behind it is refused. */
   readonly highest?: StreamHead
-  /** Keeps the newest heartbeat that was taken, to be shown to the server. */
+  /** Keeps the newest frame that says where the stream was, to be shown to the server. */
   readonly newest?: NewestHead
   /** Asks for the stream from the beginning; what comes goes to {@link RevocationRelay.accept}. Because events were missed, or for newcomers, who would have to read a long way. */
   readonly wantSnapshot: (why: 'gap' | 'newcomers') => void
@@ -78,7 +78,7 @@ export class RevocationRelay {
     return this.#readers.size
   }
 
-  /** The newest heartbeat that was taken, in this life or an earlier one. */
+  /** The newest frame that says where the stream was, of this life or an earlier one. */
   get newest(): StreamFrame | undefined {
     return this.#deps.newest?.newest
   }
@@ -165,6 +165,7 @@ export class RevocationRelay {
         return
       case 'batch':
         if (outcome.kind !== 'applied') return
+        this.#deps.newest?.took({ frame: logged.bytes, signerChain: this.#chains.get(logged.keyId) ?? [] })
         this.#log.append(logged)
         if (this.#log.isOverfull) this.#deps.wantSnapshot('newcomers')
         return
@@ -175,7 +176,7 @@ export class RevocationRelay {
       case 'heartbeat':
         if (outcome.kind !== 'confirmed') return
         this.#heartbeat = logged
-        this.#deps.newest?.confirmed({ frame: logged.bytes, signerChain: this.#chains.get(logged.keyId) ?? [] })
+        this.#deps.newest?.took({ frame: logged.bytes, signerChain: this.#chains.get(logged.keyId) ?? [] })
         if (this.#log.snapshotKeyId !== logged.keyId) this.#deps.wantSnapshot('newcomers')
         return
       case 'time':

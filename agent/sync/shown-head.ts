@@ -3,7 +3,7 @@ import type { StreamFrame } from '../../src/verify/reader.ts'
 import { bufferOf } from './wire.ts'
 
 /**
- * The newest heartbeat as it is shown to the server. What stands above the agent's own SVID goes with it: older authorities' word for the one that signed, for a server that knows only those.
+ * The newest frame of the stream as it is shown to the server. What stands above the agent's own SVID goes with it: older authorities' word for the one that signed, for a server that knows only those.
  */
 export function shownHead(newest: StreamFrame | undefined, svidChain: readonly Uint8Array[]): { readonly newest?: StreamMessage } {
   if (newest === undefined) return {}

@@ -1,12 +1,14 @@
 import { verify } from 'node:crypto'
 import { equalBytes, toHex } from '../../src/core/bytes.ts'
 import type { StreamHead } from '../../src/core/revocation/follower.ts'
-import { decodeFrameBody, openFrame, signedBytes } from '../../src/core/revocation/frame.ts'
+import { openFrame, signedBytes } from '../../src/core/revocation/frame.ts'
+import { headSaidBy } from '../../src/core/revocation/said-head.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { StreamFrame } from '../../src/verify/reader.ts'
 import { verifySignerChain } from '../../src/verify/signer-chain.ts'
 import type { TrustAnchor } from '../../src/verify/bundle-set.ts'
+import { sha256 } from '../../src/x509/fingerprint.ts'
 import type { RolledBack, Store } from '../store/port.ts'
 
 export interface RollbackWatchDeps {
@@ -18,13 +20,8 @@ export interface RollbackWatchDeps {
   readonly log: Logger
 }
 
-/** A heartbeat, checked to be this trust domain's own. */
-interface ProvenHead extends StreamHead {
-  readonly signedAtMs: number
-}
-
 /**
- * Whether this server is behind what it once signed: its database was copied back, or restored by other means than `mayfly server restore`. Readers show the newest heartbeat that they
+ * Whether this server is behind what it once signed: its database was copied back, or restored by other means than `mayfly server restore`. Readers show the newest frame that they
  * took; one above the durable head, or beside it, that a key of the stream signed which an authority of ours certified, stops issuance for good (design 6, Epochs). What is not signed so
  * stops nothing: an agent may say what it likes.
  */
@@ -55,9 +52,9 @@ export class RollbackWatch {
     this.#listeners.add(listener)
   }
 
-  /** Looks at a heartbeat that a reader shows. Resolves once what follows is durable. @throws {MayflyError} STORE_UNWRITABLE */
+  /** Looks at a frame that a reader shows. Resolves once what follows is durable. @throws {MayflyError} STORE_UNWRITABLE */
   async shown(message: StreamFrame, by: string): Promise<void> {
-    const head = headOf(message.frame)
+    const head = headSaidBy(message.frame, sha256)
     if (head === undefined || !(await this.#isUnknown(head))) return
     const proven = this.#proven(message)
     if (proven === undefined) {
@@ -76,16 +73,17 @@ export class RollbackWatch {
     return event !== undefined && event.seq === seq && !equalBytes(event.chainHash, chainHash)
   }
 
-  #proven({ frame, signerChain }: StreamFrame): ProvenHead | undefined {
+  /** The head that it says, when it is this trust domain's own word. */
+  #proven({ frame, signerChain }: StreamFrame): StreamHead | undefined {
     const opened = openFrame(frame)
-    const head = headOf(frame)
+    const head = headSaidBy(frame, sha256)
     if (opened === undefined || head === undefined) return undefined
     const signer = verifySignerChain(signerChain, this.#deps.anchors(), head.signedAtMs) // as of then: it may have expired since
     if (signer.kind === 'refused' || !equalBytes(signer.key.keyId, opened.keyId)) return undefined
     return verify(null, signedBytes(opened.body, opened.keyId), signer.key.key, opened.signature) ? head : undefined
   }
 
-  async #found({ epoch, seq, chainHash }: ProvenHead, by: string): Promise<void> {
+  async #found({ epoch, seq, chainHash }: StreamHead, by: string): Promise<void> {
     const { store, clock, log } = this.#deps
     const known = this.#rolledBack
     if (known !== undefined && (known.epoch > epoch || (known.epoch === epoch && known.seq >= seq))) return
@@ -101,11 +99,4 @@ export class RollbackWatch {
 
 function say(log: Logger, { epoch, seq, by }: RolledBack): void {
   log.error({ event: 'server.rolled_back', epoch, seq, by }, 'the database of this server is older than what it signed: it issues nothing and its stream is silent until it is restored')
-}
-
-/** Of a heartbeat: nothing else says where the durable head was. */
-function headOf(bytes: Uint8Array): ProvenHead | undefined {
-  const opened = openFrame(bytes)
-  const frame = opened === undefined ? undefined : decodeFrameBody(opened.body)
-  return frame?.kind === 'heartbeat' ? { epoch: frame.epoch, seq: frame.seq, chainHash: frame.chainHash, signedAtMs: frame.signedAtMs } : undefined
 }

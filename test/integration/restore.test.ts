@@ -144,5 +144,9 @@ async function until(holds: () => boolean): Promise<void> {
 
 async function untilAsync(holds: () => Promise<boolean>): Promise<void> {
   const over = AbortSignal.timeout(25_000)
-  while (!(await holds())) await systemClock.sleep(50, over)
+  while (!(await holds())) {
+    await systemClock.sleep(50, over).catch(() => {
+      throw new Error(`it did not come to hold\nagent: ${agent.program?.errors.slice(-6_000) ?? ''}\nserver: ${product.server.errors.slice(-3_000)}`)
+    })
+  }
 }
