@@ -32,8 +32,11 @@ import type { Beginning, BeginningDeps } from './beginning.ts'
 import { serverSettings } from './config.ts'
 import type { ServerConfig } from './config.ts'
 import type { ServerLimits } from './limits.ts'
+import { Approvals } from './approvals/approvals.ts'
+import { Grants } from './grants/grants.ts'
 import { Maintenance } from './maintenance.ts'
 import type { ServerMetrics } from './metrics.ts'
+import { Policies } from './policy/policies.ts'
 import { Acknowledgements } from './registry/acknowledgements.ts'
 import { Registry } from './registry/registry.ts'
 import { writeBackup } from './recovery/backup.ts'
@@ -58,6 +61,8 @@ export interface ServerDeps extends BeginningDeps {
   readonly ownUid: number
   readonly rssBytes: () => number
   readonly version: string
+  /** Sockets that a service manager handed over: `tls`, `admin`. */
+  readonly inherited?: ReadonlyMap<string, number>
   /** The configuration, as it changes while the server runs; unset: it does not. */
   readonly live?: LiveConfig<ServerConfig>
   /** What was begun for this server already. */
@@ -147,6 +152,11 @@ export class Server implements AsyncDisposable {
     const bundleSet = bundleSets(authorities)
     const verifiers = starting.use(await VerifierRegistry.start({ store, clock, log, trustDomain, bundles: bundleSet, revocation: revocations, nowMs: () => clock.nowMs(), stream: revocations }))
 
+    const policies = starting.use(await Policies.start(store.policies, log))
+    const maxTtlSeconds = profiles.svids.grant.maxTtlMs / 1_000
+    const grants = starting.use(await Grants.start({ store, registry, decider: async () => await policies.decider(), issuer, maxTtlSeconds, trustDomain, clock, random, log }))
+    const approvals = new Approvals({ trustDomain, store, directory: grants.directory, policies, steps: grants.stepApprovals, log })
+
     const { ours, restored } = pastAuthorities(trustDomain, authorities)
     const rollback = await RollbackWatch.start({ store, stream: revocations, anchors: () => ours().authoritiesOf(trustDomain), clock, log })
     rollback.onFound(() => streamSigner.replace(false))
@@ -162,6 +172,7 @@ export class Server implements AsyncDisposable {
       await listenTls({
         host: config.listen.host,
         port: config.listen.port,
+        fd: deps.inherited?.get('tls'),
         identity: svid.identity,
         maxConnections: config.maxConnections,
         onConnection: (socket, chain) => connections.acceptTls(socket, chain, tlsRpc),
@@ -203,6 +214,11 @@ export class Server implements AsyncDisposable {
       isServerKey: (hash: string) => streamSigner.current !== undefined && toHex(streamSigner.current.keyId) === hash,
       revocations,
       verifiers,
+      grants,
+      policies,
+      approvals,
+      reevaluate: async (...asked: Parameters<Grants['reevaluate']>) => await grants.reevaluate(...asked),
+      grantTimeMs: () => grants.nowMs(),
       standing,
       rollback,
       vouchers: () => authorities.vouchers(),
@@ -226,6 +242,7 @@ export class Server implements AsyncDisposable {
     const admin = starting.use(
       await listenUnix(config.adminSocket, {
         mode,
+        fd: deps.inherited?.get('admin'),
         onConnection: (socket) => {
           try {
             connections.acceptLocal(socket, deps.peerCredentials(socket), adminUids, adminRpc)

@@ -2,6 +2,14 @@ import { Quota } from '../src/rpc/quota.ts'
 import type { RpcServer } from '../src/rpc/server.ts'
 import type { Standing } from './api/authorization.ts'
 import type { Caller } from './api/caller.ts'
+import { approvalsService } from './api/approvals-service.ts'
+import type { ApprovalsServiceDeps } from './api/approvals-service.ts'
+import { grantAdminService } from './api/grant-admin-service.ts'
+import type { GrantAdminServiceDeps } from './api/grant-admin-service.ts'
+import { grantControlService } from './api/grant-control-service.ts'
+import type { GrantControlServiceDeps } from './api/grant-control-service.ts'
+import { policiesService } from './api/policies-service.ts'
+import type { PoliciesServiceDeps } from './api/policies-service.ts'
 import { agentService } from './api/agent-service.ts'
 import type { AgentServiceDeps } from './api/agent-service.ts'
 import { authoritiesService } from './api/authorities-service.ts'
@@ -33,7 +41,7 @@ import { syncService } from './api/sync-service.ts'
 import type { SyncServiceDeps } from './api/sync-service.ts'
 import { termsOf } from './limits.ts'
 
-export type ServicesDeps = BackupsServiceDeps & AgentServiceDeps & EntryServiceDeps & SvidServiceDeps & SyncServiceDeps & StatusServiceDeps & VerifiersServiceDeps & AuthoritiesServiceDeps & LeaksServiceDeps & CrlsServiceDeps & SettingsServiceDeps & { readonly bundles: BundleSource; readonly standing: Standing }
+export type ServicesDeps = BackupsServiceDeps & AgentServiceDeps & EntryServiceDeps & SvidServiceDeps & SyncServiceDeps & StatusServiceDeps & VerifiersServiceDeps & AuthoritiesServiceDeps & LeaksServiceDeps & CrlsServiceDeps & SettingsServiceDeps & GrantControlServiceDeps & GrantAdminServiceDeps & ApprovalsServiceDeps & PoliciesServiceDeps & { readonly bundles: BundleSource; readonly standing: Standing }
 
 /** Every service of the server, each method behind the authorization table. */
 export function addServices(rpc: RpcServer<Caller>, deps: ServicesDeps): void {
@@ -46,6 +54,10 @@ export function addServices(rpc: RpcServer<Caller>, deps: ServicesDeps): void {
   rpc.add('mayfly.v1.Authorities', guarded<'mayfly.v1.Authorities'>(authoritiesService(deps), guard))
   rpc.add('mayfly.v1.Backups', guarded<'mayfly.v1.Backups'>(backupsService(deps), guard))
   rpc.add('mayfly.v1.Crls', guarded<'mayfly.v1.Crls'>(crlsService(deps), guard))
+  rpc.add('mayfly.v1.GrantControl', guarded<'mayfly.v1.GrantControl'>(grantControlService(deps), guard))
+  rpc.add('mayfly.v1.GrantAdmin', guarded<'mayfly.v1.GrantAdmin'>(grantAdminService(deps), guard))
+  rpc.add('mayfly.v1.Approvals', guarded<'mayfly.v1.Approvals'>(approvalsService(deps), guard))
+  rpc.add('mayfly.v1.Policies', guarded<'mayfly.v1.Policies'>(policiesService(deps), guard))
   rpc.add('mayfly.v1.Leaks', guarded<'mayfly.v1.Leaks'>(leaksService(deps), guard))
   rpc.add('mayfly.v1.Registry', guarded<'mayfly.v1.Registry'>(registryService(deps.operations), guard))
   rpc.add('mayfly.v1.Revocations', guarded<'mayfly.v1.Revocations'>(revocationsService(deps), guard))

@@ -13,6 +13,8 @@ import type { Handlers } from '../../src/rpc/handlers.ts'
 import { Quota } from '../../src/rpc/quota.ts'
 import { termsOf } from '../limits.ts'
 import type { ServerLimits } from '../limits.ts'
+import type { Grants } from '../grants/grants.ts'
+import type { Policies } from '../policy/policies.ts'
 import type { Acknowledgements } from '../registry/acknowledgements.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Subscription } from '../registry/subscribers.ts'
@@ -29,6 +31,8 @@ import type { ServedStream } from './revocation-stream-service.ts'
 import { merge } from './merge.ts'
 import { frameToWire, positionFromWire } from './wire-stream.ts'
 import { Wakeup } from './wakeup.ts'
+import { grantChanges, policyPushes } from './grant-feed.ts'
+import { probesFromWire } from './wire-grant.ts'
 import { mayflyEntryToWire, wireSize } from './wire-entry.ts'
 
 export interface SyncServiceDeps {
@@ -40,8 +44,10 @@ export interface SyncServiceDeps {
   readonly bundles: BundleSource
   readonly revocations: ServedStream
   readonly verifiers: Pick<VerifierRegistry, 'receive' | 'agentLeft'>
-  /** Is shown the newest heartbeat that each agent took. */
+  /** Is shown the newest frame of the stream that each agent took. */
   readonly rollback: Pick<RollbackWatch, 'shown'>
+  readonly grants: Pick<Grants, 'index' | 'heard'>
+  readonly policies: Pick<Policies, 'inForce' | 'onApplied'>
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -77,6 +83,8 @@ async function* connect(requests: AsyncIterable<AgentMessage__Output>, agentId: 
       renewals(signedBy, over, deps),
       entries(subscription, wakeup, over, registry),
       revocations(positionFromWire(hello.position), over, deps),
+      grantChanges(agentId, over, deps.grants),
+      policyPushes(over, deps.policies),
       answers(limited({ [Symbol.asyncIterator]: () => messages }, agentId, quota), agentId, deps),
     ])
   } finally {
@@ -178,10 +186,10 @@ async function* limited<T>(messages: AsyncIterable<T>, agentId: SpiffeId, quota:
   }
 }
 
-/** What the agent tells: acknowledgements, and credentials whose last holder has exited. */
+/** What the agent tells: acknowledgements, credentials whose last holder has exited, what verifiers report, and which grants live. */
 async function* answers(messages: AsyncIterable<AgentMessage__Output>, agentId: SpiffeId, deps: SyncServiceDeps): AsyncGenerator<ServerMessage> {
   const { store, clock, log, acknowledgements } = deps
-  for await (const { message, ack, ended, verifiers: reports } of messages) {
+  for await (const { message, ack, ended, verifiers: reports, alive } of messages) {
     switch (message) {
       case 'ack':
         acknowledgements.acknowledge(agentId, ack?.bundleSequence ?? 0)
@@ -199,6 +207,8 @@ async function* answers(messages: AsyncIterable<AgentMessage__Output>, agentId: 
         if (reports !== null && reports !== undefined) deps.verifiers.receive(agentId, reports)
         break
       case 'alive':
+        if (alive !== null && alive !== undefined) deps.grants.heard(agentId, alive.grantIds, probesFromWire(alive.probes))
+        break
       case 'hello':
       case undefined:
         throw new MayflyError('INVALID_ARGUMENT', 'a message is neither an ack nor a report')

@@ -23,7 +23,7 @@ export class GrantTime {
     this.#lookedBootMs = clock.bootMs()
   }
 
-  /** To be asked at least every few minutes. */
+  /** Whole ms. To be asked at least every few minutes. */
   nowMs(): number {
     const bootMs = this.#clock.bootMs()
     const wallMs = this.#clock.nowMs()
@@ -33,7 +33,7 @@ export class GrantTime {
     else this.#aheadSinceBootMs ??= bootMs
     const believed = this.#aheadSinceBootMs === undefined || bootMs - this.#aheadSinceBootMs >= confirmMs
     if (believed) this.#steadyMs = Math.max(this.#steadyMs, wallMs)
-    return this.#steadyMs
+    return Math.floor(this.#steadyMs)
   }
 
   /** How far the wall clock is from it, when that is more than a leap: nothing can be issued then. Positive: ahead. */

@@ -1,0 +1,37 @@
+import type { Grant } from '../../src/core/grant/grant.ts'
+import type { CredentialUse } from '../store/port.ts'
+
+/** A verifier of class `standard` may accept for 15 s more, and its clock may differ: later than this is no delay. */
+const marginMs = 60_000
+/** Credentials of grants that are remembered after they were replaced or ended. */
+const maxRetired = 50_000
+
+/**
+ * What reports of verifiers can tell of a copied credential: they name the serial, not who showed it. A use of a credential after it was replaced or ended is by somebody who
+ * was not given the next one. Remembered in memory, newest first to stay.
+ */
+export class SecondUse {
+  readonly #retired = new Map<string, { readonly grantId: string; readonly atMs: number }>()
+  readonly #current = new Map<string, string>()
+
+  /** The grant as it is now. */
+  follow(grant: Grant, nowMs: number): void {
+    const before = this.#current.get(grant.id)
+    if (before !== undefined && before !== grant.serial) this.#retire(before, grant.id, nowMs)
+    if (grant.serial === '') this.#current.delete(grant.id)
+    else this.#current.set(grant.id, grant.serial)
+  }
+
+  /** Those of the uses that are of a credential which had been replaced or ended for longer than any delay. */
+  suspicious(uses: readonly CredentialUse[]): readonly { readonly grantId: string; readonly use: CredentialUse }[] {
+    return uses.flatMap((use) => {
+      const retired = this.#retired.get(use.serial)
+      return retired !== undefined && use.lastMs > retired.atMs + marginMs ? [{ grantId: retired.grantId, use }] : []
+    })
+  }
+
+  #retire(serial: string, grantId: string, atMs: number): void {
+    if (this.#retired.size >= maxRetired) for (const oldest of this.#retired.keys()) { this.#retired.delete(oldest); break }
+    this.#retired.set(serial, { grantId, atMs })
+  }
+}
