@@ -1,7 +1,7 @@
 import type { StreamHead } from '../../src/core/revocation/follower.ts'
 import { sealFrame, type Frame, type FrameHead } from '../../src/core/revocation/frame.ts'
 import type { RevocationSet } from '../../src/core/revocation/set.ts'
-import { splitSnapshot } from '../../src/core/revocation/snapshot.ts'
+import { splitSnapshot, type SnapshotPart } from '../../src/core/revocation/snapshot.ts'
 import type { StreamEvent } from '../store/port.ts'
 import type { StreamSigningKey } from './stream-signer.ts'
 import type { SharedFrame } from './subscriber.ts'
@@ -33,10 +33,14 @@ export function heartbeatFrame(state: StreamState, root: Uint8Array, signedAtMs:
   return seal({ ...headOf(state, signedAtMs, true), kind: 'heartbeat', root }, key)
 }
 
-export function snapshotFrames(state: StreamState, signedAtMs: number, key: StreamSigningKey): SharedFrame[] {
-  const head = headOf(state, signedAtMs, false)
-  const parts = splitSnapshot(state.set.snapshot(), snapshotPartBytes)
-  return parts.map((content, part) => seal({ ...head, kind: 'snapshot', part, parts: parts.length, content }, key))
+/** A copy of the set, in parts that fit into a frame each. */
+export function splitState({ set }: StreamState): readonly SnapshotPart[] {
+  return splitSnapshot(set.snapshot(), snapshotPartBytes)
+}
+
+/** @param at the place and the floor that the parts are of */
+export function snapshotFrame(at: { readonly head: StreamHead; readonly floorMinute: number }, signedAtMs: number, part: { readonly part: number; readonly parts: number; readonly content: SnapshotPart }, key: StreamSigningKey): SharedFrame {
+  return seal({ ...at.head, floorMinute: at.floorMinute, signedAtMs, complete: false, kind: 'snapshot', ...part }, key)
 }
 
 /** The present key vouches for the next one. */

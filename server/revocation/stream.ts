@@ -9,10 +9,11 @@ import type { Logger } from '../../src/ports/logger.ts'
 import type { RevokedChange, StreamFrame } from '../../src/verify/reader.ts'
 import type { RevocationSource } from '../../src/verify/live-connections.ts'
 import type { Commit, Store, StreamEvent } from '../store/port.ts'
-import { batchFrames, heartbeatFrame, introductionFrame, snapshotFrames, timeFrame, type StreamState } from './frames.ts'
+import { batchFrames, heartbeatFrame, introductionFrame, timeFrame, type StreamState } from './frames.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { StreamHistory } from './history.ts'
 import { RootHistory } from './roots.ts'
+import { Snapshots } from './snapshots.ts'
 import { nextKey, type StreamSigner, type StreamSigningKey } from './stream-signer.ts'
 import { Subscriber, type SharedFrame } from './subscriber.ts'
 
@@ -36,6 +37,7 @@ export class RevocationStream implements RevocationSource, AsyncDisposable {
   readonly #deps: RevocationStreamDeps
   readonly #history: StreamHistory
   readonly #roots = new RootHistory()
+  readonly #snapshots: Snapshots
   readonly #stop = new AbortController()
   readonly #subscribers = new Set<Subscriber>()
   readonly #listeners = new Set<(change: RevokedChange) => void>()
@@ -49,11 +51,11 @@ export class RevocationStream implements RevocationSource, AsyncDisposable {
   #flushedBootMs = Number.NEGATIVE_INFINITY
   #flushing: Promise<void> | undefined
   #beat: { readonly frame: SharedFrame; readonly seq: number } | undefined
-  #snapshot: { readonly frames: readonly SharedFrame[]; readonly seq: number; readonly floorMinute: number; readonly key: StreamSigningKey } | undefined
 
   private constructor(deps: RevocationStreamDeps, history: StreamHistory) {
     this.#deps = deps
     this.#history = history
+    this.#snapshots = new Snapshots(deps)
     this.#flushedHash = history.head.chainHash
     this.#heartbeat = new Heartbeat(async () => this.#beatOnce(), { ...deps, signal: this.#stop.signal })
     this.#started = { nowMs: deps.clock.nowMs(), bootMs: deps.clock.bootMs() }
@@ -226,33 +228,38 @@ export class RevocationStream implements RevocationSource, AsyncDisposable {
   }
 
   /**
-   * Frames from `position` to the present head; a snapshot when that is unknown here or too far behind. Waits for a key. When it returns, the subscriber
+   * Frames from `position` to the present head; with a snapshot first when that is unknown here or too far behind. Waits for a key. When it returns, the subscriber
    * is registered and is pushed exactly what follows those frames.
    */
   async #catchUp(subscriber: Subscriber, position: StreamHead, signal: AbortSignal): Promise<readonly SharedFrame[]> {
     const older = await this.#history.olderThanRing(position, this.#deps.store.stream, this.#deps.logger)
-    const key = await nextKey(this.#deps.signer, signal)
-    if (key === undefined) return []
-    // From here to the end nothing is awaited: no event can fall between the frames and the queue.
-    this.#flush()
-    subscriber.reset()
-    this.#subscribers.add(subscriber)
-    const from = older.at(-1) ?? position
-    const newer = this.#history.newerThan(position.epoch, from.seq, from.chainHash)
-    const frames = newer === undefined ? [...this.#snapshotFrames(key)] : batchFrames(this.#state, position.chainHash, [...older, ...newer], this.#deps.clock.nowMs(), key)
-    if (this.#beat?.seq === this.head.seq && this.#beat.frame.key === key && this.#heartbeat.isRecent) frames.push(this.#beat.frame)
-    else this.#heartbeat.soon()
-    return frames
+    for (;;) {
+      const key = await nextKey(this.#deps.signer, signal)
+      if (key === undefined) return []
+      // From here on nothing is awaited unless it all begins anew: no event can fall between the frames and the queue.
+      this.#flush()
+      const frames = this.#framesFrom(position, older, key)
+      if (frames === undefined) {
+        await this.#snapshots.made(this.#state, key)
+        continue
+      }
+      subscriber.reset()
+      this.#subscribers.add(subscriber)
+      if (this.#beat?.seq === this.head.seq && this.#beat.frame.key === key && this.#heartbeat.isRecent) frames.push(this.#beat.frame)
+      else this.#heartbeat.soon()
+      return frames
+    }
   }
 
-  /** Signed once for a state and shared by all who need it. */
-  #snapshotFrames(key: StreamSigningKey): readonly SharedFrame[] {
-    const known = this.#snapshot
-    const { seq } = this.head
-    const { floorMinute } = this.#history.set
-    if (known?.seq === seq && known.floorMinute === floorMinute && known.key === key) return known.frames
-    const frames = snapshotFrames(this.#state, this.#deps.clock.nowMs(), key)
-    this.#snapshot = { frames, seq, floorMinute, key }
-    return frames
+  /** Those from `position` to the present head; `undefined` when a snapshot must be made first. */
+  #framesFrom(position: StreamHead, older: readonly StreamEvent[], key: StreamSigningKey): SharedFrame[] | undefined {
+    const nowMs = this.#deps.clock.nowMs()
+    const from = older.at(-1) ?? position
+    const newer = this.#history.newerThan(position.epoch, from.seq, from.chainHash)
+    if (newer !== undefined) return batchFrames(this.#state, position.chainHash, [...older, ...newer], nowMs, key)
+    const snapshot = this.#snapshots.serving(this.#state, key)
+    const since = snapshot === undefined ? undefined : this.#history.newerThan(snapshot.head.epoch, snapshot.head.seq, snapshot.head.chainHash)
+    if (snapshot === undefined || since === undefined) return undefined
+    return [...snapshot.frames, ...batchFrames(this.#state, snapshot.head.chainHash, since, nowMs, key)]
   }
 }

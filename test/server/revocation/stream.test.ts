@@ -218,6 +218,25 @@ describe('the stream', () => {
     expect(stream.figures.subscribers).toBe(0)
   })
 
+  test('whoever comes within a second of another shares its snapshot, and is sent the events since', async () => {
+    const first = follow()
+    await settle()
+    store.commit(revoke(1))
+    await clock.advance(100)
+    const second = follow()
+    await settle()
+    expect(second.frames[0]?.frame).toBe(first.frames[0]?.frame)
+    expect(kindsOf(second.frames).slice(0, 2)).toEqual(['snapshot', 'batch'])
+    expect(second.reader.position).toEqual(stream.head)
+    expect(second.reader.check({ id: someId, serial: serialFor(notAfterMs, 1), notAfterMs, authorityId: root.id, aboveIds: [] }).kind).toBe('revoked')
+    await clock.advance(1_000)
+    const third = follow()
+    await settle()
+    expect(third.frames[0]?.frame).not.toBe(first.frames[0]?.frame)
+    expect(third.outcomes[0]).toBe('replaced')
+    expect(logged.filter((event) => event === 'revocation.snapshot').length).toBe(2)
+  })
+
   test('all subscribers are sent the same bytes, signed once', async () => {
     const [a, b] = [follow(), follow()]
     await settle()
