@@ -32,8 +32,17 @@ const options = {
 /** Stands for a trust domain that nobody named: the store says which it is. */
 const unnamed = 'unnamed.invalid'
 
-/** Backup and restore while no server runs: `backup --to FOLDER` or `restore`, with the server's configuration; one line of JSON out when it is done. */
-await runMain(main)
+/** Backup and restore while no server runs: `backup --to FOLDER` or `restore`, with the server's configuration; one line of JSON out when it is done or was refused. */
+await runMain(async (args) => {
+  try {
+    return await main(args)
+  } catch (error) {
+    if (!(error instanceof MayflyError)) throw error
+    const { code, message, hint } = error
+    process.stdout.write(`${JSON.stringify({ error: { code, message, hint } })}\n`)
+    return 1
+  }
+})
 
 async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({ args: [...args], options, strict: true, allowPositionals: true })

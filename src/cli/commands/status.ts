@@ -55,6 +55,8 @@ async function asked<T>(call: () => Promise<T>): Promise<T | MayflyError> {
 function printServer({ output }: Context, status: ServerStatus, nowMs: number): void {
   const indented = (lines: readonly string[], name: string): readonly [string, string][] => lines.map((line, at) => [at === 0 ? name : '', line])
   output.facts([
+    ['ROLLED BACK', status.rolledBack === null ? '' : `it issues nothing: its database is older than what it signed (stream ${status.rolledBack.epoch}/${status.rolledBack.streamSeq}, shown ${whenText(status.rolledBack.atMs, nowMs)})`],
+    ['', status.rolledBack === null ? '' : 'stop it and run: mayfly server restore --in-place'],
     ['server', `${status.trustDomain} at ${status.agentAddress}, up ${formatDuration(nowMs - status.startedAtMs)}, ${status.version}`],
     ...indented(
       status.authorities.map((authority) => `${authority.state} ${authority.id.slice(0, 16)}, ends ${whenText(authority.notAfterMs, nowMs)}${authority.nextTransitionAtMs > 0 ? `, next step ${whenText(authority.nextTransitionAtMs, nowMs)}` : ''}`),

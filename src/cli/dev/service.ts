@@ -17,7 +17,7 @@ export interface Serving {
 /** What runs as a process of its own. */
 export type Program = keyof typeof mains
 
-const mains = { server: 'server/main', agent: 'agent/main', relay: 'agent/relay-main' } as const
+const mains = { server: 'server/main', agent: 'agent/main', relay: 'agent/relay-main', recovery: 'server/recovery/main' } as const
 
 /** A program's main beside this code, in the source tree and in the built package alike. */
 export function mainFile(name: Program): string {
