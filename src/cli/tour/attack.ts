@@ -24,6 +24,7 @@ import { entryToWire } from '../entries.ts'
 import { describeError, exitCodes } from '../exit-code.ts'
 import { idToWire } from '../ids.ts'
 import { Actor, namedBinary } from './actor.ts'
+import { playOldSnapshot, withholdRevocation } from './lying-relay.ts'
 import { csrForKeyOf, joinAs, openDoor } from './rogue.ts'
 import type { Door, Loot } from './rogue.ts'
 import { resumeAfterRevocation } from './resumed.ts'
@@ -102,6 +103,8 @@ async function prepare(folder: string, installation: Installation, server: RpcCh
     { name: 'the authority that signs is revoked by a slip of the hand', control: 'the active authority ends only after another took its place, or when told so', run: () => refusalOf(() => revokeActive(server, signal)) },
     { name: 'a copied key goes on after its owner said that it leaked', control: 'every program on the node can ask: the revocation is known to the agent within a second', run: () => leaked(server, door, places.workloadSocket, context) },
     { name: 'a revoked client resumes its TLS session, at a server that left tickets on', control: 'every connection is checked, a resumed one too', run: () => resumed(server, parentId, places.workloadSocket, context) },
+    { name: 'a relay holds a revocation back from a strict verifier', control: 'heartbeats name what there is: the relay is left for another within the limit of the class', run: () => heldBack(server, door, places.workloadSocket, context) },
+    { name: 'an old snapshot, validly signed, is played to a verifier that was restarted', control: 'the highest head is kept over restarts, and receiving an old signature makes nobody fresh', run: () => playedOld(server, door, places.workloadSocket, context) },
     { name: 'a banned agent goes on with the certificate it has', control: 'revocation is looked up at every call and at every handshake', run: () => replayed(server, door, rogue, signal) },
   ]
 }
@@ -153,6 +156,16 @@ async function leaked(server: RpcChannel, door: Door, workloadSocket: string, { 
 async function resumed(server: RpcChannel, parentId: string, workloadSocket: string, context: Context): Promise<Refusal> {
   const verdict = await resumeAfterRevocation(server, parentId, workloadSocket, { ...context, trustDomain })
   return { code: verdict.toUpperCase(), said: 'the connection was closed before a byte was read' }
+}
+
+async function heldBack(server: RpcChannel, door: Door, workloadSocket: string, context: Context): Promise<Refusal> {
+  const { verdict, leftFor, afterMs } = await withholdRevocation(server, door, workloadSocket, context)
+  return { code: verdict.toUpperCase(), said: `the relay was left (${leftFor}), and the identity refused ${afterMs} ms after its revocation` }
+}
+
+async function playedOld(server: RpcChannel, door: Door, workloadSocket: string, context: Context): Promise<Refusal> {
+  const { verdict } = await playOldSnapshot(server, door, workloadSocket, context)
+  return { code: verdict.toUpperCase(), said: 'the verifier has no state that is new enough, and accepts nobody' }
 }
 
 async function askForEntry(door: Door, loot: Loot | undefined, entryId: string): Promise<void> {
