@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { MayflyError } from '../src/core/errors.ts'
 import type { Logger } from '../src/ports/logger.ts'
-import { printSchema, readConfigText, readMainArguments, runMain, versionBeside } from '../src/system/main-process.ts'
+import { printSchema, readConfigText, readMainArguments, runMain, serviceManager, versionBeside } from '../src/system/main-process.ts'
 import { agentConfigSchema, agentSettings, flagPaths, parseAgentConfig } from './config.ts'
 import type { AgentConfig } from './config.ts'
 
@@ -39,6 +39,7 @@ async function main(args: readonly string[]): Promise<number> {
     import('../src/system/probe-senses.ts'),
   ])
   using stop = stopOnSignals({ whileStdin })
+  const clock = clockWith(readBootMs)
   const logger = pino({ level: config.logLevel, base: { pid: process.pid } }, pino.destination({ dest: 2, sync: true }))
   const log: Logger = {
     debug: (fact, text) => logger.debug(fact, text),
@@ -48,15 +49,24 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const live = new LiveConfig(config, agentSettings, file === undefined ? undefined : () => parse(readConfigText(file)))
   live.onChange(({ logLevel }) => (logger.level = logLevel))
-  using _hangUp = onHangUp(() => reloadLogged(live, 'SIGHUP', log))
+  using manager = await serviceManager(['workload', 'check', 'admin'])
+  using _hangUp = onHangUp(() => {
+    manager?.reloading()
+    try {
+      reloadLogged(live, 'SIGHUP', log)
+    } finally {
+      manager?.ready('serving')
+    }
+  })
   using _lock = FileLock.acquire(join(config.dataDir, 'agent.lock'))
   const support = await selfTestPeerCredentials()
   await using exitWatch = ExitWatch.start()
   await using agent = await Agent.start(config, {
-    clock: clockWith(readBootMs),
+    clock,
     random: systemRandom,
     log,
     live,
+    ...(manager === undefined ? {} : { inherited: manager.listeners }),
     files: {
       read: (name, maxBytes) => files.readFileBounded(join(config.dataDir, name), maxBytes),
       write: (name, content) => files.writeFileAtomic(join(config.dataDir, name), content),
@@ -71,6 +81,8 @@ async function main(args: readonly string[]): Promise<number> {
     version: versionBeside(import.meta.filename),
   })
   using _trimming = trimHeapWhenIdle()
+  manager?.ready('serving')
+  void manager?.keepAlive(clock, stop.signal) // never rejects
   process.stdout.write(`${JSON.stringify({ event: 'serving', workloadSocket: config.workloadSocket, adminSocket: config.adminSocket, checkSocket: config.checkSocket, ...(agent.metricsAddress === undefined ? {} : { metricsAddress: agent.metricsAddress }), trustDomain: agent.trustDomain, pid: process.pid })}\n`)
   const stopped = new Promise<undefined>((resolve) => {
     if (stop.signal.aborted) resolve(undefined)
@@ -78,6 +90,7 @@ async function main(args: readonly string[]): Promise<number> {
   })
   const lost = await Promise.race([stopped, agent.lost])
   if (lost !== undefined) throw lost
+  manager?.stopping()
   logger.info({ event: 'agent.stopping' }, 'draining')
   return 0
 }

@@ -2,7 +2,7 @@ import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import process from 'node:process'
 import type { Logger } from '../src/ports/logger.ts'
-import { printSchema, readConfigText, readMainArguments, runMain, versionBeside } from '../src/system/main-process.ts'
+import { printSchema, readConfigText, readMainArguments, runMain, serviceManager, versionBeside } from '../src/system/main-process.ts'
 import { flagPaths, parseServerConfig, serverConfigSchema, serverSettings } from './config.ts'
 import type { ServerConfig } from './config.ts'
 
@@ -53,12 +53,21 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const live = new LiveConfig(config, serverSettings, file === undefined ? undefined : () => parse(readConfigText(file)))
   live.onChange(({ logLevel }) => (logger.level = logLevel))
-  using _hangUp = onHangUp(() => reloadLogged(live, 'SIGHUP', log))
+  using manager = await serviceManager(['tls', 'admin'])
+  using _hangUp = onHangUp(() => {
+    manager?.reloading()
+    try {
+      reloadLogged(live, 'SIGHUP', log)
+    } finally {
+      manager?.ready('serving')
+    }
+  })
   await using server = await Server.start(config, {
     clock,
     random: systemRandom,
     log,
     live,
+    ...(manager === undefined ? {} : { inherited: manager.listeners }),
     files,
     runCommand,
     lock,
@@ -69,11 +78,14 @@ async function main(args: readonly string[]): Promise<number> {
     version: versionBeside(import.meta.filename),
   })
   using _trimming = trimHeapWhenIdle()
+  manager?.ready(`serving ${server.address}`)
+  void manager?.keepAlive(clock, stop.signal) // never rejects
   process.stdout.write(`${JSON.stringify({ event: 'serving', address: server.address, adminSocket: server.adminSocket, ...(server.crlAddress === undefined ? {} : { crlAddress: server.crlAddress }), ...(server.metricsAddress === undefined ? {} : { metricsAddress: server.metricsAddress }), trustDomain: config.trustDomain, pid: process.pid })}\n`)
   await new Promise<void>((resolve) => {
     if (stop.signal.aborted) resolve()
     else stop.signal.addEventListener('abort', () => resolve(), { once: true })
   })
+  manager?.stopping()
   logger.info({ event: 'server.stopping' }, 'draining')
   return 0
 }

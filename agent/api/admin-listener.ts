@@ -19,6 +19,8 @@ import { explain } from './explain.ts'
 
 export interface AdminListenerConfig {
   readonly socketPath: string
+  /** That socket, when a service manager handed it over. */
+  readonly fd?: number | undefined
   /** Who may connect; root may always. */
   readonly uids: readonly number[]
   /** Nobody but this process's own uid: the file keeps the others out as well. */
@@ -67,7 +69,7 @@ export class AdminListener implements AsyncDisposable {
   static async start(config: AdminListenerConfig, deps: AdminListenerDeps): Promise<AdminListener> {
     const admin = new AdminListener(config, deps)
     // The mode lets any uid of the list connect; the list is what decides.
-    admin.#listener = await listenUnix(config.socketPath, { mode: config.onlyOwn ? 0o600 : 0o666, maxConnections: 256, onConnection: (socket) => admin.#accept(socket) })
+    admin.#listener = await listenUnix(config.socketPath, { mode: config.onlyOwn ? 0o600 : 0o666, fd: config.fd, maxConnections: 256, onConnection: (socket) => admin.#accept(socket) })
     return admin
   }
 

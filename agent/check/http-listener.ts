@@ -17,6 +17,8 @@ export interface CheckListenerDeps {
   readonly processes: Pick<Processes, 'peerCredentials'>
   readonly clock: Clock
   readonly log: Logger
+  /** The socket, when a service manager handed it over. */
+  readonly fd?: number | undefined
   /** Of one user: far above what a service needs, and little enough of a processor for the rest of the agent to live. */
   readonly checkTerms: QuotaTerms
   /** For a whole request to come; 5 s when absent. */
@@ -52,7 +54,7 @@ export class CheckListener implements AsyncDisposable {
   /** @throws {MayflyError} SOCKET_IN_USE, INVALID_ARGUMENT */
   static async start(socketPath: string, deps: CheckListenerDeps): Promise<CheckListener> {
     const listener = new CheckListener(deps)
-    listener.#listener = await listenUnix(socketPath, { mode: 0o777, maxConnections, onConnection: (socket) => listener.#accept(socket) })
+    listener.#listener = await listenUnix(socketPath, { mode: 0o777, fd: deps.fd, maxConnections, onConnection: (socket) => listener.#accept(socket) })
     return listener
   }
 

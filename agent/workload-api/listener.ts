@@ -20,6 +20,8 @@ import type { WorkloadConnectionDeps } from './workload-connection.ts'
 
 export interface WorkloadListenerConfig {
   readonly socketPath: string
+  /** That socket, when a service manager handed it over. */
+  readonly fd?: number | undefined
   readonly maxConnections: number
   /** A connection without a call for so long is closed; clients connect again by themselves. */
   readonly maxIdleMs: number
@@ -73,7 +75,7 @@ export class WorkloadListener implements AsyncDisposable {
   /** @throws {MayflyError} SOCKET_IN_USE, INVALID_ARGUMENT */
   static async start(config: WorkloadListenerConfig, deps: WorkloadListenerDeps): Promise<WorkloadListener> {
     const api = new WorkloadListener(config, deps)
-    api.#listener = await listenUnix(config.socketPath, { mode: 0o777, maxConnections: config.maxConnections, onConnection: (socket) => api.#accept(socket) })
+    api.#listener = await listenUnix(config.socketPath, { mode: 0o777, fd: config.fd, maxConnections: config.maxConnections, onConnection: (socket) => api.#accept(socket) })
     return api
   }
 

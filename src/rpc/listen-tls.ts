@@ -10,6 +10,8 @@ export interface TlsListenOptions {
   readonly host: string
   /** 0 = any free one. */
   readonly port: number
+  /** A socket that listens already, handed over by a service manager; host and port are its own then. */
+  readonly fd?: number | undefined
   readonly identity: TlsIdentity
   /** Connections at once; further ones are closed. */
   readonly maxConnections?: number
@@ -54,10 +56,10 @@ export async function listenTls(options: TlsListenOptions): Promise<TlsListener>
   }
 }
 
-async function listening(server: Server, { host, port }: TlsListenOptions): Promise<void> {
+async function listening(server: Server, { host, port, fd }: TlsListenOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (failure) => reject(new MayflyError('SOCKET_IN_USE', `cannot listen on ${host}:${port}: ${failure.message}`, { cause: failure })))
-    server.listen({ host, port }, () => {
+    server.listen(fd === undefined ? { host, port } : { fd }, () => {
       server.on('error', () => undefined) // an accept that fails concerns that connection only
       resolve()
     })

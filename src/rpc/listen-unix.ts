@@ -1,6 +1,7 @@
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
+import { chmodSync, lstatSync, readFileSync, readlinkSync, unlinkSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
+import { resolve } from 'node:path'
 import { umask } from 'node:process'
 import { MayflyError } from '../core/errors.ts'
 
@@ -9,6 +10,8 @@ export interface UnixListenOptions {
   readonly mode: number
   /** Connections at once; further ones are closed. */
   readonly maxConnections?: number
+  /** A socket that listens at this path already, handed over by a service manager: its mode is that one's affair, and it outlives this process. */
+  readonly fd?: number | undefined
   /** Gets each connection at once, before any of its bytes has been read. */
   onConnection(socket: Socket): void
 }
@@ -23,16 +26,20 @@ export interface Listener {
 
 /**
  * Listens on a Unix socket. A socket file left by a dead process is replaced; one that answers is an error, and so is a file of another kind.
- * @throws {MayflyError} SOCKET_IN_USE, INVALID_ARGUMENT
+ * @throws {MayflyError} SOCKET_IN_USE, INVALID_ARGUMENT; CONFIG_INVALID when what was handed over is bound elsewhere
  */
 export async function listenUnix(path: string, options: UnixListenOptions): Promise<Listener> {
   if (Buffer.byteLength(path) > maxPathBytes) throw new MayflyError('INVALID_ARGUMENT', `the socket path is longer than ${maxPathBytes} bytes: ${path}`, { hint: 'choose a shorter data folder' })
-  await removeStale(path)
+  if (options.fd === undefined) await removeStale(path)
   // A connection is whoever's it is handed to: half-open ones would hang there, so a peer's end is an end.
   const server = createServer({ allowHalfOpen: false, noDelay: true }, (socket) => options.onConnection(socket))
   if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections
   await new Promise<void>((resolve, reject) => {
     server.once('error', (failure) => reject(new MayflyError('SOCKET_IN_USE', `cannot listen on ${path}: ${failure.message}`, { cause: failure })))
+    if (options.fd !== undefined) {
+      server.listen({ fd: options.fd }, resolve)
+      return
+    }
     // The file is made inside `listen`, in this tick: the mask holds others off until the mode is set.
     const before = umask(0o777 & ~options.mode)
     try {
@@ -41,7 +48,12 @@ export async function listenUnix(path: string, options: UnixListenOptions): Prom
       umask(before)
     }
   })
-  chmodSync(path, options.mode)
+  const bound = options.fd === undefined ? resolve(path) : boundPathOf(options.fd)
+  if (options.fd === undefined) chmodSync(path, options.mode)
+  else if (bound !== resolve(path)) {
+    server.close()
+    throw new MayflyError('CONFIG_INVALID', `the socket that was handed over is ${bound ?? 'bound to no path'}, the configuration says ${resolve(path)}`, { hint: 'make ListenStream= of the socket unit and the configuration the same' })
+  }
   server.on('error', () => undefined) // an accept that fails, such as for want of descriptors, concerns that connection only
   const close = async (): Promise<void> => void server.close()
   return {
@@ -56,6 +68,12 @@ const backlog = 4_096
 
 /** `sun_path` holds 108 bytes with its end. */
 const maxPathBytes = 107
+
+/** Node does not say it of a descriptor that it was given; the kernel does. */
+function boundPathOf(fd: number): string | undefined {
+  const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${fd}`))?.[1]
+  return readFileSync('/proc/net/unix', 'utf8').split('\n').map((line) => line.split(' ').filter((word) => word !== '')).find((words) => words[6] === inode)?.slice(7).join(' ')
+}
 
 async function removeStale(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false })

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { MayflyError } from '../core/errors.ts'
+import type { ServiceManager } from './service-manager.ts'
 
 /** What the arguments of a main say: `--config FILE`, `--check-config`, `--config-schema`, `--while-stdin`, and flags that stand for keys of the configuration. */
 export interface MainArguments {
@@ -62,6 +63,13 @@ const reasons: Readonly<Record<string, string>> = { ENOENT: 'there is no such fi
 export function versionBeside(mainFile: string): string {
   const json: unknown = JSON.parse(readFileSync(join(dirname(mainFile), '..', 'package.json'), 'utf8'))
   return typeof json === 'object' && json !== null && 'version' in json && typeof json.version === 'string' ? json.version : 'unknown'
+}
+
+/** systemd, or another that speaks its protocols, when it started this process. @param sockets that it may hand over @throws {MayflyError} CONFIG_INVALID */
+export async function serviceManager(sockets: readonly string[]): Promise<ServiceManager | undefined> {
+  if (process.env['NOTIFY_SOCKET'] === undefined && process.env['LISTEN_FDS'] === undefined) return undefined
+  const { ServiceManager } = await import('./service-manager.ts')
+  return ServiceManager.take(process.env, process.pid, sockets)
 }
 
 /** Prints a JSON Schema as a file has it. Resolves with the exit code. */

@@ -7,9 +7,14 @@ import { MayflyError } from '../../core/errors.ts'
 import type { Context } from '../context.ts'
 import { mainFile, type Program } from './service.ts'
 
-/** Runs a main in the foreground with the options that were given; resolves with its exit code. Signals are passed on. */
+/** Runs a main in the foreground with the options that were given; resolves with its exit code. Signals are passed on. Under systemd this process becomes the main. */
 export async function runMain(name: Program, options: Readonly<Record<string, unknown>>, { signal }: Context): Promise<number> {
   const args = Object.entries(options).flatMap(([option, value]) => argumentsOf(option, value))
+  const { hasServiceManager } = await import('../../system/service-manager.ts')
+  if (hasServiceManager(process.env)) {
+    const { becomeProgram } = await import('../../system/exec.ts')
+    return await becomeProgram(process.execPath, [mainFile(name), ...args], process.env)
+  }
   const child = spawn(process.execPath, [mainFile(name), ...args], { stdio: 'inherit', detached: true })
   const end = (): boolean => child.kill(signal.reason instanceof MayflyError && signal.reason.details['signal'] === 'SIGINT' ? 'SIGINT' : 'SIGTERM')
   const kill = (): boolean => child.kill('SIGKILL')

@@ -12,6 +12,8 @@ export interface Libc {
   epoll_ctl(epoll: number, operation: number, fd: number, event: Uint8Array | null): number
   epoll_wait: koffi.KoffiFunc<(epoll: number, events: Uint8Array, maxEvents: number, timeoutMs: number) => number>
   eventfd(initial: number, flags: number): number
+  socket(domain: number, type: number, protocol: number): number
+  sendto(fd: number, message: Uint8Array, length: number, flags: number, address: Uint8Array, addressLength: number): number
   fcntl(fd: number, command: number, argument: number): number
   syscall(number: number, a: number, b: number): number
 }
@@ -49,6 +51,8 @@ function load(): { readonly libc: Libc; readonly koffi: typeof koffi } {
       epoll_ctl: library.func('int epoll_ctl(int, int, int, void *)'),
       epoll_wait: library.func('int epoll_wait(int, void *, int, int)') as Libc['epoll_wait'], // koffi types its functions as any
       eventfd: library.func('int eventfd(unsigned int, int)'),
+      socket: library.func('int socket(int, int, int)'),
+      sendto: library.func('long sendto(int, void *, size_t, int, void *, unsigned int)'),
       fcntl: library.func('int fcntl(int, int, long)'),
       syscall: library.func('long syscall(long, long, long)'),
     },
