@@ -82,7 +82,7 @@ async function main(args: readonly string[]): Promise<number> {
   })
   using _trimming = trimHeapWhenIdle()
   manager?.ready('serving')
-  void manager?.keepAlive(clock, stop.signal) // never rejects
+  void manager?.keepAlive(clock) // never rejects
   process.stdout.write(`${JSON.stringify({ event: 'serving', workloadSocket: config.workloadSocket, adminSocket: config.adminSocket, checkSocket: config.checkSocket, ...(agent.metricsAddress === undefined ? {} : { metricsAddress: agent.metricsAddress }), trustDomain: agent.trustDomain, pid: process.pid })}\n`)
   const stopped = new Promise<undefined>((resolve) => {
     if (stop.signal.aborted) resolve(undefined)

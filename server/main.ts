@@ -79,7 +79,7 @@ async function main(args: readonly string[]): Promise<number> {
   })
   using _trimming = trimHeapWhenIdle()
   manager?.ready(`serving ${server.address}`)
-  void manager?.keepAlive(clock, stop.signal) // never rejects
+  void manager?.keepAlive(clock) // never rejects
   process.stdout.write(`${JSON.stringify({ event: 'serving', address: server.address, adminSocket: server.adminSocket, ...(server.crlAddress === undefined ? {} : { crlAddress: server.crlAddress }), ...(server.metricsAddress === undefined ? {} : { metricsAddress: server.metricsAddress }), trustDomain: config.trustDomain, pid: process.pid })}\n`)
   await new Promise<void>((resolve) => {
     if (stop.signal.aborted) resolve()
