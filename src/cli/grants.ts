@@ -1,4 +1,5 @@
 import type { Grant__Output } from '../../proto/generated/mayfly/v1/Grant.ts'
+import type { RpcChannel } from '../rpc/channel.ts'
 import { timeText, whenText } from './when.ts'
 
 /** A grant as commands print it for programs: times as dates, what is not there left out. */
@@ -52,4 +53,25 @@ export function grantFacts(grant: Grant__Output, nowMs: number): readonly (reado
     ['decided', decision === null ? '' : `${decision.at} ${decision.allowed ? 'allowed' : 'denied'} by ${decision.reasons.join(', ')}`],
     ['parent', grant.parentId],
   ]
+}
+
+export interface GrantFilterText {
+  readonly role?: string | undefined
+  readonly owner?: string | undefined
+  readonly agentId?: string | undefined
+  readonly rootId?: string | undefined
+  /** Empty: all. */
+  readonly states: readonly string[]
+}
+
+/** Every grant that matches, page by page. */
+export async function* listGrants(server: RpcChannel, { role, owner, agentId, rootId, states }: GrantFilterText, signal: AbortSignal): AsyncGenerator<Grant__Output> {
+  const named = { role, owner, agentId, rootId }
+  const filter = Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined).map(([name, value]) => [name, { value: value ?? '' }]))
+  for (let pageToken = ''; ; ) {
+    const page = await server.unary('mayfly.v1.GrantAdmin', 'List', { ...filter, states: [...states], pageSize: 500, pageToken }, { signal })
+    yield* page.grants
+    pageToken = page.nextPageToken
+    if (pageToken === '') return
+  }
 }

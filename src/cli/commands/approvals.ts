@@ -6,7 +6,7 @@ import { timeText, whenText } from '../when.ts'
 export const command: Command = define({
   about: 'What waits for people: requests for a grant, and steps of running ones. mayfly approve and mayfly deny decide them.',
   options: { ...serverSocket, ...dataFolder },
-  examples: ['mayfly approvals', 'mayfly approve 01j9z3k5m7p9r1t3v5x7z9b1d3 --as alice'],
+  examples: ['mayfly approvals', 'mayfly approvals --json'],
   async run({ options }, context) {
     const { output, signal, clock } = context
     using server = await connectServer(options, context)

@@ -8,7 +8,7 @@ export const command: Command = define({
   positionals: [1, 1],
   about: 'Checks policies without a server: their syntax, and every fact they name against the schema. Each problem is a line with the policy and the place.',
   options: {},
-  examples: ['mayfly policy check policies/', 'mayfly policy check policies/ && mayfly policy apply policies/'],
+  examples: ['mayfly policy check policies/'],
   async run({ options, positionals: [path = ''] }, { output, cwd }) {
     const set = await readPolicies(path, cwd)
     const [{ loadCedar, problemsOf }, { policyHash }] = await Promise.all([import('../../policy/cedar.ts'), import('../../policy/policy-set.ts')])

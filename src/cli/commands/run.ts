@@ -14,6 +14,7 @@ import type { Command } from '../command.ts'
 import { connectServer, connectWorkloadApi } from '../connection.ts'
 import type { Context } from '../context.ts'
 import { entryToJson } from '../entries.ts'
+import { grantOptions, grantRequestOf, type GrantValues } from '../grant-options.ts'
 import { typedId } from '../ids.ts'
 import { placesOf } from '../places.ts'
 import type { PlaceOptions } from '../places.ts'
@@ -29,19 +30,24 @@ export const command: Command = define({
     'Runs a program with an identity: SPIFFE_ENDPOINT_SOCKET for SPIFFE clients, and MAYFLY_SVID_FILE, MAYFLY_KEY_FILE and',
     'MAYFLY_BUNDLE_FILE for all others, PEM files in a private folder that are kept rotated and are gone when it ends.',
     'The exit code is the program\'s.',
+    'With --do it asks for a grant: an identity for this one task, which ends with the program. Its SVID is on the grant\'s own socket',
+    'alone, for the program and what it starts; there are no files. 124: the grant ended before the program did.',
   ].join('\n'),
   options: {
     as: { type: 'string', value: 'ID', help: 'the SPIFFE ID, or its path; may be left out when this user has only one' },
     socket: { type: 'string', value: 'PATH', help: 'the Workload API; $SPIFFE_ENDPOINT_SOCKET, else DATA/agent/workload.sock' },
+    ...grantOptions,
     ...dataFolder,
   },
   examples: [
+    'mayfly run --as spiffe://example.org/deploy-bot --do write --on db:orders --reason "migration 42" --ticket CHG-7 --ttl 10m -- ./migrate.sh',
     'mayfly run --as spiffe://example.org/web -- ./server',
     'mayfly run --as /backup -- sh -c \'curl --cert "$MAYFLY_SVID_FILE" --key "$MAYFLY_KEY_FILE" --cacert "$MAYFLY_BUNDLE_FILE" https://peer:8443\'',
   ],
   async run({ options, rest: [program, ...args] }, context) {
     const { output, signal, clock } = context
     if (program === undefined) throw usage('run', 'a command after -- is missing')
+    if (options.do.length > 0 || options.on.length > 0) return await runGrant(options, [program, ...args], context)
     const places = placesOf(options, context)
     const ended = new AbortController()
     using workloadApi = await connectWorkloadApi(options, context)
@@ -81,6 +87,25 @@ export const command: Command = define({
     }
   },
 })
+
+async function runGrant(options: PlaceOptions & GrantValues & { readonly as: string | undefined; readonly json: boolean }, argv: readonly string[], context: Context): Promise<number> {
+  using agent = await connectWorkloadApi(options, context)
+  const request = grantRequestOf('run', await grantedId(options, context), options)
+  const { runTask } = await import('../grant-task.ts')
+  return await runTask(agent, { request, argv, json: options.json }, context)
+}
+
+/** A path is taken in the trust domain of the server that this user may ask; empty when the role alone says which. */
+async function grantedId(options: PlaceOptions & { readonly as: string | undefined }, context: Context): Promise<string> {
+  const { as = '' } = options
+  if (as === '' || isSpiffeId(as)) return as
+  try {
+    using server = await connectServer(options, context)
+    return await typedId(as, server, context.signal)
+  } catch (cause) {
+    throw usage('run', `${JSON.stringify(as.slice(0, 80))} is no SPIFFE ID`, cause instanceof MayflyError && cause.code === 'UNAVAILABLE' ? 'write it whole: spiffe://<trust domain>/<path>' : undefined)
+  }
+}
 
 /** Of mode 0700; in memory where this user has a folder there, which XDG_RUNTIME_DIR may name without it being so, as after su. */
 async function privateFolder(): Promise<string> {
