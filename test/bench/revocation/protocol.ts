@@ -1,5 +1,5 @@
 /** Between the benchmark and its processes of verifiers or of bare readers. Times are `elapsedMs` of machine.ts, one clock for all processes. */
-export type ToVerifiers = { readonly kind: 'connect'; readonly socket: string; readonly count: number; readonly reports: boolean } | { readonly kind: 'watch'; readonly chain: readonly string[] } | { readonly kind: 'verdicts' }
+export type ToVerifiers = { readonly kind: 'connect'; readonly socket: string; readonly relay: string | undefined; readonly count: number; readonly reports: boolean } | { readonly kind: 'watch'; readonly chain: readonly string[] } | { readonly kind: 'verdicts' }
 
 export type FromVerifiers =
   | { readonly kind: 'connected'; readonly count: number }

@@ -2,6 +2,9 @@
 import { memberOf, startRevocationFeed, verifyX509Svid, WorkloadApi, X509Source } from '../../../src/client/index.ts'
 import type { BundleSet, ChainFacts, Verdict } from '../../../src/client/index.ts'
 import { parseTrustDomain } from '../../../src/core/spiffe-id.ts'
+import { RevocationChannel } from '../../../src/client/revocation-channel.ts'
+import { streamSourceOver } from '../../../src/client/stream-source.ts'
+import { RpcChannel } from '../../../src/rpc/channel.ts'
 import { RevocationFeed } from '../../../src/verify/feed.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { systemRandom } from '../../../src/system/random.ts'
@@ -34,7 +37,7 @@ async function handle(message: ToVerifiers): Promise<void> {
     case 'connect':
       verifiers = []
       for (let at = 0; at < message.count; at += 25) {
-        verifiers.push(...(await Promise.all(Array.from({ length: Math.min(25, message.count - at) }, async () => (message.reports ? reporting(message.socket) : checking(message.socket))))))
+        verifiers.push(...(await Promise.all(Array.from({ length: Math.min(25, message.count - at) }, async () => one(message)))))
       }
       await Promise.all(verifiers.map(async ({ feed }) => feed.synced))
       for (const verifier of verifiers) verifier.feed.onRevoked(() => look(verifier))
@@ -50,6 +53,28 @@ async function handle(message: ToVerifiers): Promise<void> {
     default:
       message satisfies never
   }
+}
+
+async function one({ socket, relay, reports }: ToVerifiers & { readonly kind: 'connect' }): Promise<Verifier> {
+  if (relay !== undefined) return reports ? reportingTo(relay, socket) : checkingAt(relay, socket)
+  return reports ? reporting(socket) : checking(socket)
+}
+
+let shared: Promise<X509Source> | undefined
+let sharedBundles: Promise<BundleSet> | undefined
+
+/** At a relay, over a connection of its own; identity and bundle, which are the agent's part, are shared by this process. */
+async function reportingTo(relay: string, socket: string): Promise<Verifier> {
+  const source = await (shared ??= X509Source.start({ endpoint: `unix://${socket}` }))
+  const feed = await startRevocationFeed(source, { class: 'standard', software: 'bench', sources: [{ unix: relay }] })
+  return { feed, bundles: () => source.bundles, facts: undefined, refusedAtMs: undefined }
+}
+
+async function checkingAt(relay: string, socket: string): Promise<Verifier> {
+  const bundles = await (sharedBundles ??= WorkloadApi.connect({ endpoint: `unix://${socket}` }).fetchX509Bundles())
+  const channel = new RevocationChannel(RpcChannel.connectUnix(relay, { clock: systemClock }))
+  const feed = await RevocationFeed.start({ trustDomain }, { clock: systemClock, random: systemRandom, logger: quiet, bundles: () => bundles, ...streamSourceOver('relay', channel) })
+  return { feed, bundles: () => bundles, facts: undefined, refusedAtMs: undefined }
 }
 
 /** Follows the stream over a connection of its own, with a bundle that is fetched once. */
