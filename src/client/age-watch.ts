@@ -6,14 +6,13 @@ import type { RevocationChecker } from '../verify/verify-svid.ts'
 interface Watched {
   readonly limitMs: number
   readonly cut: (ageMs: number) => void
-  wasPast: boolean
 }
 
 const lookEveryMs = 250
 
 /**
  * Ends what was accepted under `strict` or `standard` once revocations are known less freshly than its class allows: without news an open
- * connection is as unsafe as a new one. Twice in turn, 250 ms apart, so that a process that was stopped may read first what has arrived meanwhile.
+ * connection is as unsafe as a new one. In a process that was stopped too, as soon as it goes on.
  */
 export class AgeWatch {
   readonly #source: RevocationChecker
@@ -28,7 +27,7 @@ export class AgeWatch {
 
   /** @param cut called at most once, with the age in ms. @returns to be disposed when there is nothing to end any more */
   add(limit: Exclude<StalenessClass, 'available'>, cut: (ageMs: number) => void): Disposable {
-    const watched: Watched = { limitMs: stalenessLimitMs[limit], cut, wasPast: false }
+    const watched: Watched = { limitMs: stalenessLimitMs[limit], cut }
     this.#watched.add(watched)
     if (this.#running === undefined) void this.#run((this.#running = new AbortController()))
     return { [Symbol.dispose]: () => this.#remove(watched) }
@@ -50,12 +49,9 @@ export class AgeWatch {
 
   #look(ageMs: number): void {
     for (const watched of this.#watched) {
-      const isPast = ageMs > watched.limitMs
-      if (isPast && watched.wasPast) {
-        this.#remove(watched)
-        watched.cut(ageMs)
-      }
-      watched.wasPast = isPast
+      if (ageMs <= watched.limitMs) continue
+      this.#remove(watched)
+      watched.cut(ageMs)
     }
   }
 }

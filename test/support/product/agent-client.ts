@@ -44,11 +44,11 @@ export function channelTo(address: string, context: SecureContext = createSecure
 }
 
 /** One AttestAgent conversation by join token. */
-export async function attest(address: string, token: string, key: PrivateKey): Promise<{ readonly chain: readonly Uint8Array[]; readonly id: string }> {
+export async function attest(address: string, token: string, key: PrivateKey, timeoutMs = 10_000): Promise<{ readonly chain: readonly Uint8Array[]; readonly id: string }> {
   const channel = channelTo(address)
   try {
     const request = { params: { data: { type: 'join_token', payload: Buffer.from(token) }, params: { csr: buildCsr(key) } } }
-    for await (const response of channel.bidi('spire.api.server.agent.v1.Agent', 'AttestAgent', once(request), { timeoutMs: 10_000 })) {
+    for await (const response of channel.bidi('spire.api.server.agent.v1.Agent', 'AttestAgent', once(request), { timeoutMs })) {
       const svid = response.result?.svid
       if (svid !== undefined && svid !== null) return { chain: svid.certChain.map((der) => new Uint8Array(der)), id: `spiffe://${svid.id?.trustDomain ?? ''}${svid.id?.path ?? ''}` }
     }

@@ -15,6 +15,19 @@ export interface ProductOptions {
   readonly dev?: boolean
   readonly serverArgs?: readonly string[]
   readonly agentArgs?: readonly string[]
+  /** Where the server listens; a free port of 127.0.0.1 unless said otherwise. */
+  readonly listen?: string
+  /** What agents connect to in place of the server's address: a way in between. */
+  readonly wayToServer?: (address: string) => Promise<string>
+  readonly server?: Surroundings
+  readonly agent?: Surroundings
+}
+
+/** What a process of the product is started in. */
+export interface Surroundings {
+  /** A command with its arguments that runs the one after it, such as `nsenter`. */
+  readonly under?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
 }
 
 /** A server, and agents when asked for, as processes of their own with the real mains, in a temporary folder; found through their serving lines. */
@@ -25,13 +38,14 @@ export class Product implements AsyncDisposable {
   readonly #agents: AgentProcess[] = []
   #server: Program | undefined
   #admin: RpcChannel | undefined
-  #address = '127.0.0.1:0'
+  #address: string
 
   private constructor(options: ProductOptions) {
     this.dir = mkdtempSync(join(tmpdir(), 'mf-'))
     chmodSync(this.dir, 0o755) // workloads of other users reach the agent's socket below it
     this.trustDomain = parseTrustDomain(options.trustDomain ?? 'example.org')
     this.#options = options
+    this.#address = options.listen ?? '127.0.0.1:0'
   }
 
   static async start(options: ProductOptions = {}): Promise<Product> {
@@ -71,7 +85,7 @@ export class Product implements AsyncDisposable {
 
   /** Starts the server, or starts it again after it was killed, on the same data and address. */
   async startServer(): Promise<void> {
-    this.#server = new Program(node24, [main('server'), '--while-stdin', '--trust-domain', this.trustDomain, '--data', join(this.dir, 'server'), '--listen', this.#address, ...(this.#options.dev === false ? [] : ['--dev']), ...(this.#options.serverArgs ?? [])])
+    this.#server = started(this.#options.server, [main('server'), '--while-stdin', '--trust-domain', this.trustDomain, '--data', join(this.dir, 'server'), '--listen', this.#address, ...(this.#options.dev === false ? [] : ['--dev']), ...(this.#options.serverArgs ?? [])])
     const serving = await this.#server.event('serving')
     this.#address = String(serving['address'])
   }
@@ -85,14 +99,15 @@ export class Product implements AsyncDisposable {
   async joinLine(): Promise<{ readonly line: string; readonly agentToken: string }> {
     const status = await this.admin.unary('mayfly.v1.Status', 'Get', {})
     const token = await this.admin.unary('spire.api.server.agent.v1.Agent', 'CreateJoinToken', { ttl: 600 })
-    return { line: formatJoinLine({ address: this.#address, token: token.value, trustDomain: this.trustDomain, bundleDigest: status.bundleDigest }), agentToken: token.value }
+    const address = (await this.#options.wayToServer?.(this.#address)) ?? this.#address
+    return { line: formatJoinLine({ address, token: token.value, trustDomain: this.trustDomain, bundleDigest: status.bundleDigest }), agentToken: token.value }
   }
 
   /** Joins a new agent; resolves once its sockets listen and the server has attested it. */
   async startAgent(args: readonly string[] = []): Promise<AgentProcess> {
     const known = (await this.agentIds()).length
     const { line } = await this.joinLine()
-    const agent = new AgentProcess(join(this.dir, `agent${this.#agents.length}`), ['--join', line, ...(this.#options.agentArgs ?? []), ...args])
+    const agent = new AgentProcess(join(this.dir, `agent${this.#agents.length}`), ['--join', line, ...(this.#options.agentArgs ?? []), ...args], this.#options.agent)
     this.#agents.push(agent)
     await agent.start()
     while ((await this.agentIds()).length === known) {
@@ -152,11 +167,13 @@ export interface EntrySpecText {
 export class AgentProcess {
   readonly dir: string
   readonly #args: readonly string[]
+  readonly #surroundings: Surroundings | undefined
   program: Program | undefined
 
-  constructor(dir: string, args: readonly string[]) {
+  constructor(dir: string, args: readonly string[], surroundings?: Surroundings) {
     this.dir = dir
     this.#args = args
+    this.#surroundings = surroundings
   }
 
   get workloadSocket(): string {
@@ -169,13 +186,18 @@ export class AgentProcess {
 
   /** Starts it, or starts it again on the same data. */
   async start(): Promise<void> {
-    this.program = new Program(node24, [main('agent'), '--while-stdin', '--data', this.dir, ...this.#args])
+    this.program = started(this.#surroundings, [main('agent'), '--while-stdin', '--data', this.dir, ...this.#args])
     await this.program.event('serving')
   }
 
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     await this.program?.kill(signal)
   }
+}
+
+function started({ under = [], env }: Surroundings = {}, args: readonly string[]): Program {
+  const [command = node24, ...rest] = [...under, node24, ...args]
+  return new Program(command, rest, env === undefined ? {} : { env })
 }
 
 /** @param text a SPIFFE ID; as SPIRE's wire has it */

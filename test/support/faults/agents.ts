@@ -1,0 +1,80 @@
+// Many agents in one process, as the server sees them: each joins with a token of its own, holds one mTLS stream of the agents' protocol, acknowledges, and comes
+// back as an agent does (its retries are the agent's own). Argument, JSON: {"address", "tokens"}. Says {"event": "synced", "atMs"} whenever each of them has all
+// its entries and a fresh revocation frame, and {"event": "back", "outagesMs"} with it after the first time: for how long each was without.
+import { createSecureContext } from 'node:tls'
+import { nowhere, positionToWire } from '../../../agent/sync/wire.ts'
+import { backoffMs } from '../../../agent/rotation/schedule.ts'
+import { systemClock } from '../../../src/system/clock.ts'
+import { systemRandom } from '../../../src/system/random.ts'
+import { encodeCertificatesPem } from '../../../src/x509/pem.ts'
+import { PrivateKey } from '../../../src/x509/private-key.ts'
+import { elapsedMs } from '../../bench/machine.ts'
+import { attest, channelTo } from '../product/agent-client.ts'
+
+const { address, tokens } = JSON.parse(process.argv[2] ?? '{}') as { readonly address: string; readonly tokens: readonly string[] } // our own test wrote it
+/** As agent/agent.ts has them. */
+const retry = { leastMs: 100, mostMs: 5_000 }
+const joinTogether = 4
+const joinWithinMs = 120_000
+const never = new AbortController().signal
+
+/** When each lost its stream, while it is without. */
+const without = new Map<number, number>()
+let outagesMs: number[] = []
+let isSyncedOnce = false
+
+process.stdin.on('data', () => undefined).on('close', () => process.exit(0))
+for (let at = 0; at < tokens.length; at += joinTogether) {
+  await Promise.all(tokens.slice(at, at + joinTogether).map(async (token, offset) => {
+    const key = PrivateKey.generate()
+    const { chain } = await attest(address, token, key, joinWithinMs)
+    const context = createSecureContext({ key: key.toPem(), cert: encodeCertificatesPem(chain), ca: [] })
+    without.set(at + offset, elapsedMs())
+    void live(at + offset, context)
+  }))
+}
+console.log(JSON.stringify({ event: 'joined', count: tokens.length }))
+
+async function live(index: number, context: ReturnType<typeof createSecureContext>): Promise<void> {
+  for (let failures = 0; ; ) {
+    const wasSynced = await session(index, context)
+    failures = wasSynced ? 1 : failures + 1
+    if (!without.has(index)) without.set(index, elapsedMs())
+    await systemClock.sleep(backoffMs(failures, retry, systemRandom), never)
+  }
+}
+
+/** One connection, to its end. */
+async function session(index: number, context: ReturnType<typeof createSecureContext>): Promise<boolean> {
+  const channel = channelTo(address, context)
+  const ended = new AbortController()
+  let [isComplete, isFresh] = [false, false]
+  async function* messages(): AsyncGenerator<object> {
+    yield { hello: { agentVersion: 'fault test', position: positionToWire(nowhere) } }
+    await new Promise<void>((resolve) => ended.signal.addEventListener('abort', () => resolve(), { once: true }))
+  }
+  try {
+    for await (const { message, snapshot } of channel.bidi('mayfly.v1.Sync', 'Connect', messages())) {
+      if (message === 'snapshot') isComplete ||= snapshot?.complete === true
+      if (message === 'revocations') isFresh = true
+      if (isComplete && isFresh) synced(index)
+    }
+  } catch {
+    // the server went away
+  } finally {
+    ended.abort()
+    channel.close()
+  }
+  return isComplete && isFresh
+}
+
+function synced(index: number): void {
+  const sinceMs = without.get(index)
+  if (sinceMs === undefined) return
+  without.delete(index)
+  outagesMs.push(elapsedMs() - sinceMs)
+  if (without.size > 0 || (!isSyncedOnce && outagesMs.length < tokens.length)) return
+  console.log(JSON.stringify({ event: isSyncedOnce ? 'back' : 'synced', atMs: elapsedMs(), outagesMs }))
+  isSyncedOnce = true
+  outagesMs = []
+}
