@@ -3,6 +3,7 @@ import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import process from 'node:process'
 import { MayflyError } from '../src/core/errors.ts'
+import type { Logger } from '../src/ports/logger.ts'
 import { headStoreIn } from '../src/verify/heads.ts'
 import { printSchema, readConfigText, readMainArguments, runMain, versionBeside } from '../src/system/main-process.ts'
 import { parseRelayConfig, relayConfigSchema, relayFlagPaths } from './relay/config.ts'
@@ -35,25 +36,32 @@ async function main(args: readonly string[]): Promise<number> {
   using _lock = FileLock.acquire(join(config.dataDir, 'relay.lock'))
   await selfTestPeerCredentials()
   const headFile = join(config.dataDir, 'revocation-head.json')
+  const clock = clockWith(readBootMs)
+  const version = versionBeside(import.meta.filename)
+  const log: Logger = {
+    debug: (fact, words) => logger.debug(fact, words),
+    info: (fact, words) => logger.info(fact, words),
+    warn: (fact, words) => logger.warn(fact, words),
+    error: (fact, words) => logger.error(fact, words),
+  }
+  const { metricsAddress } = config
+  await using metrics = metricsAddress === undefined ? undefined : new (await import('./relay/metrics.ts')).RelayMetrics({ clock, version })
   await using relay = await Relay.start(config, {
-    clock: clockWith(readBootMs),
+    clock,
     random: systemRandom,
     env: {},
-    log: {
-      debug: (fact, words) => logger.debug(fact, words),
-      info: (fact, words) => logger.info(fact, words),
-      warn: (fact, words) => logger.warn(fact, words),
-      error: (fact, words) => logger.error(fact, words),
-    },
+    log: metrics?.log(log) ?? log,
+    ...(metrics === undefined ? {} : { onEnded: metrics.onEnded }),
     heads: headStoreIn({ read: async (maxBytes) => files.readFileBounded(headFile, maxBytes), write: async (content) => files.writeFileAtomic(headFile, content) }),
     readFile: async (path) => readConfigText(path),
     peerUid: (socket) => peerCredentials(socket).uid,
     rssBytes: () => process.memoryUsage.rss(),
-    version: versionBeside(import.meta.filename),
+    version,
     signal: stop.signal,
   })
+  const measuredAt = metricsAddress === undefined ? undefined : await metrics?.serve(metricsAddress, relay)
   using _trimming = trimHeapWhenIdle()
-  process.stdout.write(`${JSON.stringify({ event: 'serving', listening: relay.listening, trustDomain: relay.trustDomain, pid: process.pid })}\n`)
+  process.stdout.write(`${JSON.stringify({ event: 'serving', listening: relay.listening, ...(measuredAt === undefined ? {} : { metricsAddress: measuredAt }), trustDomain: relay.trustDomain, pid: process.pid })}\n`)
   await new Promise<void>((resolve) => {
     if (stop.signal.aborted) resolve()
     else stop.signal.addEventListener('abort', () => resolve(), { once: true })

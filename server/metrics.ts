@@ -23,6 +23,8 @@ export interface MeasuredParts {
   readonly authorities: AuthoritySet
   readonly revocations: RevocationStream
   readonly verifiers: VerifierRegistry
+  /** Whether somebody knows more of this server's past than it does itself. */
+  readonly rolledBack: () => boolean
   /** Proofs of possession that were checked. */
   readonly csrChecks: () => number
   readonly svidNotAfterMs: () => number

@@ -8,8 +8,8 @@ const storeTrustMs = 5_000
 /** A store that takes longer is not one to serve from. */
 const storeLimitMs = 2_000
 
-/** What `/ready` looks at: a write to the store that is durable, and an authority that signs. */
-export function readiness({ store, authorities }: { readonly store: Pick<Store, 'journal'>; readonly authorities: Pick<AuthoritySet, 'active'> }, clock: Clock): () => Promise<readonly ReadyCheck[]> {
+/** What `/ready` looks at: a write to the store that is durable, an authority that signs, and a history that nobody knows more of. */
+export function readiness({ store, authorities, rolledBack }: { readonly store: Pick<Store, 'journal'>; readonly authorities: Pick<AuthoritySet, 'active'>; readonly rolledBack: () => boolean }, clock: Clock): () => Promise<readonly ReadyCheck[]> {
   let known: ReadyCheck | undefined
   let lookedBootMs = 0
   const storeCheck = async (): Promise<ReadyCheck> => {
@@ -19,7 +19,7 @@ export function readiness({ store, authorities }: { readonly store: Pick<Store, 
     }
     return known
   }
-  return async () => [await storeCheck(), authorityCheck(authorities)]
+  return async () => [await storeCheck(), authorityCheck(authorities), historyCheck(rolledBack())]
 }
 
 async function writes({ journal }: Pick<Store, 'journal'>, clock: Clock): Promise<ReadyCheck> {
@@ -31,6 +31,11 @@ async function writes({ journal }: Pick<Store, 'journal'>, clock: Clock): Promis
   const why = await Promise.race([late, journal.probe().then(() => '', (error: unknown) => (error instanceof Error ? error.message : String(error)))])
   over.abort()
   return { name: 'store', ok: why === '', detail: why === '' ? 'takes changes' : why }
+}
+
+/** A server that was copied back issues nothing and is silent on the stream. */
+function historyCheck(rolledBack: boolean): ReadyCheck {
+  return { name: 'history', ok: !rolledBack, detail: rolledBack ? 'SERVER_ROLLED_BACK: stop it and restore it' : 'nobody was shown a later one' }
 }
 
 function authorityCheck(authorities: Pick<AuthoritySet, 'active'>): ReadyCheck {

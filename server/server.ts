@@ -259,6 +259,7 @@ export class Server implements AsyncDisposable {
       authorities,
       revocations,
       verifiers,
+      rolledBack: () => rollback.rolledBack !== undefined,
       csrChecks: () => issuer.csrChecks,
       svidNotAfterMs: () => svid.notAfterMs,
       crls: () => crls.published,

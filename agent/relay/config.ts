@@ -1,5 +1,5 @@
-import { duration, group, integer, list, oneOf, optional, required, text, trustDomain, withDefault } from '../../src/config/fields.ts'
-import type { Field } from '../../src/config/fields.ts'
+import { address, duration, group, integer, list, oneOf, optional, required, text, trustDomain, withDefault } from '../../src/config/fields.ts'
+import type { Field, HostAndPort } from '../../src/config/fields.ts'
 import { parseConfig } from '../../src/config/reader.ts'
 import type { Overrides } from '../../src/config/reader.ts'
 import { configSchema } from '../../src/config/schema.ts'
@@ -20,6 +20,8 @@ export interface RelayConfig {
   readonly trustDomain: TrustDomain | undefined
   readonly trustBundleFile: string | undefined
   readonly dataDir: string
+  /** Where metrics and probes are served over HTTP; unset: nowhere. */
+  readonly metricsAddress: HostAndPort | undefined
   readonly maxReaders: number
   /** Calls at once of one user of this machine, or of one SPIFFE ID. */
   readonly maxCallsPerPeer: number
@@ -39,6 +41,9 @@ const fields = {
   dataDir: withDefault(text(), '.mayfly/relay'),
   logLevel: withDefault(oneOf('debug', 'info', 'warn', 'error'), 'info'),
   drain: withDefault(duration(0, 60_000), 1_000),
+  metrics: group({
+    address: optional(address()),
+  }),
   limits: group({
     maxReaders: withDefault(integer(1, 100_000), 10_000),
     maxCallsPerPeer: withDefault(integer(1, 100_000), 4_000),
@@ -54,6 +59,7 @@ export const relayFlagPaths: Readonly<Record<string, string>> = {
   'trust-domain': 'trustDomain',
   'trust-bundle': 'trustBundleFile',
   data: 'dataDir',
+  'metrics-address': 'metrics.address',
   'log-level': 'logLevel',
 }
 
@@ -85,6 +91,7 @@ export function parseRelayConfig(yaml: string, overrides: Overrides, fileName: s
     trustDomain: raw.trustDomain,
     trustBundleFile: raw.trustBundleFile,
     dataDir: raw.dataDir,
+    metricsAddress: raw.metrics.address,
     maxReaders: raw.limits.maxReaders,
     maxCallsPerPeer: raw.limits.maxCallsPerPeer,
     logLevel: raw.logLevel,

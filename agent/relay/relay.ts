@@ -6,6 +6,7 @@ import { equalBytes } from '../../src/core/bytes.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Listener } from '../../src/rpc/listen-unix.ts'
 import { RpcServer } from '../../src/rpc/server.ts'
+import type { RpcServerDeps } from '../../src/rpc/server.ts'
 import { HeadKeeper, type HeadStore } from '../../src/verify/heads.ts'
 import type { StreamFrame } from '../../src/verify/reader.ts'
 import { StreamSources } from '../../src/verify/sources.ts'
@@ -27,6 +28,8 @@ export interface RelayDeps extends RelayTrustDeps {
   readonly peerUid: ListenDeps['peerUid']
   readonly version: string
   rssBytes(): number
+  /** Told of each call that ended. */
+  readonly onEnded?: RpcServerDeps['onEnded']
 }
 
 const maxFrames = 4_096
@@ -114,6 +117,11 @@ export class Relay implements AsyncDisposable {
       const kind = this.#config.listen[at]?.kind
       return kind === 'tls' ? address : `${kind}:${address}`
     })
+  }
+
+  /** Open connections and calls. */
+  get load(): { readonly connections: number; readonly calls: number } {
+    return this.#server
   }
 
   status(): RelayStatus {

@@ -5,6 +5,7 @@ export { RevocationFeed, type RevocationFeedConfig, type RevocationFeedDeps } fr
 export { explainVerdict } from './explain.ts'
 export { headStoreIn, type HeadFile, type HeadStore } from './heads.ts'
 export { LiveConnections, type CutReason, type RevocationSource } from './live-connections.ts'
+export { verifierMetrics, type MeasuredFeed } from './metrics.ts'
 export { RevocationReader, type ReaderDeps, type ReaderOutcome, type RevokedChange, type StreamFrame } from './reader.ts'
 export type { Fault, StreamSource } from './source-link.ts'
 export type { SourceStatus } from './sources.ts'

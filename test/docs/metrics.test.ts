@@ -1,14 +1,16 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 
 import { agentCatalogue } from '../../src/metrics/agent-catalogue.ts'
 import type { Catalogue } from '../../src/metrics/catalogue.ts'
+import { relayCatalogue } from '../../src/metrics/relay-catalogue.ts'
 import { serverCatalogue } from '../../src/metrics/server-catalogue.ts'
+import { verifierCatalogue } from '../../src/metrics/verifier-catalogue.ts'
 
 const root = join(import.meta.dirname, '../..')
 const page = readFileSync(join(root, 'docs/metrics.md'), 'utf8')
-const all: Catalogue = { ...serverCatalogue, ...agentCatalogue }
+const all: Catalogue = { ...serverCatalogue, ...agentCatalogue, ...relayCatalogue, ...verifierCatalogue }
 
 describe('docs/metrics.md', () => {
   test('has one row for each metric, as the catalogue describes it, and no row for another', () => {
@@ -27,8 +29,8 @@ describe('docs/metrics.md', () => {
 
 describe('the catalogue', () => {
   test('each metric is measured somewhere, and nothing is measured that is not in it', () => {
-    const sources = ['server/metrics.ts', 'agent/metrics.ts', ...readdirSync(join(root, 'src/metrics')).filter((name) => name === 'common.ts').map((name) => join('src/metrics', name))].map((file) => readFileSync(join(root, file), 'utf8')).join('\n')
-    const measured = new Set([...sources.matchAll(/'((?:mayfly|process|nodejs)_\w+)'/g)].map(([, name = '']) => name))
+    const sources = ['server/metrics.ts', 'agent/metrics.ts', 'agent/relay/metrics.ts', 'src/metrics/common.ts', 'src/verify/metrics.ts'].map((file) => readFileSync(join(root, file), 'utf8')).join('\n')
+    const measured = new Set([...sources.matchAll(/'((?:mayfly|process|nodejs)_\w+)'|^\s+(mayfly_\w+):/gm)].map(([, name, key]) => name ?? key ?? ''))
     expect([...measured].toSorted()).toEqual(Object.keys(all).toSorted())
   })
 

@@ -2,8 +2,10 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
 import { agentCatalogue } from '../../src/metrics/agent-catalogue.ts'
+import { relayCatalogue } from '../../src/metrics/relay-catalogue.ts'
 import { serverCatalogue } from '../../src/metrics/server-catalogue.ts'
 import { scrape } from '../support/product/scrape.ts'
+import { RelayProcess } from '../support/product/relay.ts'
 import { Product } from '../support/product/product.ts'
 import { node24, Program, root } from '../support/product/process.ts'
 
@@ -63,6 +65,17 @@ describe('a measured server and agent', () => {
     expect(server.names.filter((name) => !Object.hasOwn(serverCatalogue, name))).toEqual([])
     expect(agent.names.filter((name) => !Object.hasOwn(agentCatalogue, name))).toEqual([])
     expect(`${server.text}${agent.text}`).not.toContain('spiffe://')
+  })
+
+  test('a relay below the agent is measured as well, and ready once the stream came through', async () => {
+    const socket = product.agents[0]?.workloadSocket ?? ''
+    await using relay = await RelayProcess.start(join(product.dir, 'relay'), ['--upstream', `unix:${socket}`, '--metrics-address', '127.0.0.1:0'])
+    const relayAt = String((await relay.program.event('serving'))['metricsAddress'])
+    await expect.poll(async () => (await fetch(`http://${relayAt}/ready`)).status, { timeout: 15_000 }).toBe(200)
+    const figures = await scrape(relayAt)
+    expect(figures.one('mayfly_relay_upstream_current')).toBe(1)
+    expect(figures.one('mayfly_relay_revocation_age_seconds')).toBeLessThan(15)
+    expect(figures.names.filter((name) => !Object.hasOwn(relayCatalogue, name))).toEqual([])
   })
 
   test('an agent whose server is away stays ready and says that it is cut off', async () => {

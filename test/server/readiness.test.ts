@@ -6,8 +6,8 @@ import { FakeClock } from '../support/fake-clock.ts'
 
 type Parts = Parameters<typeof readiness>[0]
 
-function partsOf(probe: () => Promise<void>, active: () => { readonly id: string }): Parts {
-  return { store: { journal: { probe } }, authorities: { active } } as unknown as Parts // what is looked at
+function partsOf(probe: () => Promise<void>, active: () => { readonly id: string }, behind = false): Parts {
+  return { store: { journal: { probe } }, authorities: { active }, rolledBack: () => behind } as unknown as Parts // what is looked at
 }
 
 const signs = (): { readonly id: string } => ({ id: 'ab'.repeat(32) })
@@ -17,6 +17,7 @@ test('a server is ready when its store takes changes and an authority signs', as
   expect(await ready()).toEqual([
     { name: 'store', ok: true, detail: 'takes changes' },
     { name: 'authority', ok: true, detail: 'abababababababab signs' },
+    { name: 'history', ok: true, detail: 'nobody was shown a later one' },
   ])
 })
 
@@ -36,6 +37,7 @@ test('a full disk and a missing authority are named, and a store that has recove
   expect(await ready()).toEqual([
     { name: 'store', ok: false, detail: 'the store takes no changes' },
     { name: 'authority', ok: false, detail: 'no authority signs' },
+    { name: 'history', ok: true, detail: 'nobody was shown a later one' },
   ])
   full = false
   expect((await ready())[0]).toMatchObject({ ok: true })
@@ -57,4 +59,9 @@ test('a store that hangs is not ready', async () => {
   const answer = readiness(partsOf(() => new Promise(() => undefined), signs), clock)()
   await clock.advance(2_000)
   expect((await answer)[0]).toEqual({ name: 'store', ok: false, detail: 'no answer within 2000 ms' })
+})
+
+test('a server that was copied back is not ready', async () => {
+  const ready = readiness(partsOf(async () => undefined, signs, true), new FakeClock())
+  expect((await ready())[2]).toMatchObject({ name: 'history', ok: false, detail: expect.stringContaining('SERVER_ROLLED_BACK') })
 })

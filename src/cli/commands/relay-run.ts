@@ -16,6 +16,7 @@ export const command: Command = define({
     'trust-bundle': { type: 'string', value: 'FILE', help: 'a bundle instead, with --trust-domain: for a relay without TLS' },
     'trust-domain': { type: 'string', value: 'NAME', help: 'the trust domain whose stream it is' },
     data: { type: 'string', value: 'DIR', help: 'where the highest head of the stream is kept; .mayfly/relay when unset' },
+    'metrics-address': { type: 'string', value: 'HOST:PORT', help: 'serve /metrics, /live and /ready over HTTP here' },
     'log-level': { type: 'string', value: 'LEVEL', help: 'debug, info, warn or error' },
     config: { type: 'string', value: 'FILE', help: 'YAML or JSON' },
     'check-config': { type: 'boolean', help: 'only check the configuration: exit code 0 or 1' },
