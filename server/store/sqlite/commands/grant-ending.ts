@@ -17,6 +17,8 @@ import { grantCondition, notEnded } from '../queries/grant-filters.ts'
 /** Most grants that one call ends or lapses: a commit is not held up for long. */
 const maxAtOnce = 1_000
 const maxDetailLength = 2_000
+/** A credential that expired so lately is revoked all the same: at a deadline it expires with its grant, and connections are open. */
+const justExpiredMs = 60_000
 
 export const endGrant: Command<'grants.end'> = (tables, id, ending, by) => {
   const grant = findGrant(tables, id)
@@ -75,7 +77,7 @@ export function endTrees(tables: Tables, given: readonly Grant[], ending: GrantE
     for (const child of below) records.push(...endingRecords(child, { cause: 'parent_ended', detail: `${grant.id} ended: ${ending.cause}` }, by))
     for (const one of [grant, ...below]) ended.set(one.id, one)
     if (below.length > 0) trees.push(grant)
-    else if (grant.activatedAtMs > 0) alone.push(...tables.ledger.hits(revocable(ofGrant(grant.id), by.atMs)))
+    else if (grant.activatedAtMs > 0) alone.push(...tables.ledger.hits(revocable(ofGrant(grant.id), by.atMs - justExpiredMs)))
   }
   const reason = credentialCause === 'grant_ended' && detail !== '' ? `${ending.cause}: ${detail}` : detail === '' ? ending.cause : detail
   const closed = closePrefixes(tables, trees.map(({ spiffeId: prefix }) => ({ prefix, untilMs: by.atMs })), { cause: credentialCause, reason }, by)
