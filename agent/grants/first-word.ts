@@ -20,6 +20,7 @@ export function firstWord(socket: Socket, clock: Clock, told: (wording: Wording)
     socket.pause()
     socket.unshift(sent)
     told(sent.subarray(0, preface.length).equals(preface) ? 'http2' : 'http1')
+    socket.resume() // whoever has it now listens
   }
   socket.on('error', () => undefined) // 'close' follows
   socket.once('close', () => spoken.abort())

@@ -36,6 +36,8 @@ const maxOutsiders = 8
 const maxReceiveBytes = 65_536
 const maxCallsPerConnection = 100
 const maxIdleMs = 120_000
+/** A step may wait for people. */
+const maxUnaryMs = 30 * 60_000
 /** How long the streams of a connection that is over have to say so before it is cut. */
 const farewellMs = 100
 
@@ -55,7 +57,7 @@ export class GrantListener implements AsyncDisposable {
     this.path = path
     this.#deps = deps
     this.#gate = { grantId, held, admit: async (connection) => await this.#admit(connection) }
-    this.#server = new RpcServer<WorkloadConnection>(deps, { maxReceiveBytes, maxConnections, maxConcurrentCalls: maxCallsPerConnection, maxIdleMs })
+    this.#server = new RpcServer<WorkloadConnection>(deps, { maxReceiveBytes, maxConnections, maxConcurrentCalls: maxCallsPerConnection, maxIdleMs, maxUnaryMs })
     deps.serve(this.#server, this.#gate)
   }
 

@@ -11,7 +11,7 @@ import type { Task } from './task.ts'
 
 /** `mayfly.v1.Grants` on the Workload API socket: for any attested process, about what it asked for itself or is bound to. */
 export function grantsService(keeper: () => GrantKeeper, admission: Admission): Handlers<'mayfly.v1.Grants', WorkloadConnection> {
-  return handlersOf(keeper, admission, async ({ peer }, grantId) => await keeper().reach(peer, grantId), () => '', async () => undefined)
+  return handlersOf({ keeper, admission, reach: async ({ peer }, grantId) => await keeper().reach(peer, grantId), parentId: '', admit: async () => undefined, longestWaitSeconds: 20 })
 }
 
 /** The same on the socket of a grant: about that grant, which need not be named, and its children. */
@@ -21,7 +21,7 @@ export function grantsServiceOf(gate: GrantGate, keeper: () => GrantKeeper, admi
     await admit(call)
     return keeper().below(gate.grantId, grantId)
   }
-  return handlersOf(keeper, admission, reach, () => gate.grantId, admit)
+  return handlersOf({ keeper, admission, reach, parentId: gate.grantId, admit, longestWaitSeconds: 1_800 })
 }
 
 /** The SPIFFE Workload API of a grant: its SVID and the bundle, for its binding alone. */
@@ -47,21 +47,32 @@ export function grantWorkloadApi(gate: GrantGate, trust: Trust, admission: Admis
   }
 }
 
-type Reach = (call: Call<WorkloadConnection>, grantId: string) => Promise<Task>
+interface Place {
+  readonly keeper: () => GrantKeeper
+  readonly admission: Admission
+  /** The grant that is meant, if the caller may touch it. */
+  reach(call: Call<WorkloadConnection>, grantId: string): Promise<Task>
+  /** Of what is asked for here; empty: nobody's child. */
+  readonly parentId: string
+  /** Whether the caller may ask for anything here. */
+  admit(call: Call<WorkloadConnection>): Promise<void>
+  /** How long one call may wait for people. */
+  readonly longestWaitSeconds: number
+}
 
-function handlersOf(keeper: () => GrantKeeper, admission: Admission, reach: Reach, parentId: () => string, admit: (call: Call<WorkloadConnection>) => Promise<void>): Handlers<'mayfly.v1.Grants', WorkloadConnection> {
+function handlersOf({ keeper, admission, reach, parentId, admit, longestWaitSeconds }: Place): Handlers<'mayfly.v1.Grants', WorkloadConnection> {
   return {
     Request: async function* (request, call) {
       using _ = placeOf(call, admission)
       await admit(call)
-      yield* keeper().request(call.peer, request, parentId(), signalOf(call))
+      yield* keeper().request(call.peer, request, parentId, signalOf(call))
     },
     Bind: async function* (request, call) {
       using _ = placeOf(call, admission)
       yield* keeper().bind(await reach(call, request.grantId), call.peer, request, signalOf(call))
     },
     Renew: async ({ grantId }, call) => await keeper().renew(await reach(call, grantId)),
-    Step: async (request, call) => await keeper().step(await reach(call, request.grantId), call.peer, request, signalOf(call)),
+    Step: async (request, call) => await keeper().step(await reach(call, request.grantId), call.peer, { ...request, waitSeconds: Math.min(request.waitSeconds, longestWaitSeconds) }, signalOf(call)),
     End: async (request, call) => await keeper().finish(await reach(call, request.grantId), request),
     Show: async ({ grantId }, call) => (await reach(call, grantId)).grant,
     Heartbeat: async ({ grantId }, call) => {

@@ -1,6 +1,6 @@
 import type { Grant__Output } from '../../proto/generated/mayfly/v1/Grant.ts'
 import type { ProbeResult } from '../../proto/generated/mayfly/v1/ProbeResult.ts'
-import type { StepAnswer } from '../../proto/generated/mayfly/v1/StepAnswer.ts'
+import type { StepAnswer, StepAnswer__Output } from '../../proto/generated/mayfly/v1/StepAnswer.ts'
 import type { StepRequest__Output } from '../../proto/generated/mayfly/v1/StepRequest.ts'
 import type { StepTerms__Output } from '../../proto/generated/mayfly/v1/StepTerms.ts'
 import { MayflyError } from '../../src/core/errors.ts'
@@ -40,16 +40,22 @@ type OwnReason = keyof typeof hints
 export class GrantSteps {
   readonly #deps: GrantStepsDeps
   readonly #terms: StepTerms__Output
+  /** Of the blocks so far, what is not taken. */
   #leased: number
-  /** Of the budget, what was neither leased nor taken when the server last said. */
-  #unleased: number
+  /** Of all blocks so far. */
+  #everLeased: number
+  /** Of the budget, and what is leased or taken of it as the server last said. */
+  #budget: number
+  #used: number
   #leasing: Promise<void> | undefined
 
   constructor(terms: StepTerms__Output, grant: Grant__Output, deps: GrantStepsDeps) {
     this.#terms = terms
     this.#deps = deps
     this.#leased = terms.leasedSteps
-    this.#unleased = unleasedOf(grant)
+    this.#everLeased = terms.leasedSteps
+    this.#budget = grant.budget?.steps ?? 0
+    this.#used = grant.used?.steps ?? 0
   }
 
   get terms(): StepTerms__Output {
@@ -58,12 +64,19 @@ export class GrantSteps {
 
   /** The grant as the server has it now. */
   update(grant: Grant__Output): void {
-    this.#unleased = unleasedOf(grant)
+    this.#budget = grant.budget?.steps ?? 0
+    this.#used = grant.used?.steps ?? 0
   }
 
   /** A renewal may bring another block. */
   leased(steps: number): void {
     this.#leased += steps
+    this.#everLeased += steps
+  }
+
+  /** What is neither leased nor taken: the news of a block may come before or after the block. */
+  get #unleased(): number {
+    return Math.max(0, this.#budget - Math.max(this.#used, this.#everLeased))
   }
 
   /** @throws {MayflyError} INVALID_ARGUMENT; what a step that the server confirms is refused with, beyond a denial */
@@ -107,7 +120,7 @@ export class GrantSteps {
   /** Takes one step of the block; a new block is leased before the last of the old one is gone. */
   async #spend(grantId: string): Promise<'taken' | OwnReason> {
     try {
-      if (this.#leased === 0 && this.#unleased > 0) await this.#lease(grantId)
+      while (this.#leased === 0 && this.#unleased > 0) await this.#lease(grantId) // others may have taken it all meanwhile
     } catch (error) {
       this.#deps.log.warn({ event: 'step.unleased', grantId, error: String(error) }, 'no further steps could be leased')
       return 'server-away'
@@ -126,23 +139,35 @@ export class GrantSteps {
   async #leaseBlock(grantId: string, signal: AbortSignal): Promise<void> {
     try {
       const steps = await this.#deps.server.leaseSteps(grantId, signal)
-      this.#leased += steps
-      this.#unleased = steps === 0 ? 0 : Math.max(0, this.#unleased - steps)
+      if (steps > 0) this.leased(steps)
+      else this.#used = this.#budget
     } catch (error) {
       if (!(error instanceof MayflyError) || error.code !== 'BUDGET_SPENT') throw error
-      this.#unleased = 0
+      this.#used = this.#budget
     }
   }
 
   /** The server decides and writes down. */
   async #confirm(step: StepRequest__Output, grant: Grant__Output, signal: AbortSignal): Promise<StepAnswer> {
     try {
-      const answer = await this.#deps.server.confirmStep({ step: { ...step, grantId: grant.id }, probes: [...this.#deps.probes()] }, signal)
+      const answer = await this.#asked(step, grant, signal)
       this.#deps.log.info({ event: answer.allowed ? 'step.taken' : 'step.denied', grantId: grant.id, action: step.action, resource: step.resource, reasons: answer.reasons, by: 'server' }, 'a step was decided by the server')
       return answer
     } catch (error) {
       if (error instanceof MayflyError && (error.code === 'UNAVAILABLE' || error.code === 'DEADLINE_EXCEEDED')) return this.#answer(step, grant, false, ['server-away'])
       throw error
+    }
+  }
+
+  /** Where people have to approve it first the server is asked again and again: none of its calls takes long. */
+  async #asked(step: StepRequest__Output, grant: Grant__Output, signal: AbortSignal): Promise<StepAnswer__Output> {
+    const { clock, server, probes } = this.#deps
+    const untilBootMs = clock.bootMs() + Math.max(0, step.waitSeconds) * 1_000
+    for (;;) {
+      const leftMs = untilBootMs - clock.bootMs()
+      const waitSeconds = Math.max(0, Math.min(longestAskSeconds, Math.ceil(leftMs / 1_000)))
+      const answer = await server.confirmStep({ step: { ...step, grantId: grant.id, waitSeconds }, probes: [...probes()] }, signal)
+      if (answer.allowed || answer.approvalId === '' || leftMs <= longestAskSeconds * 1_000) return answer
     }
   }
 
@@ -158,6 +183,8 @@ export class GrantSteps {
   }
 }
 
+/** Of one call that waits for people. */
+const longestAskSeconds = 20
 /** Below it the next block is asked for. */
 const lowBlock = 8
 
@@ -166,10 +193,6 @@ function checkRequest({ action, resource, description }: StepRequest__Output): v
   if (Buffer.byteLength(description) > 200 || /[\p{C}\p{Zl}\p{Zp}]/u.test(description)) {
     throw new MayflyError('INVALID_ARGUMENT', 'the description of a step is one plain line of at most 200 bytes')
   }
-}
-
-function unleasedOf({ budget, used }: Grant__Output): number {
-  return Math.max(0, (budget?.steps ?? 0) - (used?.steps ?? 0))
 }
 
 function isOwn(reason: string): reason is OwnReason {

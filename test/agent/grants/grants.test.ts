@@ -1,0 +1,389 @@
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { request as httpRequest } from 'node:http'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { GrantProgress__Output } from '../../../proto/generated/mayfly/v1/GrantProgress.ts'
+import { MayflyError } from '../../../src/core/errors.ts'
+import type { RpcChannel } from '../../../src/rpc/channel.ts'
+import { MemoryFiles } from '../../support/agent/memory-files.ts'
+import { TestGrants } from '../../support/agent/test-grants.ts'
+import type { TestGrantsOptions } from '../../support/agent/test-grants.ts'
+import { must } from '../../support/processes/processes.ts'
+
+let grants: TestGrants
+let client: RpcChannel
+const children: ChildProcess[] = []
+
+beforeEach(async () => {
+  await restart({ tier: 'pidfd' })
+})
+
+afterEach(async () => {
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+  client.close()
+  await grants[Symbol.asyncDispose]()
+})
+
+async function restart(options: TestGrantsOptions): Promise<void> {
+  if (grants !== undefined) {
+    client.close()
+    await grants[Symbol.asyncDispose]()
+  }
+  grants = await TestGrants.start(options)
+  client = grants.client()
+}
+
+const intent = { actions: ['write', 'forbidden', 'confirmed'], resources: ['db:orders'] }
+
+/** A stream of progress, read a message at a time. */
+class Progress {
+  readonly #messages: AsyncGenerator<GrantProgress__Output, void, undefined>
+
+  constructor(messages: AsyncGenerator<GrantProgress__Output, void, undefined>) {
+    this.#messages = messages
+  }
+
+  async next(): Promise<GrantProgress__Output> {
+    const { value } = await this.#messages.next()
+    if (value === undefined) throw new Error('the stream ended')
+    return value
+  }
+
+  async until(...states: readonly string[]): Promise<GrantProgress__Output> {
+    for (;;) {
+      const progress = await this.next()
+      if (states.includes(progress.grant?.state ?? '')) return progress
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#messages.return()
+  }
+}
+
+function ask(from: RpcChannel = client): Progress {
+  return new Progress(from.serverStream('mayfly.v1.Grants', 'Request', { spiffeId: 'spiffe://test.example/job', intent }))
+}
+
+function bind(grantId: string, pid = 0): Progress {
+  return new Progress(client.serverStream('mayfly.v1.Grants', 'Bind', { grantId, pid }))
+}
+
+/** Asked for, bound and running. */
+async function running(pid = 0): Promise<{ readonly id: string; readonly socket: string; readonly life: Progress; readonly own: RpcChannel }> {
+  const { grant } = await ask().until('approved')
+  const life = bind(grant?.id ?? '', pid)
+  const { socket } = await life.until('active')
+  return { id: grant?.id ?? '', socket, life, own: grants.client(socket) }
+}
+
+function sleeper(): ChildProcess {
+  const child = spawn('sleep', ['60'])
+  children.push(child)
+  return child
+}
+
+async function codeOf(call: Promise<unknown>): Promise<string> {
+  try {
+    await call
+    return 'none'
+  } catch (error) {
+    return error instanceof MayflyError ? error.code : String(error)
+  }
+}
+
+describe('asking', () => {
+  test('the server is told what the agent attested, and nothing that the process says of itself', async () => {
+    await ask().until('approved')
+    const [asked] = grants.server.asked
+    expect(asked?.selectors).toContain(`unix:uid:${process.geteuid?.() ?? -1}`)
+    expect(asked?.requester).toBe(`uid:${process.geteuid?.() ?? -1} on spiffe://test.example/spire/agent/join_token/a`)
+    expect(asked?.instance).toMatch(/^[0-9a-f]{64}$/)
+    expect(asked?.tier).toBe('pidfd')
+  })
+
+  test('whom it waits for is said, and what they decide', async () => {
+    grants.server.asks = 'pending_approval'
+    const request = ask()
+    const waiting = await request.next()
+    expect(waiting).toMatchObject({ grant: { state: 'pending_approval' }, howToApprove: `mayfly approve ${waiting.grant?.id ?? ''}`, socket: '' })
+    grants.server.move(waiting.grant?.id ?? '', { state: 'denied' })
+    expect((await request.next()).grant?.state).toBe('denied')
+    await expect(request.next()).rejects.toThrow('the stream ended')
+  })
+
+  test('a request whose caller goes away is withdrawn', async () => {
+    grants.server.asks = 'pending_approval'
+    const request = ask()
+    const { grant } = await request.next()
+    await request.stop()
+    await grants.server.until(() => grants.server.ends.length > 0)
+    expect(grants.server.ends).toMatchObject([{ grantId: grant?.id, cause: 'withdrawn' }])
+  })
+
+  test('what waits for approval is not bound', async () => {
+    grants.server.asks = 'pending_approval'
+    const { grant } = await ask().next()
+    expect(await codeOf(bind(grant?.id ?? '').next())).toBe('GRANT_STATE')
+  })
+
+  test('a process that is no child of the caller is not bound', async () => {
+    const { grant } = await ask().until('approved')
+    expect(await codeOf(bind(grant?.id ?? '', 1).next())).toBe('PERMISSION_DENIED')
+    expect(grants.folders).toEqual([])
+  })
+
+  test('an activation that the server refuses leaves nothing behind, and can be tried again', async () => {
+    const { grant } = await ask().until('approved')
+    grants.server.refuses = new MayflyError('GRANT_DENIED', 'not now')
+    expect(await codeOf(bind(grant?.id ?? '').next())).toBe('GRANT_DENIED')
+    expect(grants.folders).toEqual([])
+    grants.server.refuses = undefined
+    expect((await bind(grant?.id ?? '').until('active')).grant?.state).toBe('active')
+  })
+})
+
+describe('running', () => {
+  test('the SVID of the grant alone is handed out, and another at each renewal', async () => {
+    const { id, own } = await running()
+    const svids = own.serverStream('SpiffeWorkloadAPI', 'FetchX509SVID', {})
+    const first = (await svids.next()).value
+    expect(first?.svids.map(({ spiffeId }) => spiffeId)).toEqual([`spiffe://test.example/job/task/${id}`])
+    await own.unary('mayfly.v1.Grants', 'Renew', {})
+    const second = (await svids.next()).value
+    expect(second?.svids[0]?.x509SvidKey.equals(first?.svids[0]?.x509SvidKey ?? Buffer.alloc(0))).toBe(false)
+    own.close()
+  })
+
+  test('it renews by itself at half life, and ends when its renewals are used and the last SVID has expired', { timeout: 20_000 }, async () => {
+    grants.server.credentialMs = 3_000
+    grants.server.renewals = 1
+    const { id } = await running()
+    await grants.server.until(() => grants.server.ends.length > 0)
+    expect(grants.server.issued).toHaveLength(2)
+    expect(grants.server.ends).toMatchObject([{ grantId: id, cause: 'budget' }])
+  })
+
+  test('when it is suspended the SVID is withdrawn, and resuming brings another', async () => {
+    const { id, own } = await running()
+    const svids = own.serverStream('SpiffeWorkloadAPI', 'FetchX509SVID', {})
+    await svids.next()
+    grants.server.move(id, { state: 'suspended' })
+    expect(await codeOf(svids.next())).toBe('NO_IDENTITY')
+    expect(await codeOf(own.unary('mayfly.v1.Grants', 'Step', { action: 'write', resource: 'db:orders' }))).toBe('GRANT_STATE')
+    grants.server.move(id, { state: 'active' })
+    await grants.server.until(() => grants.server.issued.length === 2)
+    expect((await own.serverStream('SpiffeWorkloadAPI', 'FetchX509SVID', {}).next()).value?.svids).toHaveLength(1)
+    own.close()
+  })
+
+  test('its binding is vouched for', async () => {
+    const { id } = await running()
+    expect(grants.keeper.life.next()).toMatchObject({ grantIds: [id] })
+    expect(grants.keeper.life.next()).toBeUndefined()
+  })
+
+  test('a child of a grant is asked for on its socket', async () => {
+    const { id, own } = await running()
+    const child = await ask(own).until('approved')
+    expect(grants.server.asked[1]?.parentGrantId).toBe(id)
+    const life = new Progress(own.serverStream('mayfly.v1.Grants', 'Bind', { grantId: child.grant?.id ?? '' }))
+    const bound = await life.until('active')
+    expect(bound.grant?.spiffeId).toContain(`/task/${id}/sub/`)
+    grants.server.move(id, { state: 'ended', cause: 'operator' })
+    await expect.poll(() => grants.folders).toEqual([])
+    own.close()
+  })
+})
+
+describe('ending', () => {
+  test('the first cause stays, and everything of it is gone', async () => {
+    const { id, own, life, socket } = await running()
+    const svids = own.serverStream('SpiffeWorkloadAPI', 'FetchX509SVID', {})
+    await svids.next()
+    const ended = await client.unary('mayfly.v1.Grants', 'End', { grantId: id, cause: 'completed', outcome: 'migrated' })
+    expect(ended).toMatchObject({ state: 'ended', cause: 'completed', outcome: 'migrated' })
+    expect(await codeOf(svids.next())).toMatch(/GRANT_ENDED|UNAVAILABLE/)
+    expect((await life.until('ending', 'ended')).grant?.cause).toBe('completed')
+    expect(await client.unary('mayfly.v1.Grants', 'End', { grantId: id, cause: 'failed' })).toMatchObject({ cause: 'completed' })
+    await expect.poll(() => existsSync(socket)).toBe(false)
+    expect(grants.server.ends).toHaveLength(1)
+    expect(grants.keeper.life.next()).toMatchObject({ grantIds: [] })
+    own.close()
+  })
+
+  test('the exit of a bound child ends it; whoever started the child may say first how', async () => {
+    const child = sleeper()
+    const { id, life } = await running(child.pid)
+    child.once('exit', () => void client.unary('mayfly.v1.Grants', 'End', { grantId: id, cause: 'failed', outcome: 'killed' }).catch(() => undefined))
+    child.kill('SIGKILL')
+    await grants.server.until(() => grants.server.ends.length > 0)
+    expect(grants.server.ends).toMatchObject([{ grantId: id, cause: 'failed', outcome: 'killed' }])
+    await life.stop()
+  })
+
+  test('a bound child that is killed ends it also when nobody says how', async () => {
+    const child = sleeper()
+    const { id, socket } = await running(child.pid)
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    await expect.poll(() => existsSync(socket)).toBe(false)
+    await grants.server.until(() => grants.server.ends.length > 0)
+    expect(grants.server.ends).toMatchObject([{ grantId: id, cause: 'process_exit' }])
+  })
+
+  test('it ends when the call that vouched for it does', async () => {
+    const { id, life } = await running(sleeper().pid)
+    await life.stop()
+    await grants.server.until(() => grants.server.ends.length > 0)
+    expect(grants.server.ends).toMatchObject([{ grantId: id, cause: 'process_exit' }])
+  })
+
+  test('a bound child may become another program', async () => {
+    const child = spawn('sh', ['-c', 'read line; exec sleep 60'])
+    children.push(child)
+    const { id } = await running(child.pid)
+    child.stdin?.write('go\n')
+    await expect.poll(() => grants.keeper.life.next()?.grantIds ?? [id]).toEqual([id])
+    expect(grants.server.ends).toEqual([])
+  })
+
+  test('what the server ends is gone here too', async () => {
+    const { id, life, socket } = await running()
+    grants.server.move(id, { state: 'ended', cause: 'operator', detail: 'enough' })
+    expect((await life.until('ended')).grant).toMatchObject({ cause: 'operator' })
+    await expect.poll(() => existsSync(socket)).toBe(false)
+    expect(grants.server.ends).toEqual([])
+  })
+
+  test('while the server is away the end is kept, and told when it is back', async () => {
+    const { id, life } = await running(sleeper().pid)
+    grants.server.away = true
+    await life.stop()
+    await expect.poll(() => grants.files.contents.get('grants-ended.json')).toContain(id)
+    expect(grants.folders).toEqual([])
+    grants.server.away = false
+    await grants.server.until(() => grants.server.ends.length > 0)
+    await expect.poll(() => grants.files.contents.has('grants-ended.json')).toBe(false)
+  })
+
+  test('an agent that starts anew tells what an earlier life could not, and ends what nobody holds', async () => {
+    const files = new MemoryFiles()
+    files.contents.set('grants-ended.json', JSON.stringify([{ grantId: 'earlier', cause: 'completed', outcome: '', detail: '' }]))
+    await restart({ files, tier: 'pidfd' })
+    await expect.poll(() => files.contents.has('grants-ended.json')).toBe(false)
+    expect(grants.server.ends).toMatchObject([{ grantId: 'earlier', cause: 'completed' }])
+    const { grant } = await ask().until('approved')
+    const known = must(grants.server.grants.get(grant?.id ?? ''))
+    grants.keeper.changed({ grants: [{ ...known, id: 'orphan', state: 'active' }, known], complete: true })
+    await grants.server.until(() => grants.server.ends.some(({ grantId }) => grantId === 'orphan'))
+    expect(grants.server.ends.at(-1)).toMatchObject({ grantId: 'orphan', cause: 'orphan' })
+  })
+
+  test('an agent that stops ends what runs on it', async () => {
+    const { id } = await running(sleeper().pid)
+    const { server } = grants
+    client.close()
+    await grants[Symbol.asyncDispose]()
+    expect(server.ends).toMatchObject([{ grantId: id }])
+    await restart({ tier: 'pidfd' })
+  })
+
+  test('a probe that holds no more ends the grants that demand it', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'mf-'))
+    const file = join(dir, 'image')
+    writeFileSync(file, 'one')
+    await restart({ tier: 'pidfd', probes: [{ kind: 'file', name: 'image', path: file, sha256: undefined }, { kind: 'kernel', name: 'aslr', key: 'kernel.ostype', value: 'Linux' }] })
+    grants.server.terms = { probes: ['image', 'aslr'] }
+    grants.server.renewals = 1_000
+    const { id, own } = await running()
+    expect(grants.server.issued[0]?.probes).toMatchObject([{ name: 'image', ok: true }, { name: 'aslr', ok: true, value: 'Linux' }])
+    writeFileSync(file, 'two')
+    await expect.poll(async () => await codeOf(own.unary('mayfly.v1.Grants', 'Renew', {})), { timeout: 5_000 }).not.toBe('none')
+    await grants.server.until(() => grants.server.ends.length > 0)
+    expect(grants.server.ends).toMatchObject([{ grantId: id, cause: 'posture' }])
+    own.close()
+    rmSync(dir, { recursive: true })
+  })
+})
+
+describe('steps', () => {
+  async function step(own: RpcChannel, action = 'write', resource = 'db:orders'): Promise<{ readonly allowed: boolean; readonly reasons: readonly string[]; readonly stepsLeft: number }> {
+    return await own.unary('mayfly.v1.Grants', 'Step', { action, resource, description: 'a step' })
+  }
+
+  test('one within intent, policy and budget is taken, and each is recorded', async () => {
+    const { own } = await running()
+    expect(await step(own)).toMatchObject({ allowed: true, reasons: ['permit-all'], stepsLeft: 9 })
+    expect(await step(own, 'forbidden')).toMatchObject({ allowed: false, reasons: ['no-forbidden'] })
+    expect(await step(own, 'delete')).toMatchObject({ allowed: false, reasons: ['outside-intent'] })
+    expect(await step(own, 'write', 'db:users')).toMatchObject({ allowed: false, reasons: ['outside-intent'] })
+    await grants.server.until(() => grants.server.recorded.length === 4)
+    expect(grants.server.recorded.map(({ allowed }) => allowed)).toEqual([true, false, false, false])
+    own.close()
+  })
+
+  test('never more than the budget, whatever is leased', async () => {
+    const { own } = await running()
+    const answers = await Promise.all(Array.from({ length: 15 }, async () => await step(own)))
+    expect(answers.filter(({ allowed }) => allowed)).toHaveLength(10)
+    expect(answers.filter(({ allowed }) => !allowed).every(({ reasons }) => reasons[0] === 'budget-steps')).toBe(true)
+    own.close()
+  })
+
+  test('an agent that is behind its server lets nothing pass', async () => {
+    const { own } = await running()
+    grants.current = false
+    expect(await step(own)).toMatchObject({ allowed: false, reasons: ['state-stale'] })
+    own.close()
+  })
+
+  test('what the server confirms is asked there, and counted there', async () => {
+    grants.server.terms = { confirmActions: ['confirmed'] }
+    const { own, id } = await running()
+    expect(await step(own, 'confirmed')).toMatchObject({ allowed: true, reasons: ['server'] })
+    expect(grants.server.confirms).toMatchObject([{ step: { grantId: id, action: 'confirmed' } }])
+    grants.server.away = true
+    expect(await step(own, 'confirmed')).toMatchObject({ allowed: false, reasons: ['server-away'] })
+    grants.server.away = false
+    own.close()
+  })
+
+  test('a policy that is pushed decides the next step', async () => {
+    const { own } = await running()
+    expect(await step(own)).toMatchObject({ allowed: true })
+    grants.loadPolicy = async () => ({ hash: 'h2', decide: () => ({ allowed: false, reasons: ['nothing'], policyHash: 'h2', approvalsWanted: 0 }) })
+    grants.keeper.policy({ hash: 'h2', policies: '{}' })
+    expect(await step(own)).toMatchObject({ allowed: false, reasons: ['nothing'] })
+    grants.keeper.policy({ hash: 'h3', policies: '{}' })
+    expect(await step(own)).toMatchObject({ allowed: false, reasons: ['policy-unavailable'] })
+    own.close()
+  })
+
+  test('over HTTP on the same socket: 200 is the only yes', async () => {
+    const { socket, own } = await running()
+    expect(await post(socket, { action: 'write', resource: 'db:orders' })).toMatchObject({ status: 200, body: { allowed: true } })
+    expect(await post(socket, { action: 'forbidden', resource: 'db:orders' })).toMatchObject({ status: 403, body: { allowed: false, reasons: ['no-forbidden'] } })
+    expect(await post(socket, { action: 'write' })).toMatchObject({ status: 400 })
+    expect(await post(socket, { action: 'write', resource: 'db:orders', grantId: 'x' })).toMatchObject({ status: 400 })
+    expect(await post(socket, 'no json')).toMatchObject({ status: 400, body: { error: { code: 'INVALID_ARGUMENT' } } })
+    expect(await post(socket, {}, '/other')).toMatchObject({ status: 404 })
+    own.close()
+  })
+})
+
+async function post(socketPath: string, body: object | string, path = '/step'): Promise<{ readonly status: number; readonly body: unknown }> {
+  return await new Promise((resolve, reject) => {
+    const request = httpRequest({ socketPath, path, method: 'POST' }, (response) => {
+      let text = ''
+      response.setEncoding('utf8').on('data', (part: string) => (text += part))
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) }))
+    })
+    request.on('error', reject)
+    request.end(typeof body === 'string' ? body : JSON.stringify(body))
+  })
+}

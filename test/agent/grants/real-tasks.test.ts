@@ -1,0 +1,100 @@
+import { kill } from 'node:process'
+import { afterEach, describe, expect, test } from 'vitest'
+import { GrantTask } from '../../support/agent/grant-tasks.ts'
+import { TestGrants } from '../../support/agent/test-grants.ts'
+import type { TestGrantsOptions } from '../../support/agent/test-grants.ts'
+import { isRoot } from '../../support/processes/processes.ts'
+import { LinuxCgroups } from '../../../src/system/linux/cgroups.ts'
+
+const worlds: TestGrants[] = []
+afterEach(async () => {
+  for (const world of worlds.splice(0)) await world[Symbol.asyncDispose]()
+})
+
+async function world(options: TestGrantsOptions = {}): Promise<TestGrants> {
+  const made = await TestGrants.start(options)
+  worlds.push(made)
+  return made
+}
+
+const uid = 4242
+/** In which tier, and under which uid a task can be bound in it here. */
+const tiers = [
+  { tier: 'pid', uid: undefined },
+  { tier: 'pidfd', uid: undefined },
+  ...(isRoot && LinuxCgroups.open() !== undefined ? [{ tier: 'cgroup', uid } as const] : []),
+] as const
+
+describe.each(tiers)('bound in the tier $tier', ({ tier, uid: as }) => {
+  test('a task gets its SVID on a socket of its own, and nothing is left when it exits', { timeout: 20_000 }, async () => {
+    const grants = await world({ tier })
+    await using task = await GrantTask.start(as)
+    const bound = await task.run(grants.socket)
+    expect(bound.tier).toBe(tier)
+    expect(grants.folders).toEqual([bound.id])
+    task.tell({ do: 'svid', socket: bound.socket })
+    expect(await task.said('svid')).toMatchObject({ id: bound.spiffeId })
+    await task.program.kill()
+    await grants.server.until(() => grants.server.ends.length > 0)
+    expect(grants.server.ends).toMatchObject([{ grantId: bound.id, cause: 'process_exit' }])
+    await expect.poll(() => grants.folders).toEqual([])
+    expect(grants.keeper.size).toBe(0)
+  })
+
+  test('a child of the task belongs to it, also in a session of its own', { timeout: 20_000 }, async () => {
+    const grants = await world({ tier })
+    await using task = await GrantTask.start(as)
+    const bound = await task.run(grants.socket)
+    task.tell({ do: 'child', socket: bound.socket })
+    task.tell({ do: 'session', socket: bound.socket })
+    expect(await task.said('svid', ({ name }) => name === 'child')).toMatchObject({ id: bound.spiffeId })
+    expect(await task.said('svid', ({ name }) => name === 'session')).toMatchObject({ id: bound.spiffeId })
+  })
+
+  test(tier === 'cgroup' ? 'a daemon of the task still belongs to it' : 'a daemon of the task has left it', { timeout: 20_000 }, async () => {
+    const grants = await world({ tier })
+    await using task = await GrantTask.start(as)
+    const bound = await task.run(grants.socket)
+    task.tell({ do: 'daemon', socket: bound.socket })
+    const line = await task.program.line(({ name, event }) => name === 'daemon' && (event === 'svid' || event === 'failed'))
+    expect(line).toMatchObject(tier === 'cgroup' ? { event: 'svid', id: bound.spiffeId } : { event: 'failed', code: 'NOT_IN_BINDING' })
+    await task.program.kill()
+    await grants.server.until(() => grants.server.ends.length > 0)
+    if (tier === 'cgroup') expect(await task.program.line(({ name, event }) => name === 'daemon' && event === 'failed')).toBeDefined()
+    kill(Number(line['pid']), 'SIGKILL')
+  })
+
+  test('a process outside is refused although it has the path', { timeout: 20_000 }, async () => {
+    const grants = await world({ tier })
+    await using task = await GrantTask.start(as)
+    await using thief = await GrantTask.start(as)
+    const bound = await task.run(grants.socket)
+    thief.tell({ do: 'svid', socket: bound.socket })
+    expect(await thief.said('failed')).toMatchObject({ code: 'NOT_IN_BINDING' })
+    thief.tell({ do: 'step', socket: bound.socket })
+    expect(await thief.said('failed', (line) => line['do'] === 'step')).toMatchObject({ code: 'NOT_IN_BINDING' })
+    thief.tell({ do: 'end', socket: grants.socket, id: bound.id })
+    expect(await thief.said('failed', (line) => line['do'] === 'end')).toMatchObject({ code: 'NOT_FOUND' })
+    expect(grants.keeper.size).toBe(1)
+  })
+
+  test('a task that is stopped lives, until its time is over', { timeout: 20_000 }, async () => {
+    const grants = await world({ tier })
+    grants.server.seconds = 3
+    await using task = await GrantTask.start(as)
+    const bound = await task.run(grants.socket)
+    kill(task.pid, 'SIGSTOP')
+    expect(grants.keeper.size).toBe(1)
+    await grants.server.until(() => grants.server.ends.length > 0)
+    expect(grants.server.ends).toMatchObject([{ grantId: bound.id, cause: 'timeout' }])
+  })
+
+  test('a task that vouches for itself and executes another program has ended: the call went with the program', { timeout: 20_000 }, async () => {
+    const grants = await world({ tier })
+    await using task = await GrantTask.start(as)
+    const bound = await task.run(grants.socket)
+    task.tell({ do: 'exec', file: '/bin/sleep', args: ['60'] })
+    await grants.server.until(() => grants.server.ends.length > 0)
+    expect(grants.server.ends).toMatchObject([{ grantId: bound.id, cause: 'process_exit' }])
+  })
+})

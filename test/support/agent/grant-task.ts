@@ -1,0 +1,102 @@
+/**
+ * A task under test: obeys one JSON command a line on standard input and prints one a line on standard output, each with its pid. Argument: JSON of a first
+ * command, or nothing. What it starts inherits its output.
+ */
+import { X509Certificate } from 'node:crypto'
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { MayflyError } from '../../../src/core/errors.ts'
+import { RpcChannel } from '../../../src/rpc/channel.ts'
+import { systemClock } from '../../../src/system/clock.ts'
+
+interface Command {
+  readonly do: string
+  readonly socket?: string
+  readonly id?: string
+  readonly pid?: number
+  readonly binding?: string
+  readonly action?: string
+  readonly cause?: string
+  readonly file?: string
+  readonly args?: readonly string[]
+  readonly spiffeId?: string
+  readonly role?: string
+  readonly name?: string
+}
+
+const channels = new Map<string, RpcChannel>()
+const script = import.meta.filename
+
+const [first] = process.argv.slice(2)
+say({ event: 'ready' })
+if (first !== undefined) await obey(JSON.parse(first) as Command) // the test wrote it
+for await (const line of createInterface({ input: process.stdin })) void obey(JSON.parse(line) as Command) // as above
+if (first === undefined) process.exit(0)
+
+async function obey(command: Command): Promise<void> {
+  try {
+    await act(command)
+  } catch (error) {
+    say({ event: 'failed', do: command.do, name: command.name ?? '', code: error instanceof MayflyError ? error.code : String(error), atMs: systemClock.nowMs() })
+  }
+}
+
+async function act({ do: what, socket = '', id = '', pid = 0, binding = '', action = 'write', cause = 'completed', file = '', args = [], spiffeId = 'spiffe://test.example/job', role = '', name = '' }: Command): Promise<void> {
+  switch (what) {
+    case 'run': {
+      // as `mayfly run --do` does: ask, bind, follow
+      for await (const { grant, socket: own } of channel(socket).serverStream('mayfly.v1.Grants', 'Request', { spiffeId, role, binding, intent: { actions: ['write', 'forbidden', 'confirmed'], resources: ['db:orders'], reason: 'test' } })) {
+        say({ event: 'asked', id: grant?.id, state: grant?.state, socket: own })
+        if (grant?.state === 'approved') void obey({ do: 'bind', socket, id: grant.id, pid })
+      }
+      return
+    }
+    case 'bind':
+      for await (const { grant, socket: own } of channel(socket).serverStream('mayfly.v1.Grants', 'Bind', { grantId: id, pid })) {
+        say({ event: 'bound', id: grant?.id, state: grant?.state, cause: grant?.cause, detail: grant?.detail, tier: grant?.tier, spiffeId: grant?.spiffeId, socket: own, atMs: systemClock.nowMs() })
+      }
+      return say({ event: 'unbound' })
+    case 'svid':
+      for await (const { svids } of channel(socket).serverStream('SpiffeWorkloadAPI', 'FetchX509SVID', {})) {
+        const [svid] = svids
+        say({ event: 'svid', name, id: svid?.spiffeId, serial: svid === undefined ? '' : new X509Certificate(svid.x509Svid).serialNumber.toLowerCase(), chain: svid?.x509Svid.toString('base64'), key: svid?.x509SvidKey.toString('base64') })
+      }
+      return
+    case 'step': {
+      const { allowed, reasons, stepsLeft } = await channel(socket).unary('mayfly.v1.Grants', 'Step', { action, resource: 'db:orders', description: 'one step' })
+      return say({ event: 'step', name, allowed, reasons, stepsLeft })
+    }
+    case 'end': {
+      const grant = await channel(socket).unary('mayfly.v1.Grants', 'End', { grantId: id, cause, outcome: 'done' })
+      return say({ event: 'ended', state: grant.state, cause: grant.cause })
+    }
+    case 'child':
+      spawn(process.execPath, [script, JSON.stringify({ do: 'svid', socket, name: 'child' })], { stdio: ['pipe', 'inherit', 'inherit'] })
+      return
+    case 'session':
+      spawn('setsid', [process.execPath, script, JSON.stringify({ do: 'svid', socket, name: 'session' })], { stdio: ['pipe', 'inherit', 'inherit'] })
+      return
+    case 'daemon':
+      // the shell exits at once: the rest is taken in by another process
+      spawn('sh', ['-c', 'setsid "$0" "$1" "$2" </dev/null &', process.execPath, script, JSON.stringify({ do: 'svid', socket, name: 'daemon' })], { stdio: ['ignore', 'inherit', 'inherit'] })
+      return
+    case 'exec':
+      process.execve?.(file, [file, ...args], {})
+      return
+    case 'exit':
+      process.exit(0)
+      break
+    default:
+      say({ event: 'unknown', do: what })
+  }
+}
+
+function channel(socket: string): RpcChannel {
+  const known = channels.get(socket) ?? RpcChannel.connectUnix(socket, { clock: systemClock, metadata: { 'workload.spiffe.io': 'true' } })
+  channels.set(socket, known)
+  return known
+}
+
+function say(line: object): void {
+  process.stdout.write(`${JSON.stringify({ pid: process.pid, ...line })}\n`)
+}

@@ -1,0 +1,43 @@
+import { join } from 'node:path'
+import { node24, Program, root } from '../product/process.ts'
+import type { JsonLine } from '../product/process.ts'
+
+/** A task of a test as a process of its own (`grant-task.ts`), and what it has said, read in order. */
+export class GrantTask implements AsyncDisposable {
+  readonly program: Program
+
+  private constructor(program: Program) {
+    this.program = program
+  }
+
+  static async start(uid?: number): Promise<GrantTask> {
+    const task = new GrantTask(new Program(node24, [join(root, 'test/support/agent/grant-task.ts')], uid === undefined ? {} : { uid, gid: uid }))
+    await task.program.event('ready')
+    return task
+  }
+
+  get pid(): number {
+    return this.program.pid
+  }
+
+  tell(command: Readonly<Record<string, unknown>>): void {
+    this.program.child.stdin?.write(`${JSON.stringify(command)}\n`)
+  }
+
+  /** The first line of this event, from whatever process, for which it holds. */
+  async said(event: string, holds: (line: JsonLine) => boolean = () => true): Promise<JsonLine> {
+    return await this.program.line((line) => line['event'] === event && holds(line))
+  }
+
+  /** Asks for a grant and binds itself to it. */
+  async run(socket: string, more: Readonly<Record<string, unknown>> = {}): Promise<{ readonly id: string; readonly socket: string; readonly tier: string; readonly spiffeId: string }> {
+    this.tell({ do: 'run', socket, ...more })
+    const line = await this.program.line(({ event, state }) => event === 'failed' || (event === 'bound' && state === 'active'))
+    if (line['event'] === 'failed') throw new Error(`it was refused: ${JSON.stringify(line)}`)
+    return { id: String(line['id']), socket: String(line['socket']), tier: String(line['tier']), spiffeId: String(line['spiffeId']) }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.program.kill()
+  }
+}
