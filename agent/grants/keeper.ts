@@ -238,7 +238,7 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
     this.#asking++
     try {
       const grant = await this.#deps.server.request(
-        { request, selectors: selectors.map(formatSelector), requester: `uid:${uid} on ${this.#config.agentId()}`, instance, tier: tierFor(caller, this.#bindings), parentGrantId: parentId, probes: [...(await this.#probes.look())] },
+        { request, selectors: selectors.map(formatSelector), requester: `uid:${uid}`, instance, tier: tierFor(caller, this.#bindings), parentGrantId: parentId, probes: [...(await this.#probes.look())] },
         this.#stop.signal,
       )
       const task = new Task(grant, instance, kind)
