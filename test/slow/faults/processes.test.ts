@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test, type TestContext } from 'vitest'
-import { Audit, mint, wait, type AuditOptions } from '../../support/faults/audit.ts'
+import { Audit, wait, type AuditOptions } from '../../support/faults/audit.ts'
 import { TestClock } from '../../support/faults/clock.ts'
+import { mint } from '../../support/product/mint.ts'
 import { row } from '../../support/faults/row.ts'
 
 async function begin({ onTestFinished }: TestContext, options: AuditOptions = {}): Promise<Audit> {

@@ -1,24 +1,13 @@
 import { join } from 'node:path'
 import { stalenessLimitMs, type StalenessClass } from '../../../src/core/revocation/freshness.ts'
 import { systemClock } from '../../../src/system/clock.ts'
-import { buildCsr } from '../../../src/x509/csr-builder.ts'
-import { PrivateKey } from '../../../src/x509/private-key.ts'
 import { elapsedMs } from '../../bench/machine.ts'
-import { toHex } from '../../../src/core/bytes.ts'
-import { parseCertificate } from '../../../src/x509/certificate.ts'
+import { mint, type Minted } from '../product/mint.ts'
 import { node24, Program, type JsonLine } from '../product/process.ts'
 import { Product, type AgentProcess, type ProductOptions, type Surroundings } from '../product/product.ts'
 
 export const classes: readonly StalenessClass[] = ['strict', 'standard', 'available']
 const toleranceMs = 1_000
-
-/** A credential whose key a thief has. */
-export interface Minted {
-  readonly name: string
-  readonly serial: string
-  readonly chain: readonly Uint8Array[]
-  readonly key: string
-}
 
 /** What an auditor accepted. Times of `elapsedMs`. */
 export interface Acceptance {
@@ -69,7 +58,7 @@ export class Audit implements AsyncDisposable {
       const [parentId = ''] = await product.agentIds()
       await product.createEntries([{ spiffeId: `spiffe://${product.trustDomain}/verifier`, parentId, selectors: [`unix:uid:${process.geteuid?.() ?? 0}`], keepOnExit: true, ttlSeconds: options.verifierTtlSeconds ?? 3_600 }])
       const socket = (await options.socketOf?.(agent)) ?? agent.workloadSocket
-      const audit = new Audit(product, agent, await mint(product, 'good'), await mint(product, 'bad'), socket, options)
+      const audit = new Audit(product, agent, await mint(product, 'good', { ttlSeconds: 3_600 }), await mint(product, 'bad', { ttlSeconds: 3_600 }), socket, options)
       try {
         await audit.accepts(audit.good, audit.bad)
         return audit
@@ -169,14 +158,6 @@ export class Audit implements AsyncDisposable {
     for (const { name, chain, key } of [this.good, this.bad]) verifier.child.stdin?.write(`${JSON.stringify({ watch: name, chain: chain.map((der) => Buffer.from(der).toString('base64')), key })}\n`)
     return verifier
   }
-}
-
-export async function mint(product: Product, name: string): Promise<Minted> {
-  const key = PrivateKey.generate()
-  const csr = Buffer.from(buildCsr(key, { uris: [`spiffe://${product.trustDomain}/${name}`] }))
-  const { svid } = await product.admin.unary('spire.api.server.svid.v1.SVID', 'MintX509SVID', { csr, ttl: 3_600 })
-  const chain = svid?.certChain ?? []
-  return { name, serial: toHex(parseCertificate(chain[0] ?? new Uint8Array(0)).serial).padStart(34, '0'), chain, key: key.toPem() }
 }
 
 export async function wait(ms: number): Promise<void> {
