@@ -50,7 +50,7 @@ describe('asking what a verifier says, with real processes', { timeout: 60_000 }
     const { committedAtMs } = await product.admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { serial: source.current().serial.padStart(34, '0') }, reason: 'test' })
     let answer = await postCheck(socket, question)
     while (answer.status === 200) answer = await postCheck(socket, question)
-    expect(Date.now() - committedAtMs).toBeLessThan(1_000)
+    expect(Date.now() - committedAtMs).toBeLessThan(5_000)
     expect(answer).toMatchObject({ status: 403, body: { accepted: false, verdict: 'revoked' } })
     expect(await cli(['verify', file], env)).toMatchObject({ code: 1, out: expect.stringContaining('refused: revoked') })
     server.close()
