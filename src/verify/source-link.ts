@@ -62,6 +62,8 @@ export class SourceLink<S extends StreamSource = StreamSource> {
   #stop: AbortController | undefined
   #running: Promise<void> = Promise.resolve()
   #isConnected = false
+  /** When the connection was lost, while there is none. */
+  #lostBootMs: number | undefined
   #heardBootMs = Number.NEGATIVE_INFINITY
   #openedBootMs = Number.NEGATIVE_INFINITY
   #lag: { readonly ms: number; readonly bootMs: number } | undefined
@@ -91,6 +93,11 @@ export class SourceLink<S extends StreamSource = StreamSource> {
     return this.#isConnected
   }
 
+  /** For so long the connection has been lost; 0 while it stands, or while the first is being made. */
+  get lostMs(): number {
+    return this.#lostBootMs === undefined ? 0 : this.#deps.clock.bootMs() - this.#lostBootMs
+  }
+
   get openedBootMs(): number {
     return this.#openedBootMs
   }
@@ -117,6 +124,7 @@ export class SourceLink<S extends StreamSource = StreamSource> {
     this.#stop = new AbortController()
     this.#openedBootMs = this.#deps.clock.bootMs()
     this.#heardBootMs = Number.NEGATIVE_INFINITY
+    this.#lostBootMs = undefined
     this.#lag = undefined
     this.#timelyFrames = 0
     this.#gapBootMs = Number.NEGATIVE_INFINITY
@@ -191,6 +199,7 @@ export class SourceLink<S extends StreamSource = StreamSource> {
     try {
       for await (const message of this.source.open(position, both)) {
         this.#isConnected = true
+        this.#lostBootMs = undefined
         const outcome = accept(message)
         if (outcome.kind !== 'forged' && outcome.kind !== 'signer_refused') heardBootMs = clock.bootMs()
         if (this.#deps.isJudged) this.#judge(outcome, message)
@@ -203,6 +212,7 @@ export class SourceLink<S extends StreamSource = StreamSource> {
       if (!signal.aborted) logger.warn({ event: 'revocation.disconnected', source: this.source.name, error: String(error) }, 'the revocation stream broke off')
     } finally {
       this.#isConnected = false
+      this.#lostBootMs ??= clock.bootMs()
       connection.abort()
       await watchdog
     }

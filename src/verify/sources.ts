@@ -25,6 +25,10 @@ const provenFrames = 3
 const backEveryMs = 30_000
 /** So long may one source take to answer what the time is while there are others to ask. */
 const answerLimitMs = 1_500
+/** A source whose newest is no older is there, so that it could have answered: heartbeats come each second. */
+const thereMs = 1_200
+/** A connection that was lost is made anew at once, if it can be. */
+const lostMs = 500
 /** A slower answer says less of the time: another may do better. */
 const promptMs = 500
 
@@ -103,7 +107,7 @@ export class StreamSources<S extends StreamSource = StreamSource> implements Asy
       isAnswered = true
       if (tookMs <= promptMs) break
     }
-    if (isAnswered) silent?.caught('time')
+    if (isAnswered && silent !== undefined && silent.lagMs <= thereMs) silent.caught('time')
     return isAnswered
   }
 
@@ -148,16 +152,22 @@ export class StreamSources<S extends StreamSource = StreamSource> implements Asy
       return
     }
     if (trial.fault !== undefined) return this.#dismiss(trial, trial.fault)
-    if (isDoubted && ((this.#current.fault !== undefined && trial.timelyFrames > 0) || trial.lagMs + betterByMs < this.#current.lagMs)) return this.#switchTo(trial, this.#current.weakness)
+    if (isDoubted && this.#isBetter(trial)) return this.#switchTo(trial, this.#current.weakness)
     if (!isDoubted && trial.index < this.#current.index && trial.timelyFrames >= provenFrames) return this.#switchTo(trial, undefined)
     if (!isDoubted && trial.index > this.#current.index) return this.#dismiss(trial, undefined)
     if (bootMs - trial.openedBootMs > trialMs + (isDoubted ? 0 : provenFrames * 1_000)) this.#dismiss(trial, trial.weakness)
   }
 
+  #isBetter(trial: SourceLink<S>): boolean {
+    const current = this.#current
+    if (trial.timelyFrames > 0 && (current.fault !== undefined || !current.isConnected)) return true
+    return trial.lagMs + betterByMs < current.lagMs
+  }
+
   /** A connection has a moment to bring its first. */
   #isDoubted(bootMs: number): boolean {
     const current = this.#current
-    if (current.fault !== undefined) return true
+    if (current.fault !== undefined || current.lostMs > lostMs) return true
     return Math.min(current.lagMs, bootMs - current.openedBootMs) > timelyMs
   }
 
