@@ -38,7 +38,6 @@ import { StepRecords } from './step-records.ts'
 import { isOverState, overError, Task } from './task.ts'
 
 export interface GrantKeeperConfig {
-  readonly agentId: () => string
   /** Names one boot of this machine. */
   readonly bootId: string
   readonly tier: BindingDeps['tier']

@@ -40,7 +40,6 @@ export interface NodeGrantsDeps {
   readonly admission: Admission
   readonly connections: WorkloadConnectionDeps
   /** The agent's own SPIFFE ID. */
-  agentId(): string
   connection(): ServerConnection
 }
 
@@ -56,7 +55,7 @@ export async function startNodeGrants(folder: string, probes: readonly Probe[], 
   const steps = new StepHttp(log)
   const serving: RelayServing<WorkloadConnection> = { relay, reports: deps.reports, admit: ({ caller, processKey }) => admission.stream(caller.uid, processKey) }
   const keeper: GrantKeeper = await GrantKeeper.start(
-    { agentId: () => deps.agentId(), bootId: system.bootId, tier: connections.tier, probes },
+    { bootId: system.bootId, tier: connections.tier, probes },
     {
       clock,
       log,

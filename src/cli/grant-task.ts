@@ -153,7 +153,7 @@ function wordsOf(grant: Grant__Output, approvers: readonly string[], howToApprov
     case 'active':
       return `grant ${grant.id} is active as ${grant.spiffeId}, bound to the ${grant.binding} (${grant.tier}), ends ${whenText(grant.deadlineMs, nowMs)}`
     case 'denied':
-      return `${grantLine({ ...grant, detail: '' })}: ${grant.decision?.reasons.join(', ') ?? ''}${grant.detail === '' ? '' : ` (${grant.detail})`}`
+      return `${grantLine({ ...grant, detail: '' })}: ${grant.detail === '' ? (grant.decision?.reasons.join(', ') ?? '') : grant.detail}`
     case 'ending':
     case 'ended':
       return `grant ${grant.id} has ended: ${grant.cause.replaceAll('_', ' ')}${grant.detail === '' ? '' : ` (${grant.detail})`}`

@@ -7,6 +7,8 @@ import type { HeadStore } from '../verify/heads.ts'
 import { headStoreIn } from '../verify/heads.ts'
 import type { ClientDeps } from './deps.ts'
 import { quiet } from './deps.ts'
+import { requestGrant as askForGrant } from './grant.ts'
+import type { GrantRequestOptions, GrantWish, TaskGrant } from './grant.ts'
 import type { WorkloadApiConfig } from './workload-api.ts'
 import { WorkloadApi as Api } from './workload-api.ts'
 import type { X509SourceConfig } from './x509-source.ts'
@@ -27,6 +29,11 @@ export const WorkloadApi: { connect(config?: WorkloadApiConfig, deps?: Partial<C
   connect: (config = {}, deps = {}) => Api.connect(config, { ...systemDeps, ...deps }),
 }
 
+/** Asks for a grant and binds it to this process: `await using grant = await requestGrant({ as, do: ['write'], on: ['db:orders'], reason })`. Its signal aborts when it ends. */
+export async function requestGrant(wish: GrantWish, options: GrantRequestOptions = {}, deps: Partial<ClientDeps> = {}): Promise<TaskGrant> {
+  return await askForGrant(wish, options, { ...systemDeps, ...deps })
+}
+
 /** Keeps the highest head of the revocation stream in a file of mode 0600, replaced whole. One for each process: for `startRevocationFeed({ heads })`. */
 export function fileHeadStore(path: string): HeadStore {
   return headStoreIn({ read: (maxBytes) => readFileBounded(path, maxBytes), write: (content) => writeFileAtomic(path, content) })
@@ -34,6 +41,7 @@ export function fileHeadStore(path: string): HeadStore {
 
 export type { ClientDeps } from './deps.ts'
 export { ConnectionGuard, guardOf } from './connection-guard.ts'
+export type { GrantRequestOptions, GrantWish, StepDecision, TaskGrant } from './grant.ts'
 export { grpcChannelCredentials, listenGrpc, type GrpcListener, type GrpcListenOptions } from './grpc.ts'
 export { acceptPeer, peerOf, type PeerTerms } from './peer.ts'
 export { startRevocationFeed, type RevocationFeedOptions, type RevocationFeedSource } from './revocation.ts'
