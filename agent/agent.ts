@@ -15,6 +15,7 @@ import type { BindingTier } from './attest/binding.ts'
 import { Caller } from './attest/caller.ts'
 import type { ExitWatch, Processes } from './attest/ports.ts'
 import { CheckListener } from './check/http-listener.ts'
+import { OwnVerifier } from './check/own-verifier.ts'
 import { SvidCheck } from './check/svid-check.ts'
 import { agentSettings } from './config.ts'
 import type { AgentConfig } from './config.ts'
@@ -95,6 +96,7 @@ export class Agent implements AsyncDisposable {
   readonly #reports = new VerifierReports()
   readonly #admission: Admission
   readonly #check: SvidCheck
+  readonly #own: OwnVerifier
   readonly #checkTerms: QuotaTerms
   readonly #connections: WorkloadConnectionDeps
   readonly #changed = new Notifier<void>()
@@ -143,7 +145,8 @@ export class Agent implements AsyncDisposable {
       get streamsPerUid() { return live.current.maxStreamsPerUid },
       get streamsPerProcess() { return live.current.maxStreamsPerProcess },
     })
-    this.#check = new SvidCheck({ clock: deps.clock, bundles: () => this.#bundles(), revocations: this.#relay.reader })
+    this.#own = new OwnVerifier({ class: 'available', software: `mayfly agent ${deps.version}` }, { clock: deps.clock, random: deps.random, log: deps.log, relay: this.#relay, reports: this.#reports, svid: () => this.#member?.connection.svid })
+    this.#check = new SvidCheck({ clock: deps.clock, bundles: () => this.#bundles(), revocations: this.#relay.reader, used: (serial) => this.#own.used(serial) })
     this.#checkTerms = { get perSecond() { return live.current.checksPerSecond }, get burst() { return 2 * live.current.checksPerSecond } }
     this.#connections = { processes: deps.processes, exitWatch: deps.exitWatch, attestor: this.#attestor, tier: config.bindingTier, needs: () => this.#entries.kinds }
   }
@@ -191,6 +194,7 @@ export class Agent implements AsyncDisposable {
     this.#stop.abort(new MayflyError('SHUTTING_DOWN', 'the agent is shutting down'))
     await Promise.all([this.#workloads?.[Symbol.asyncDispose](), this.#admin?.[Symbol.asyncDispose](), this.#checks?.[Symbol.asyncDispose](), this.#metrics?.[Symbol.asyncDispose]()])
     await Promise.all(this.#background)
+    await this.#own[Symbol.asyncDispose]()
     await this.#member?.grants[Symbol.asyncDispose]()
     await this.#member?.crls[Symbol.asyncDispose]()
     await this.#member?.connection[Symbol.asyncDispose]()
@@ -292,6 +296,7 @@ export class Agent implements AsyncDisposable {
     relay.changed.on(() => svids.recheck())
     svids.changed.on(() => this.#changed.emit())
     connection.changed.on(() => {
+      this.#own.identityChanged()
       if (connection.connectedSinceMs !== undefined) svids.resume()
       this.#changed.emit()
     })

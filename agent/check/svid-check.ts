@@ -49,6 +49,8 @@ export interface SvidCheckDeps {
   /** @throws {MayflyError} UNAVAILABLE before the agent has joined */
   bundles(): BundleSet
   readonly revocations: RevocationChecker & { readonly position: StreamHead }
+  /** A certificate was accepted: for the record of where it was used. @param serial 17 bytes */
+  readonly used?: (serial: Uint8Array) => void
 }
 
 const maxChainBytes = 32_768
@@ -70,6 +72,7 @@ export class SvidCheck {
     if (chain.reduce((sum, { length }) => sum + length, 0) > maxChainBytes) throw new MayflyError('INVALID_ARGUMENT', `a chain has at most ${maxChainBytes} bytes`)
     const wanted = classOf(question.class)
     const verdict = verifyX509Svid(chain, { bundles: this.#deps.bundles(), allow: allowing(question.allow), revocation: revocations, nowMs: clock.nowMs(), class: wanted })
+    if (verdict.kind === 'accepted') this.#deps.used?.(verdict.facts.serial)
     const { epoch, seq } = revocations.position
     const leaf = leafOf(chain)
     return {

@@ -6,7 +6,8 @@ import { checkNonces } from '../../src/core/revocation/nonces.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
 import { frameToWire, positionFromWire } from '../sync/wire.ts'
 import type { RevocationRelay } from './revocation-relay.ts'
-import type { VerifierReports } from './verifier-reports.ts'
+import { answersWhile } from './answers.ts'
+import type { Tell, VerifierReports } from './verifier-reports.ts'
 
 export interface RelayServing<Peer> {
   readonly relay: RevocationRelay
@@ -30,21 +31,20 @@ export function streamService<Peer>({ relay, admit }: RelayServing<Peer>): Handl
 
 /** `mayfly.v1.VerifierReports`: what the verifiers that read here tell the server. */
 export function reportService<Peer>({ reports, admit }: RelayServing<Peer>): Handlers<'mayfly.v1.VerifierReports', Peer> {
-  return { Report: (requests, { peer }) => answered(async () => reports.take(requests), () => admit(peer)) }
+  return { Report: (requests, { peer }) => answered(async (tell) => reports.take(requests, tell), () => admit(peer)) }
 }
 
 /** `mayfly.v1.Relays`: the same from relays that read here, and how this relay does. */
 export function relaysService<Peer>({ reports, admit, status }: RelayServing<Peer>): Handlers<'mayfly.v1.Relays', Peer> {
   return {
-    Report: (requests, { peer }) => answered(async () => reports.takeRelayed(requests), () => admit(peer)),
+    Report: (requests, { peer }) => answered(async (tell) => reports.takeRelayed(requests, tell), () => admit(peer)),
     ...(status === undefined ? {} : { Status: async () => Promise.resolve(status()) }),
   }
 }
 
-async function* answered(taken: () => Promise<void>, admitted: () => Disposable): AsyncGenerator<ReportAnswer, void, undefined> {
+async function* answered(take: (tell: Tell) => Promise<void>, admitted: () => Disposable): AsyncGenerator<ReportAnswer, void, undefined> {
   using _ = admitted()
-  await taken()
-  yield* []
+  yield* answersWhile(take)
 }
 
 async function* watch(relay: RevocationRelay, admitted: () => Disposable, position: StreamHead, signal: AbortSignal): AsyncGenerator<ReturnType<typeof frameToWire>, void, undefined> {

@@ -34,7 +34,7 @@ export async function sendReports({ clock, random, log, sources, reports }: Repo
     try {
       using _ = sources.onChange(() => left.abort(new MayflyError('UNAVAILABLE', 'the stream is read from another upstream')))
       reports.reconnected()
-      await upstream.channel.relayed(messages(reports, clock, over), over)
+      for await (const { instance, refused } of upstream.channel.relayed(messages(reports, clock, over), over)) reports.refused(instance, refused)
     } catch (error) {
       if (!over.aborted) log.warn({ event: 'relay.unreported', upstream: upstream.name, error: String(error) }, 'the reports of verifiers cannot be sent on')
     }

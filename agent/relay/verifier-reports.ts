@@ -1,4 +1,5 @@
 import type { RelayedReports, RelayedReports__Output } from '../../proto/generated/mayfly/v1/RelayedReports.ts'
+import type { ReportAnswer } from '../../proto/generated/mayfly/v1/ReportAnswer.ts'
 import type { VerifierReceipt__Output } from '../../proto/generated/mayfly/v1/VerifierReceipt.ts'
 import type { VerifierRegistration__Output } from '../../proto/generated/mayfly/v1/VerifierRegistration.ts'
 import type { VerifierReport__Output } from '../../proto/generated/mayfly/v1/VerifierReport.ts'
@@ -16,7 +17,11 @@ interface Present {
   isRegistrationDue: boolean
   receipt: VerifierReceipt__Output | undefined
   isReceiptDue: boolean
+  readonly tell: Tell
 }
+
+/** Says to whoever reports that a registration was refused; must not throw. */
+export type Tell = (answer: ReportAnswer) => void
 
 /** In one message to the server. */
 const maxRegistrations = 100
@@ -33,6 +38,7 @@ const maxRelayedBytes = 64 * 1024 * 1024
 /** What one relay below this one brings. */
 interface Relayed {
   readonly verifiers: Map<string, Present>
+  readonly tell: Tell
   unregistered: number
 }
 
@@ -69,11 +75,11 @@ export class VerifierReports {
   }
 
   /** Takes the reports of one verifier until they end. @throws {MayflyError} INVALID_ARGUMENT */
-  async take(reports: AsyncIterable<VerifierReport__Output>): Promise<void> {
+  async take(reports: AsyncIterable<VerifierReport__Output>, tell: Tell): Promise<void> {
     let verifier: Present | undefined
     try {
       for await (const report of reports) {
-        verifier = this.#takeOne(report, verifier)
+        verifier = this.#takeOne(report, verifier, tell)
         this.changed.emit()
       }
     } finally {
@@ -82,8 +88,8 @@ export class VerifierReports {
   }
 
   /** Takes what a relay brings until that ends: its verifiers have left then. @throws {MayflyError} INVALID_ARGUMENT, LIMIT_EXCEEDED */
-  async takeRelayed(messages: AsyncIterable<RelayedReports__Output>): Promise<void> {
-    const relay: Relayed = { verifiers: new Map(), unregistered: 0 }
+  async takeRelayed(messages: AsyncIterable<RelayedReports__Output>, tell: Tell): Promise<void> {
+    const relay: Relayed = { verifiers: new Map(), tell, unregistered: 0 }
     this.#relays.add(relay)
     try {
       for await (const message of messages) {
@@ -95,6 +101,13 @@ export class VerifierReports {
       for (const verifier of relay.verifiers.values()) this.#leave(verifier)
       this.#isCountDue = true
       this.changed.emit()
+    }
+  }
+
+  /** The server, or a relay on the way to it, does not take the registration of this instance: whoever brought it is told. @param instance 16 bytes */
+  refused(instance: Uint8Array, why: string): void {
+    for (const verifier of this.#present) {
+      if (equalBytes(verifier.instance, instance)) verifier.tell({ refused: why, instance: verifier.instance })
     }
   }
 
@@ -148,7 +161,7 @@ export class VerifierReports {
       const instance = toHex(instanceOf(registration))
       const known = relay.verifiers.get(instance)
       if (known === undefined && (this.#relayedCount >= maxRelayed || this.#relayedBytes + sizeOf(registration) > maxRelayedBytes)) throw new MayflyError('LIMIT_EXCEEDED', 'relays bring the reports of too many verifiers')
-      relay.verifiers.set(instance, this.#register(registration, known, true))
+      relay.verifiers.set(instance, this.#register(registration, known, true, relay.tell))
     }
     for (const receipt of receipts) {
       const verifier = relay.verifiers.get(toHex(instanceOf(receipt)))
@@ -169,8 +182,8 @@ export class VerifierReports {
     relay.unregistered = count
   }
 
-  #takeOne({ registration, receipt, uses }: VerifierReport__Output, verifier: Present | undefined): Present {
-    if (registration !== null && registration !== undefined) return this.#register(registration, verifier, false)
+  #takeOne({ registration, receipt, uses }: VerifierReport__Output, verifier: Present | undefined, tell: Tell): Present {
+    if (registration !== null && registration !== undefined) return this.#register(registration, verifier, false, tell)
     if (verifier === undefined) throw new MayflyError('INVALID_ARGUMENT', 'the first report of a verifier is its registration')
     if (receipt !== null && receipt !== undefined) this.#takeReceipt(receipt, verifier)
     else if (uses !== null && uses !== undefined) this.#takeUses(uses, verifier)
@@ -190,12 +203,12 @@ export class VerifierReports {
     this.#uses.splice(0, this.#uses.length - maxUsesWaiting)
   }
 
-  #register(registration: VerifierRegistration__Output, verifier: Present | undefined, isRelayed: boolean): Present {
+  #register(registration: VerifierRegistration__Output, verifier: Present | undefined, isRelayed: boolean, tell: Tell): Present {
     const { svidChain, body } = registration
     if (svidChain.length > maxChain || svidChain.reduce((sum, { length }) => sum + length, 0) > maxChainBytes) throw new MayflyError('INVALID_ARGUMENT', 'the chain of a verifier is too long')
     const { instance } = this.#check(body, 'registration', verifier)
     if (verifier === undefined) {
-      const added: Present = { instance: Buffer.from(instance), isRelayed, registration, isRegistrationDue: true, receipt: undefined, isReceiptDue: false }
+      const added: Present = { instance: Buffer.from(instance), isRelayed, registration, isRegistrationDue: true, receipt: undefined, isReceiptDue: false, tell }
       this.#present.add(added)
       this.#callsOf.set(toHex(instance), (this.#callsOf.get(toHex(instance)) ?? 0) + 1)
       this.#countRelayed(added, 1)

@@ -4,6 +4,7 @@ import type { ServerMessage__Output } from '../../proto/generated/mayfly/v1/Serv
 import type { Entry } from '../../src/core/entry.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { RevocationRelay } from '../relay/revocation-relay.ts'
+import type { VerifierReports } from '../relay/verifier-reports.ts'
 import type { AgentState } from './agent-state.ts'
 import type { EntryCache } from './entry-cache.ts'
 import type { Trust } from './trust.ts'
@@ -19,6 +20,7 @@ export interface IntakeDeps {
   readonly entries: EntryCache
   readonly trust: Trust
   readonly relay: RevocationRelay
+  readonly reports: VerifierReports
   readonly log: Logger
   readonly state: AgentState
   readonly grants: GrantNews
@@ -39,7 +41,7 @@ export class Intake {
 
   /** @throws {MayflyError} ENTRY_INVALID, CERTIFICATE_INVALID, SPIFFE_ID_INVALID: the server sent what cannot be */
   take(wire: ServerMessage__Output): Consequence {
-    const { entries, relay, log, grants } = this.#deps
+    const { entries, relay, reports, log, grants } = this.#deps
     switch (wire.message) {
       case 'snapshot':
         this.#parts.push(...(wire.snapshot?.entries ?? []).map(entryFromWire))
@@ -64,6 +66,9 @@ export class Intake {
         return { renewFor: wire.renew?.reason ?? '' }
       case 'grants':
         if (wire.grants !== null && wire.grants !== undefined) grants.changed(wire.grants)
+        return undefined
+      case 'verifiersRefused':
+        for (const { instance, refused } of wire.verifiersRefused?.refusals ?? []) reports.refused(instance, refused)
         return undefined
       case 'policy':
         if (wire.policy !== null && wire.policy !== undefined) grants.policy(wire.policy)

@@ -30,6 +30,7 @@ import { firstMessage } from './first-message.ts'
 import type { ServedStream } from './revocation-stream-service.ts'
 import { merge } from './merge.ts'
 import { frameToWire, positionFromWire } from './wire-stream.ts'
+import { refusals } from './refusal-feed.ts'
 import { Wakeup } from './wakeup.ts'
 import { grantChanges, policyPushes } from './grant-feed.ts'
 import { probesFromWire } from './wire-grant.ts'
@@ -43,7 +44,7 @@ export interface SyncServiceDeps {
   readonly onAcknowledged: () => void
   readonly bundles: BundleSource
   readonly revocations: ServedStream
-  readonly verifiers: Pick<VerifierRegistry, 'receive' | 'agentLeft'>
+  readonly verifiers: Pick<VerifierRegistry, 'receive' | 'agentLeft' | 'onRefused'>
   /** Is shown the newest frame of the stream that each agent took. */
   readonly rollback: Pick<RollbackWatch, 'shown'>
   readonly grants: Pick<Grants, 'index' | 'heard'>
@@ -85,6 +86,7 @@ async function* connect(requests: AsyncIterable<AgentMessage__Output>, agentId: 
       revocations(positionFromWire(hello.position), over, deps),
       grantChanges(agentId, over, deps.grants),
       policyPushes(over, deps.policies),
+      refusals(agentId, over, deps.verifiers),
       answers(limited({ [Symbol.asyncIterator]: () => messages }, agentId, quota), agentId, deps),
     ])
   } finally {

@@ -1,6 +1,6 @@
 import type { RelayedReports__Output } from '../../proto/generated/mayfly/v1/RelayedReports.ts'
 import { equalBytes, toHex } from '../../src/core/bytes.ts'
-import { instanceBytes, type Receipt } from '../../src/core/revocation/reports.ts'
+import { decodeReport, instanceBytes, type Receipt } from '../../src/core/revocation/reports.ts'
 import type { StreamHead } from '../../src/core/revocation/follower.ts'
 import type { SpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Clock } from '../../src/ports/clock.ts'
@@ -13,6 +13,9 @@ import { UseLedger } from './use-ledger.ts'
 import type { Verifier } from './verifier.ts'
 import { Inbox, type Arrived, type WireRegistration } from './inbox.ts'
 import { VerifierRecords } from './records.ts'
+
+/** A registration that is not taken: of which instance, 16 bytes, and why. */
+export type RefusalListener = (refusal: { readonly instance: Uint8Array; readonly refused: string }) => void
 
 export interface VerifierRegistryDeps extends VerifierCheckDeps {
   readonly store: Pick<Store, 'verifiers' | 'credentials' | 'journal'>
@@ -58,6 +61,7 @@ export class VerifierRegistry implements AsyncDisposable {
   #refusalBootMs = Number.NEGATIVE_INFINITY
 
   readonly spread: Spread
+  readonly #refusalListeners = new Map<SpiffeId, Set<RefusalListener>>()
 
   private constructor(deps: VerifierRegistryDeps) {
     this.#deps = deps
@@ -106,6 +110,18 @@ export class VerifierRegistry implements AsyncDisposable {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
   }
 
+  /** Called with each registration that is refused of those that this agent brings; it must not throw. */
+  onRefused(agentId: SpiffeId, listener: RefusalListener): Disposable {
+    const listeners = this.#refusalListeners.get(agentId) ?? new Set()
+    this.#refusalListeners.set(agentId, listeners.add(listener))
+    return {
+      [Symbol.dispose]: () => {
+        listeners.delete(listener)
+        if (listeners.size === 0 && this.#refusalListeners.get(agentId) === listeners) this.#refusalListeners.delete(agentId)
+      },
+    }
+  }
+
   /** Takes what an agent relays. Returns at once: checking comes later. */
   receive(agentId: SpiffeId, { registrations, receipts, uses, left, unregistered }: RelayedReports__Output): void {
     const arrivedBootMs = this.#deps.clock.bootMs()
@@ -146,15 +162,16 @@ export class VerifierRegistry implements AsyncDisposable {
   #register({ agentId, wire, arrivedBootMs }: Arrived<WireRegistration>): void {
     const { clock } = this.#deps
     const checked = checkRegistration(wire, this.#deps)
-    if (checked.kind === 'refused') return this.#refuse(agentId, checked.why)
+    const refuse = (why: string): void => this.#refuseRegistration(agentId, wire.body, why)
+    if (checked.kind === 'refused') return refuse(checked.why)
     const { registration } = checked
     const instance = toHex(registration.instance)
     const known = this.#verifiers.get(instance)
     const spiffeId = checked.kind === 'signed' ? checked.by.id : undefined
-    if (known !== undefined && !known.unsigned && known.registered.spiffeId !== spiffeId) return this.#refuse(agentId, 'its instance is another identity\'s')
+    if (known !== undefined && !known.unsigned && known.registered.spiffeId !== spiffeId) return refuse('its instance is another identity\'s')
     if (known !== undefined && registration.number <= known.number) return // sent again over a new connection, or an old one replayed
-    if (known === undefined && (this.#verifiers.size >= maxVerifiers || (this.#perAgent.get(agentId) ?? 0) >= maxPerAgent)) return this.#refuse(agentId, 'there are too many verifiers')
-    if (known === undefined && !this.#mayBringNew(agentId)) return this.#refuse(agentId, 'its agent brings too many new verifiers at once')
+    if (known === undefined && (this.#verifiers.size >= maxVerifiers || (this.#perAgent.get(agentId) ?? 0) >= maxPerAgent)) return refuse('there are too many verifiers')
+    if (known === undefined && !this.#mayBringNew(agentId)) return refuse('its agent brings too many new verifiers at once')
     const registered = {
       instance,
       spiffeId,
@@ -238,6 +255,13 @@ export class VerifierRegistry implements AsyncDisposable {
         this.#records.removed(verifier.registered.instance)
       }
     }
+  }
+
+  #refuseRegistration(agentId: SpiffeId, body: Uint8Array, why: string): void {
+    this.#refuse(agentId, why)
+    const instance = decodeReport(body)?.instance
+    if (instance === undefined) return
+    for (const listener of this.#refusalListeners.get(agentId) ?? []) listener({ instance, refused: why })
   }
 
   /** Said at most once a second, with how many there were. */

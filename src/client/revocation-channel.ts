@@ -31,9 +31,9 @@ export class RevocationChannel {
     for await (const { refused } of this.#channel.bidi('mayfly.v1.VerifierReports', 'Report', wireReports(reports), { signal })) yield refused
   }
 
-  /** Those of a relay's verifiers, for as long as it lasts. */
-  async relayed(reports: AsyncIterable<RelayedReports>, signal: AbortSignal): Promise<void> {
-    for await (const _ of this.#channel.bidi('mayfly.v1.Relays', 'Report', reports, { signal })) continue
+  /** Those of a relay's verifiers, for as long as it lasts; yields whose registration was refused, and why. */
+  async *relayed(reports: AsyncIterable<RelayedReports>, signal: AbortSignal): AsyncGenerator<{ readonly instance: Uint8Array; readonly refused: string }, void, undefined> {
+    for await (const { instance, refused } of this.#channel.bidi('mayfly.v1.Relays', 'Report', reports, { signal })) yield { instance, refused }
   }
 
   close(): void {

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { request } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { connectTls, createTlsServer, memberOf, startRevocationFeed, X509Source } from '../../src/client/index.ts'
@@ -93,7 +94,7 @@ test('a verifier registers, is waited for, receipts what was revoked, and the le
 
   // Whom the agent accepts for programs that ask it is known too, in the agent's own name.
   const { certificateChain, serial: checked } = source.current()
-  const answer = await checkAt(agent.checkSocket, { chain: certificateChain.map((der) => Buffer.from(der).toString('base64')), allow: [`spiffe://${trustDomain}/api`] })
+  const answer = await checkAt(join(dirname(agent.workloadSocket), 'check.sock'), { chain: certificateChain.map((der) => Buffer.from(der).toString('base64')), allow: [`spiffe://${trustDomain}/api`] })
   expect(answer).toMatchObject({ accepted: true, serial: checked })
   for (;;) {
     const { credentials } = await product.admin.unary('mayfly.v1.Status', 'FindCredentials', { target: { serial: checked } })

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import type { RelayedReports__Output } from '../../../proto/generated/mayfly/v1/RelayedReports.ts'
+import type { ReportAnswer } from '../../../proto/generated/mayfly/v1/ReportAnswer.ts'
 import type { VerifierReport__Output } from '../../../proto/generated/mayfly/v1/VerifierReport.ts'
 import { VerifierReports } from '../../../agent/relay/verifier-reports.ts'
 import { encodeReport, type Report } from '../../../src/core/revocation/reports.ts'
@@ -25,7 +27,8 @@ const receipt = (seed: number, number: number, seq = number): VerifierReport__Ou
 const uses = (seed: number, number: number): VerifierReport__Output => wire({ kind: 'uses', ...head(seed, number), uses: [{ serial: new Uint8Array(17), firstMs: 1, lastMs: 1, count: 1 }] })
 
 /** One verifier's call. */
-function call(reports: VerifierReports): { readonly say: (report: VerifierReport__Output) => Promise<void>; readonly leave: () => Promise<void>; readonly ended: Promise<unknown> } {
+function call(reports: VerifierReports): { readonly say: (report: VerifierReport__Output) => Promise<void>; readonly leave: () => Promise<void>; readonly ended: Promise<unknown>; readonly told: readonly ReportAnswer[] } {
+  const told: ReportAnswer[] = []
   const queue: VerifierReport__Output[] = []
   let wake = (): void => undefined
   let isOver = false
@@ -35,9 +38,10 @@ function call(reports: VerifierReports): { readonly say: (report: VerifierReport
       if (!isOver) await new Promise<void>((resolve) => (wake = resolve))
     }
   }
-  const ended = reports.take(requests()).then(() => 'left', (error: unknown) => error)
+  const ended = reports.take(requests(), (answer) => told.push(answer)).then(() => 'left', (error: unknown) => error)
   return {
     ended,
+    told,
     say: async (report) => {
       queue.push(report)
       wake()
@@ -134,4 +138,28 @@ test('who copied the name of a verifier and leaves does not end it', async () =>
   expect(reports.next()?.left).toEqual([])
   await own.leave()
   expect(reports.next()?.left).toEqual([Buffer.alloc(16, 1)])
+})
+
+test('whose registration the server refuses is told so, here or through the relay that brought it, and nobody else', async () => {
+  const reports = new VerifierReports()
+  const [own, other] = [call(reports), call(reports)]
+  await own.say(registration(1))
+  await other.say(registration(2))
+  const relayed: ReportAnswer[] = []
+  const { registration: third } = registration(3)
+  async function* fromRelay(): AsyncGenerator<RelayedReports__Output> {
+    yield { registrations: third === null || third === undefined ? [] : [third], receipts: [], uses: [], left: [], unregistered: 0 }
+    await other.ended
+  }
+  const relay = reports.takeRelayed(fromRelay(), (answer) => relayed.push(answer))
+  await settle()
+  reports.refused(new Uint8Array(16).fill(1), 'its SVID is revoked')
+  reports.refused(new Uint8Array(16).fill(3), 'there are too many verifiers')
+  reports.refused(new Uint8Array(16).fill(9), 'nobody')
+  expect(own.told).toEqual([{ refused: 'its SVID is revoked', instance: Buffer.alloc(16, 1) }])
+  expect(other.told).toEqual([])
+  expect(relayed).toEqual([{ refused: 'there are too many verifiers', instance: Buffer.alloc(16, 3) }])
+  await own.leave()
+  await other.leave()
+  await relay
 })

@@ -353,3 +353,17 @@ describe('waiting for receipts', () => {
     expect(steps).toMatchObject([{ verifiers: 0, waiting: 0 }])
   })
 })
+
+test('a registration that is refused is told to whoever follows its agent, with the instance and why, and not to others', async () => {
+  const [told, others]: [unknown[], unknown[]] = [[], []]
+  const following = registry.onRefused(agent, (refusal) => told.push(refusal))
+  using _others = registry.onRefused(otherAgent, (refusal) => others.push(refusal))
+  const [stranger, good] = [new TestVerifier(1, leaf(authority('another'), { uri: `spiffe://${trustDomain}/v1` })), new TestVerifier(2)]
+  await receive(good.registration())
+  await receive(stranger.registration())
+  expect(told).toEqual([{ instance: stranger.instance, refused: expect.stringContaining('its SVID is') }])
+  expect(others).toEqual([])
+  following[Symbol.dispose]()
+  await receive(stranger.registration())
+  expect(told).toHaveLength(1)
+})

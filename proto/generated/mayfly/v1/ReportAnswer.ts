@@ -3,8 +3,10 @@
 
 export interface ReportAnswer {
   'refused'?: (string);
+  'instance'?: (Buffer | Uint8Array | string);
 }
 
 export interface ReportAnswer__Output {
   'refused': (string);
+  'instance': (Buffer);
 }

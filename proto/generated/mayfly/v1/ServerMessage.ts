@@ -8,6 +8,7 @@ import type { EndedAccepted as _mayfly_v1_EndedAccepted, EndedAccepted__Output a
 import type { Renew as _mayfly_v1_Renew, Renew__Output as _mayfly_v1_Renew__Output } from '../../mayfly/v1/Renew.ts';
 import type { GrantChanges as _mayfly_v1_GrantChanges, GrantChanges__Output as _mayfly_v1_GrantChanges__Output } from '../../mayfly/v1/GrantChanges.ts';
 import type { PolicyPush as _mayfly_v1_PolicyPush, PolicyPush__Output as _mayfly_v1_PolicyPush__Output } from '../../mayfly/v1/PolicyPush.ts';
+import type { VerifierRefusals as _mayfly_v1_VerifierRefusals, VerifierRefusals__Output as _mayfly_v1_VerifierRefusals__Output } from '../../mayfly/v1/VerifierRefusals.ts';
 
 export interface ServerMessage {
   'snapshot'?: (_mayfly_v1_EntriesSnapshot | null);
@@ -18,7 +19,8 @@ export interface ServerMessage {
   'renew'?: (_mayfly_v1_Renew | null);
   'grants'?: (_mayfly_v1_GrantChanges | null);
   'policy'?: (_mayfly_v1_PolicyPush | null);
-  'message'?: "snapshot"|"change"|"bundle"|"revocations"|"endedAccepted"|"renew"|"grants"|"policy";
+  'verifiersRefused'?: (_mayfly_v1_VerifierRefusals | null);
+  'message'?: "snapshot"|"change"|"bundle"|"revocations"|"endedAccepted"|"renew"|"grants"|"policy"|"verifiersRefused";
 }
 
 export interface ServerMessage__Output {
@@ -30,5 +32,6 @@ export interface ServerMessage__Output {
   'renew'?: (_mayfly_v1_Renew__Output | null);
   'grants'?: (_mayfly_v1_GrantChanges__Output | null);
   'policy'?: (_mayfly_v1_PolicyPush__Output | null);
-  'message'?: "snapshot"|"change"|"bundle"|"revocations"|"endedAccepted"|"renew"|"grants"|"policy";
+  'verifiersRefused'?: (_mayfly_v1_VerifierRefusals__Output | null);
+  'message'?: "snapshot"|"change"|"bundle"|"revocations"|"endedAccepted"|"renew"|"grants"|"policy"|"verifiersRefused";
 }
