@@ -272,7 +272,6 @@ export class Agent implements AsyncDisposable {
     const standing = new SvidStanding(trust, relay.reader, clock, log)
     const grants = await startNodeGrants(grantsFolder(this.#config.dataDir), this.#config.probes, {
       clock, random, log, files: this.#deps.files, system: this.#deps.grants, trust, relay, reports: this.#reports, standing, check: this.#check, checkTerms: this.#checkTerms, admission: this.#admission, connections: this.#connections,
-      agentId: () => connection.svid.id,
       connection: () => connection,
     })
     const connection: ServerConnection = ServerConnection.start(
@@ -296,8 +295,8 @@ export class Agent implements AsyncDisposable {
     relay.changed.on(() => svids.recheck())
     svids.changed.on(() => this.#changed.emit())
     connection.changed.on(() => {
-      this.#own.identityChanged()
       if (connection.connectedSinceMs !== undefined) svids.resume()
+      this.#own.identityChanged()
       this.#changed.emit()
     })
     return { trust, connection, svids, holders, identities, crls, grants }

@@ -39,7 +39,6 @@ export interface NodeGrantsDeps {
   readonly checkTerms: QuotaTerms
   readonly admission: Admission
   readonly connections: WorkloadConnectionDeps
-  /** The agent's own SPIFFE ID. */
   connection(): ServerConnection
 }
 

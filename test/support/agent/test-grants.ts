@@ -102,7 +102,7 @@ export class TestGrants implements AsyncDisposable {
     const standing = new SvidStanding(trust, relay.reader, systemClock, this.log)
     const admission = new Admission({ connectionsPerUid: 1_000, connectionsPerProcess: 1_000, streamsPerUid: 1_000, streamsPerProcess: 256 })
     const keeper = await GrantKeeper.start(
-      { agentId: () => 'spiffe://test.example/spire/agent/join_token/a', bootId: 'boot', tier, probes },
+      { bootId: 'boot', tier, probes },
       {
         ...this.#connections,
         clock: systemClock,
