@@ -15,7 +15,7 @@ import type { Probe } from './facts.ts'
 import type { GrantIndex } from './grant-index.ts'
 import type { GrantTime } from './grant-time.ts'
 import { ownGrant } from './issuing.ts'
-import type { Judge } from './judge.ts'
+import type { Judge, Judgement } from './judge.ts'
 
 /** One step that the server is to decide. */
 export interface StepWish {
@@ -104,18 +104,15 @@ export class Steps {
     if (!grant.intent.actions.includes(step.action) || !grant.intent.resources.includes(step.resource)) return await this.#answer(grant, step, false, ['outside-intent'], '')
     const role = await directory.role(grant.role)
     const attested = { ...(await judge.lastAttested(grant)), probes: step.probes }
-    const judgement = await judge.judge('step', { grant, role, attested, step }, time.nowMs())
-    const { decision, asked, approvalsWanted } = judgement
-    const wanted = role.approveActions.includes(step.action) || (!decision.allowed && approvalsWanted > 0)
-    if (!decision.allowed && approvalsWanted === 0) {
-      await this.#deps.store.grants.recordDecision(grant.id, decision, asked, { name: agentId, atMs: decision.atMs })
-      return await this.#answer(grant, step, false, decision.reasons, decision.policyHash)
-    }
-    const reasons = decision.allowed ? decision.reasons : []
-    return wanted ? await this.#withPeople(grant, step, reasons, decision.policyHash, signal) : await this.#take(grant, step, reasons, decision.policyHash)
+    const judged = async (): Promise<Judgement> => await judge.judge('step', { grant: index.byId(grant.id) ?? grant, role, attested, step }, time.nowMs())
+    const first = await judged()
+    if (isFinal(first)) return await this.#deny(grant, step, first)
+    const wanted = role.approveActions.includes(step.action) || !first.decision.allowed
+    return wanted ? await this.#withPeople(grant, step, first.decision.policyHash, judged, signal) : await this.#take(grant, step, first.decision.reasons, first.decision.policyHash)
   }
 
-  async #withPeople(grant: Grant, step: StepWish, reasons: readonly string[], policyHash: string, signal: AbortSignal): Promise<StepVerdict> {
+  /** Once a person has approved it, policy is asked again: it may be another by then. */
+  async #withPeople(grant: Grant, step: StepWish, policyHash: string, judged: () => Promise<Judgement>, signal: AbortSignal): Promise<StepVerdict> {
     const { approvals, clock } = this.#deps
     const waiting = approvals.find(grant.id, step.action, step.resource) ?? this.#wait(grant, step)
     using waited = deadline(clock, Math.min(step.waitMs, maxWaitMs), signal)
@@ -125,8 +122,11 @@ export class Steps {
         const { budget, used } = grant
         return { allowed: false, reasons: ['approval-wanted'], approvalId: waiting.id, stepsLeft: budget.steps - used.steps, policyHash, hint: `a person has to approve it first: mayfly approve ${waiting.id}` }
       }
-      case 'approved':
-        return await this.#take(grant, step, [...reasons, `approved-by:${outcome.approver}`], policyHash)
+      case 'approved': {
+        const now = await judged()
+        if (isFinal(now)) return await this.#deny(grant, step, now)
+        return await this.#take(grant, step, [...(now.decision.allowed ? now.decision.reasons : []), `approved-by:${outcome.approver}`], now.decision.policyHash)
+      }
       case 'denied':
         return await this.#answer(grant, step, false, [`denied-by:${outcome.approver}`], policyHash)
       case 'lapsed':
@@ -134,6 +134,11 @@ export class Steps {
       default:
         return outcome satisfies never
     }
+  }
+
+  async #deny(grant: Grant, step: StepWish, { decision, asked }: Judgement): Promise<StepVerdict> {
+    await this.#deps.store.grants.recordDecision(grant.id, decision, asked, { name: grant.agentId, atMs: decision.atMs })
+    return await this.#answer(grant, step, false, decision.reasons, decision.policyHash)
   }
 
   #wait(grant: Grant, { action, resource, description }: StepWish): WaitingStep {
@@ -165,6 +170,11 @@ export class Steps {
     const hint = allowed ? '' : isRunning(grant) ? `mayfly policy explain ${grant.id}` : 'the grant has ended'
     return { allowed, reasons, approvalId: '', stepsLeft: grant.budget.steps - grant.used.steps, policyHash, hint }
   }
+}
+
+/** Whether no person could lift the denial. */
+function isFinal({ decision, approvalsWanted }: Judgement): boolean {
+  return !decision.allowed && approvalsWanted === 0
 }
 
 /** A signal that aborts after so long, or with the other. */
