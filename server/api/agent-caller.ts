@@ -4,7 +4,7 @@ import type { Caller } from './caller.ts'
 
 /** The agent that calls; the authorization table has let only agents come here. @throws {MayflyError} PERMISSION_DENIED */
 export function agentOf(caller: Caller): SpiffeId {
-  if (caller.kind !== 'svid' && caller.kind !== 'outdated') throw new MayflyError('PERMISSION_DENIED', 'only an agent may make this call')
+  if (caller.kind !== 'svid' && caller.kind !== 'outdated' && caller.kind !== 'unindexed') throw new MayflyError('PERMISSION_DENIED', 'only an agent may make this call')
   return caller.id
 }
 

@@ -12,6 +12,8 @@ type Table = { readonly [S in ServedService]: { readonly [M in keyof Services[S]
 
 /** What an agent may do with an SVID from before a restore. */
 const renewal = '/spire.api.server.agent.v1.Agent/RenewAgent'
+/** Where an agent says how far the revocation stream has come. */
+const stream = '/mayfly.v1.Sync/Connect'
 const admins = ['admin'] as const
 const agents = ['agent'] as const
 
@@ -152,6 +154,9 @@ export function authorize(method: string, caller: Caller, standing: Standing): v
     case 'outdated':
       if (method === renewal) return checkAgent(caller.id, standing)
       throw new MayflyError('SERVER_RESTORED', `the SVID of ${caller.id} is from before the server was restored`, { hint: 'agents of mayfly renew it by themselves; others join anew' })
+    case 'unindexed':
+      if (method === stream) return
+      throw new MayflyError('PERMISSION_DENIED', `the authority of the SVID of ${caller.id} is not one of this server`)
     case 'svid':
       if (allowed.includes('admin') && standing.isAdmin(caller.id)) return
       if (allowed.includes('agent') && isAgentId(caller.id)) return checkAgent(caller.id, standing)

@@ -10,6 +10,8 @@ export type Caller =
   | SvidCaller
   /** TLS with the SVID of an agent from before the server was restored: it may renew that, and nothing else. */
   | OutdatedCaller
+  /** TLS with the SVID of an agent by an authority that this server does not know, and that one of its own vouches for: it may say how far the stream has come. */
+  | { readonly kind: 'unindexed'; readonly id: SpiffeId; readonly address: string }
   /** TLS with a certificate that was refused, or a uid that is not in the list: each of its calls is told why. */
   | { readonly kind: 'refused'; readonly code: ErrorCode; readonly message: string; readonly hint?: string; readonly address: string }
 
@@ -47,6 +49,7 @@ export function nameOf(caller: Caller): string {
       return `uid:${caller.uid}`
     case 'svid':
     case 'outdated':
+    case 'unindexed':
       return caller.id
     case 'anonymous':
     case 'refused':

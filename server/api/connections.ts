@@ -67,6 +67,12 @@ export class Connections implements AsyncDisposable {
         rpc.inject(socket, { kind: 'outdated', ...outdated, address })
         return
       }
+      if (verdict.kind === 'unindexed' && isAgentId(verdict.id)) {
+        log.warn({ event: 'connection.refused', address, verdict: verdict.kind, code: 'PERMISSION_DENIED', spiffeId: verdict.id }, 'an authority that this server does not know signed the SVID of an agent, and one of its own vouches for it: the agent may say what it knows')
+        this.#until(this.#anonymous, socket, clock.bootMs() + maxAnonymousMs)
+        rpc.inject(socket, { kind: 'unindexed', id: verdict.id, address })
+        return
+      }
       const refusal = this.#refusalOf(verdict)
       log.warn({ event: 'connection.refused', address, verdict: verdict.kind, code: refusal.code, spiffeId: 'id' in verdict ? verdict.id : undefined }, refusal.message)
       this.#until(this.#anonymous, socket, clock.bootMs() + maxAnonymousMs)

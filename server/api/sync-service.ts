@@ -20,6 +20,7 @@ import type { Registry } from '../registry/registry.ts'
 import type { Subscription } from '../registry/subscribers.ts'
 import type { RollbackWatch } from '../revocation/rollback.ts'
 import type { Store } from '../store/port.ts'
+import { rolledBackError } from '../store/rolled-back.ts'
 import type { VerifierRegistry } from '../verifiers/registry.ts'
 import { agentOf, authoritiesOf } from './agent-caller.ts'
 import { AgentVersions } from './agent-versions.ts'
@@ -46,7 +47,7 @@ export interface SyncServiceDeps {
   readonly revocations: ServedStream
   readonly verifiers: Pick<VerifierRegistry, 'receive' | 'agentLeft' | 'onRefused'>
   /** Is shown the newest frame of the stream that each agent took. */
-  readonly rollback: Pick<RollbackWatch, 'shown'>
+  readonly rollback: Pick<RollbackWatch, 'shown' | 'rolledBack'>
   readonly grants: Pick<Grants, 'index' | 'heard'>
   readonly policies: Pick<Policies, 'inForce' | 'onApplied'>
   readonly clock: Clock
@@ -64,13 +65,16 @@ const maxReportedSerials = 10_000
 export function syncService(deps: SyncServiceDeps): Handlers<'mayfly.v1.Sync', Caller> {
   const versions = new AgentVersions(deps)
   const quota = new Quota(deps.clock, termsOf(deps.limits, 'messagesPerSecond'))
-  return { Connect: (requests, { peer, signal }) => connect(requests, agentOf(peer), authoritiesOf(peer), signal, versions, quota, deps) }
+  return { Connect: (requests, { peer, signal }) => connect(requests, peer, signal, versions, quota, deps) }
 }
 
-async function* connect(requests: AsyncIterable<AgentMessage__Output>, agentId: SpiffeId, signedBy: readonly string[], signal: AbortSignal, versions: AgentVersions, quota: Quota, deps: SyncServiceDeps): AsyncGenerator<ServerMessage> {
+async function* connect(requests: AsyncIterable<AgentMessage__Output>, peer: Caller, signal: AbortSignal, versions: AgentVersions, quota: Quota, deps: SyncServiceDeps): AsyncGenerator<ServerMessage> {
   const { registry, log } = deps
   const messages = requests[Symbol.asyncIterator]()
+  const agentId = agentOf(peer)
   const hello = await helloOf(messages, signal, deps.clock)
+  await show(hello, agentId, deps)
+  if (peer.kind === 'unindexed') throw unknownAuthority(agentId, deps)
   const wakeup = new Wakeup()
   const leaving = new AbortController()
   const over = AbortSignal.any([signal, leaving.signal])
@@ -78,10 +82,9 @@ async function* connect(requests: AsyncIterable<AgentMessage__Output>, agentId: 
   log.info({ event: 'agent.connected', agentId, connected: registry.subscribers.connected }, 'agent connected')
   try {
     await versions.record(agentId, hello.agentVersion)
-    if (hello.newest !== null && hello.newest !== undefined) await deps.rollback.shown(hello.newest, agentId)
     yield* merge([
       bundles(deps.bundles, over),
-      renewals(signedBy, over, deps),
+      renewals(authoritiesOf(peer), over, deps),
       entries(subscription, wakeup, over, registry),
       revocations(positionFromWire(hello.position), over, deps),
       grantChanges(agentId, over, deps.grants),
@@ -95,6 +98,15 @@ async function* connect(requests: AsyncIterable<AgentMessage__Output>, agentId: 
     subscription[Symbol.dispose]()
     log.info({ event: 'agent.disconnected', agentId, connected: registry.subscribers.connected }, 'agent disconnected')
   }
+}
+
+async function show({ newest }: NonNullable<AgentMessage__Output['hello']>, agentId: SpiffeId, { rollback }: SyncServiceDeps): Promise<void> {
+  if (newest !== null && newest !== undefined) await rollback.shown(newest, agentId)
+}
+
+/** An agent whose authority is not known here is sent away once it has said what it knows. */
+function unknownAuthority(agentId: SpiffeId, { rollback: { rolledBack } }: SyncServiceDeps): MayflyError {
+  return rolledBack === undefined ? new MayflyError('PERMISSION_DENIED', `the authority of the SVID of ${agentId} is not one of this server`) : rolledBackError(rolledBack)
 }
 
 async function helloOf(messages: AsyncIterator<AgentMessage__Output>, signal: AbortSignal, clock: Clock): Promise<NonNullable<AgentMessage__Output['hello']>> {

@@ -4,11 +4,14 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { fileHeadStore, memberOf, startRevocationFeed, verifyX509Svid, X509Source, type RevocationFeed } from '../../src/client/index.ts'
+import { sealFrame } from '../../src/core/revocation/frame.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { buildCsr } from '../../src/x509/csr-builder.ts'
+import { publicKeyHash } from '../../src/x509/fingerprint.ts'
 import { PrivateKey } from '../../src/x509/private-key.ts'
 import { AgentClient } from '../support/product/agent-client.ts'
 import { node24, root } from '../support/product/process.ts'
+import { authority, nowMs, streamSigner } from '../support/verify/certificates.ts'
 import { Product, type AgentProcess } from '../support/product/product.ts'
 
 const uid = process.geteuid?.() ?? 0
@@ -137,6 +140,72 @@ test('a server that is lost with its disk goes on from a backup that was made wh
   expect(await product.agentIds()).toHaveLength(1)
   await expect(AgentClient.join(unspent.line)).rejects.toMatchObject({ code: 'TOKEN_INVALID' })
 }, 90_000)
+
+test('an authority that came after the backup is no obstacle: an agent whose SVID it signed shows what vouched for it, and comes back', async () => {
+  const backup = join(product.dir, 'backup')
+  await product.admin.unary('mayfly.v1.Backups', 'Create', { to: backup })
+  const { authorities } = await product.admin.unary('mayfly.v1.Authorities', 'List', {})
+  const next = await product.admin.unary('mayfly.v1.Authorities', 'Prepare', {})
+  await product.admin.unary('mayfly.v1.Authorities', 'Activate', { id: next.id, force: true })
+  await product.admin.unary('mayfly.v1.Authorities', 'Taint', { id: authorities[0]?.id ?? '' })
+  await until(() => (agent.program?.errors ?? '').includes('"event":"agent.renewed"'))
+  const stolen = await mint('thief')
+  await using checks = await verifier()
+  await until(() => checks.judge(stolen) === 'accepted')
+  await revoke('thief')
+  await until(() => checks.judge(stolen) === 'revoked')
+
+  const data = join(product.dir, 'server')
+  await product.killServer()
+  for (const suffix of ['', '-wal', '-shm']) await rm(join(data, `mayfly.db${suffix}`), { force: true })
+  await cp(join(backup, 'mayfly.db'), join(data, 'mayfly.db'))
+  await product.startServer() // copied back to before the rotation: it still finds out
+  await untilAsync(async () => (await status()).rolledBack !== null)
+  await product.killServer()
+  await recover('restore', '--in-place', '--data', data)
+  await product.startServer()
+  const { epoch } = await status()
+  await until(() => checks.feed.position.epoch === epoch)
+  await until(() => checks.judge(checks.source.svids.at(0)?.certificateChain ?? []) === 'accepted')
+  expect(checks.judge(stolen)).not.toBe('accepted')
+  expect(await product.agentIds()).toHaveLength(1)
+}, 90_000)
+
+test('an agent that lies about the stream stops nothing, and one that joined since the backup needs a token', async () => {
+  const backup = join(product.dir, 'backup')
+  await product.admin.unary('mayfly.v1.Backups', 'Create', { to: backup })
+  using liar = await AgentClient.join((await product.joinLine()).line)
+  const { epoch } = await status()
+  const forged = forgedHead(epoch + 1)
+  const stop = new AbortController()
+  const hello = async function* (): AsyncGenerator<{ hello: object }> {
+    yield { hello: { agentVersion: 'liar', position: { epoch: epoch + 1, seq: 9, chainHash: Buffer.alloc(32) }, newest: forged } }
+  }
+  const told = (async () => {
+    for await (const _ of liar.channel.bidi('mayfly.v1.Sync', 'Connect', hello(), { signal: stop.signal })) if (product.server.errors.includes('revocation.head_unproven')) return
+  })()
+  await until(() => product.server.errors.includes('revocation.head_unproven'))
+  stop.abort()
+  await told.catch(() => undefined) // it was aborted
+  expect((await status()).rolledBack).toBeNull()
+  expect(await mint('still')).toHaveLength(1)
+
+  const data = join(product.dir, 'server')
+  await product.killServer()
+  await rm(data, { recursive: true })
+  await recover('restore', '--from', backup, '--data', data)
+  await product.startServer()
+  using again = AgentClient.withSvid(product.address, liar.id, liar.key, liar.chain)
+  const csr = Buffer.from(buildCsr(PrivateKey.generate()))
+  await expect(again.channel.unary('spire.api.server.agent.v1.Agent', 'RenewAgent', { params: { csr } })).rejects.toMatchObject({ code: 'AGENT_NOT_ATTESTED' })
+}, 60_000)
+
+/** A head that nobody but its forger vouches for. */
+function forgedHead(epoch: number): { frame: Buffer; signerChain: Buffer[] } {
+  const signer = streamSigner(authority('forger'))
+  const frame = { kind: 'heartbeat' as const, epoch, seq: 9, chainHash: new Uint8Array(32), signedAtMs: nowMs, floorMinute: 0, complete: true, root: new Uint8Array(32) }
+  return { frame: Buffer.from(sealFrame(frame, publicKeyHash(signer.key.spki), (bytes) => signer.key.sign(bytes))), signerChain: [Buffer.from(signer.der)] }
+}
 
 async function until(holds: () => boolean): Promise<void> {
   await untilAsync(async () => holds())
