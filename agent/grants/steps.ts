@@ -152,7 +152,7 @@ export class GrantSteps {
     try {
       const answer = await this.#asked(step, grant, signal)
       this.#deps.log.info({ event: answer.allowed ? 'step.taken' : 'step.denied', grantId: grant.id, action: step.action, resource: step.resource, reasons: answer.reasons, by: 'server' }, 'a step was decided by the server')
-      return answer
+      return { ...answer, stepsLeft: answer.stepsLeft + this.#leased }
     } catch (error) {
       if (error instanceof MayflyError && (error.code === 'UNAVAILABLE' || error.code === 'DEADLINE_EXCEEDED')) return this.#answer(step, grant, false, ['server-away'])
       throw error

@@ -1,0 +1,148 @@
+import { existsSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { GrantRole__Output } from '../../proto/generated/mayfly/v1/GrantRole.ts'
+import { LinuxCgroups } from '../../src/system/linux/cgroups.ts'
+import { systemClock } from '../../src/system/clock.ts'
+import { GrantTask } from '../support/agent/grant-tasks.ts'
+import { isRoot } from '../support/processes/processes.ts'
+import { jobId, jobRole, TestVerifier } from '../support/product/grants.ts'
+import { Product } from '../support/product/product.ts'
+import type { AgentProcess } from '../support/product/product.ts'
+
+/** Promised is 250 ms; a machine that runs other tests beside takes longer. */
+const soonMs = 3_000
+const orphanMs = 20_000
+const uid = 4242
+
+let product: Product
+let near: AgentProcess
+/** The verifier's own agent: it lives on when that of the tasks dies. */
+let far: AgentProcess
+let verifier: TestVerifier
+
+beforeAll(async () => {
+  product = await Product.start()
+  far = await product.startAgent()
+  verifier = await TestVerifier.start(product, far)
+  near = await product.startAgent()
+  await jobRole(product, {}, [process.geteuid?.() ?? 0, uid])
+}, 120_000)
+
+afterAll(async () => {
+  await verifier[Symbol.asyncDispose]()
+  await product[Symbol.asyncDispose]()
+}, 60_000)
+
+interface Running {
+  readonly id: string
+  readonly socket: string
+  readonly tier: string
+  readonly chain: readonly Uint8Array[]
+  readonly task: GrantTask
+}
+
+/** A task with a grant whose SVID a verifier accepts. */
+async function running(agent: AgentProcess = near, as?: number): Promise<Running> {
+  const task = await GrantTask.start(as)
+  const { id, socket, tier } = await task.run(agent.workloadSocket, { spiffeId: jobId, role: 'job' })
+  task.tell({ do: 'svid', socket })
+  const { chain } = await task.said('svid')
+  const svid = [Buffer.from(String(chain), 'base64')]
+  expect(verifier.verdict(svid)).toBe('accepted')
+  return { id, socket, tier, chain: svid, task }
+}
+
+async function standing(id: string): Promise<{ readonly state: string; readonly cause: string }> {
+  const { state, cause } = await product.admin.unary('mayfly.v1.GrantAdmin', 'Show', { grantId: id })
+  return { state, cause }
+}
+
+/** How long after a moment a verifier refused the chain, ms. */
+async function refusedAfter(chain: readonly Uint8Array[], atMs: number): Promise<number> {
+  const refused = await verifier.refused(chain)
+  expect(refused.verdict).toBe('revoked')
+  return refused.atMs - atMs
+}
+
+describe('the identity of a task ends with it, at a verifier on another node', () => {
+  const tiers = [['pidfd', undefined], ...(isRoot && LinuxCgroups.open() !== undefined ? [['cgroup', uid] as const] : [])] as const
+  test.each(tiers)('killed, bound in the tier %s', async (tier, as) => {
+    const { id, socket, tier: given, chain, task } = await running(near, as)
+    expect(given).toBe(tier)
+    const atMs = systemClock.nowMs()
+    await task.program.kill()
+    expect(await refusedAfter(chain, atMs)).toBeLessThan(soonMs)
+    expect(await standing(id)).toMatchObject({ cause: 'process_exit' })
+    await expect.poll(() => existsSync(socket)).toBe(false)
+  })
+
+  test('it says itself that it has completed, or failed', async () => {
+    for (const cause of ['completed', 'failed']) {
+      const { id, socket, chain, task } = await running()
+      const atMs = systemClock.nowMs()
+      task.tell({ do: 'end', socket, cause })
+      expect(await refusedAfter(chain, atMs)).toBeLessThan(soonMs)
+      expect(await standing(id)).toMatchObject({ cause })
+      await task.program.kill()
+    }
+  })
+
+  test('its time is over', async () => {
+    await product.admin.unary('mayfly.v1.GrantAdmin', 'PutRole', { role: { ...(await role()), budget: { seconds: 3, renewals: 0, steps: 5, children: 0, depth: 0 } }, ifVersion: (await role()).version })
+    const { id, chain, task } = await running()
+    await verifier.refused(chain)
+    await expect.poll(async () => (await standing(id)).cause).toBe('timeout')
+    await product.admin.unary('mayfly.v1.GrantAdmin', 'PutRole', { role: { ...(await role()), budget: { seconds: 300, renewals: 20, steps: 100, children: 4, depth: 2 } }, ifVersion: (await role()).version })
+    await task.program.kill()
+  })
+
+  test('an operator ends it: socket and stream go too', async () => {
+    const { id, socket, chain, task } = await running()
+    const atMs = systemClock.nowMs()
+    await product.admin.unary('mayfly.v1.GrantAdmin', 'End', { grantId: id, cause: 'operator', detail: 'enough' })
+    expect(await refusedAfter(chain, atMs)).toBeLessThan(soonMs)
+    await expect.poll(() => existsSync(socket)).toBe(false)
+    expect(await task.said('bound', ({ cause }) => cause === 'operator')).toBeDefined()
+    await task.program.kill()
+  })
+
+  test('the server was away when it was killed: it is told as soon as it is back', async () => {
+    const { id, socket, chain, task } = await running()
+    await product.killServer()
+    await task.program.kill()
+    await expect.poll(() => existsSync(socket)).toBe(false)
+    await product.startServer()
+    await verifier.refused(chain)
+    expect(await standing(id)).toMatchObject({ cause: 'process_exit' })
+  })
+
+  test('the agent was killed and starts anew: what it held is ended', async () => {
+    const { id, chain, task } = await running()
+    await near.kill()
+    await near.start()
+    const atMs = systemClock.nowMs()
+    expect(await refusedAfter(chain, atMs)).toBeLessThan(orphanMs)
+    expect(await standing(id)).toMatchObject({ cause: 'orphan' })
+    await task.program.kill()
+  })
+
+  test('the agent was killed and stays away: the server ends it for want of proof of life', async () => {
+    const { id, chain, task } = await running()
+    const atMs = systemClock.nowMs()
+    await near.kill()
+    expect(await refusedAfter(chain, atMs)).toBeLessThan(orphanMs)
+    expect(await standing(id)).toMatchObject({ cause: 'orphan' })
+    await task.program.kill()
+    await near.start()
+  })
+})
+
+async function role(): Promise<GrantRole__Output> {
+  const found = (await roles()).find(({ name }) => name === 'job')
+  if (found === undefined) throw new Error('there is no role')
+  return found
+}
+
+async function roles(): Promise<readonly GrantRole__Output[]> {
+  return (await product.admin.unary('mayfly.v1.GrantAdmin', 'ListRoles', {})).roles
+}
