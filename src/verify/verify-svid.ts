@@ -5,8 +5,10 @@ import { isWithin, skewOf, stricterOf, type Freshness, type StalenessClass } fro
 import { hasGrantSegment, trustDomainOf, type SpiffeId } from '../core/spiffe-id.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import type { GrantClaims } from '../x509/grant-claims.ts'
+import { SignedCrl } from '../x509/signed-crl.ts'
 import type { Authorizer } from './authorize.ts'
 import type { BundleSet } from './bundle-set.ts'
+import { foreignStream, ofAuthority, type RevocationsElsewhere } from './elsewhere.ts'
 import { svidOf } from './leaf.ts'
 import { parseChain, svidExtKeyUsages, validatePath, type PeerChain } from './path.ts'
 
@@ -31,6 +33,8 @@ export interface VerifyOptions {
   readonly allow: Authorizer
   /** Required: there is no default. */
   readonly revocation: RevocationChecker | typeof revocationUnchecked
+  /** For authorities that the stream does not list, of other trust domains or further down; none of them is accepted without. */
+  readonly elsewhere?: readonly RevocationsElsewhere[]
   readonly nowMs: number
   /** How old the revocation state may be, for this check: never looser than the checker's own class, nor than `standard` for a grant. `available` when neither says. */
   readonly class?: StalenessClass
@@ -98,24 +102,51 @@ function verifyParsed(chain: PeerChain, options: VerifyOptions): Verdict {
   if (options.nowMs < leaf.notBeforeMs) return { kind: 'not_yet_valid', id, notBeforeMs: leaf.notBeforeMs }
   const [authorityId, ...aboveIds] = path.authorityIds
   const facts: ChainFacts = { id, serial: leaf.serial.slice(), notAfterMs: leaf.notAfterMs, authorityId, aboveIds }
-  const verdict = options.revocation === revocationUnchecked ? acceptedOf(id, leaf, facts) : checkRevocation(id, leaf, facts, options.revocation, stricterOf(options.class ?? 'available', options.revocation.class ?? 'available'))
+  if (options.revocation === revocationUnchecked) return options.allow(id) ? acceptedOf(id, leaf, facts) : { kind: 'not_authorized', id }
+  const checker = foreignStream(options.elsewhere ?? [], facts) ?? options.revocation
+  const wanted = stricterOf(options.class ?? 'available', options.revocation.class ?? 'available')
+  const question: Question = { leaf, facts, limit: hasGrantSegment(id) ? stricterOf(wanted, 'standard') : wanted, nowMs: options.nowMs }
+  const verdict = checkRevocation(question, checker, options.elsewhere ?? [])
   if (verdict.kind !== 'accepted') return verdict
   if (!options.allow(id)) return { kind: 'not_authorized', id }
-  if (options.revocation !== revocationUnchecked) options.revocation.noteUse?.(facts.serial)
+  checker.noteUse?.(facts.serial)
   return verdict
 }
 
-function checkRevocation(id: SpiffeId, leaf: Certificate, facts: ChainFacts, checker: RevocationChecker, wanted: StalenessClass): Verdict {
-  const limit = hasGrantSegment(id) ? stricterOf(wanted, 'standard') : wanted
+/** A chain that is verified, and how fresh the answer must be. */
+interface Question {
+  readonly leaf: Certificate
+  readonly facts: ChainFacts
+  readonly limit: StalenessClass
+  readonly nowMs: number
+}
+
+function checkRevocation(question: Question, checker: RevocationChecker, elsewhere: readonly RevocationsElsewhere[]): Verdict {
+  const { leaf, facts, limit } = question
+  const { id } = facts
   const freshness = checker.freshness()
   const ageMs = freshness?.ageMs
   if (freshness === undefined) return { kind: 'stale', id, class: limit, ageMs }
   const outcome = checker.check(facts)
-  if (outcome.kind !== 'good') return refusalOf(outcome, id, leaf)
+  const other = outcome.kind === 'unindexed' ? ofAuthority(elsewhere, facts) : undefined
+  if (outcome.kind !== 'good' && other === undefined) return refusalOf(outcome, id, leaf)
   const isFresh = isWithin(freshness, limit)
   const skewMs = skewOf(freshness)
   if (skewMs !== undefined && limit !== 'available') return { kind: 'clock_skew', id, class: limit, skewMs }
   if (!isFresh && limit !== 'available') return { kind: 'stale', id, class: limit, ageMs }
+  // The own stream said what it knows of the authorities above; the rest is the other's to say.
+  const verdict = other === undefined ? undefined : other instanceof SignedCrl ? checkList(question, other) : checkRevocation(question, other, [])
+  if (verdict !== undefined && verdict.kind !== 'accepted') return verdict
+  return { ...acceptedOf(id, leaf, facts), class: limit, stale: !isFresh || verdict?.stale === true, ageMs: Math.max(freshness.ageMs, verdict?.ageMs ?? 0) }
+}
+
+/** A list is as old as it says; past its time it says nothing. */
+function checkList({ leaf, facts, limit, nowMs }: Question, list: SignedCrl): Verdict {
+  const { id } = facts
+  const ageMs = Math.max(0, nowMs - list.thisUpdateMs)
+  if (list.lists(leaf.serial)) return { kind: 'revoked', id, serial: toHex(leaf.serial) }
+  const isFresh = isWithin({ ageMs, aheadMs: 0, behindMs: 0 }, limit)
+  if (!list.isCurrent(nowMs) || (!isFresh && limit !== 'available')) return { kind: 'stale', id, class: limit, ageMs }
   return { ...acceptedOf(id, leaf, facts), class: limit, stale: !isFresh, ageMs }
 }
 
