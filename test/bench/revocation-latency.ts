@@ -15,7 +15,6 @@ import type { FromBroadcaster, FromReaders, FromVerifiers, ToBroadcaster, ToRead
 
 type Verifiers = Child<ToVerifiers, FromVerifiers>
 
-const rounds = 25
 const warmUps = 3
 /** A batch with one event and its signature. */
 const frameBytes = 63 + 2 + 12 + 96
@@ -26,13 +25,14 @@ const frameBytes = 63 + 2 + 12 + 96
  * processes of verifiers; `--receipts`: verifiers that register and sign receipts; then `revoke --wait` is measured too.
  */
 export async function bench(args: readonly string[] = []): Promise<Report> {
-  const { values } = parseArgs({ args: process.argv.slice(2), strict: false, options: { verifiers: { type: 'string' }, relays: { type: 'string' }, processes: { type: 'string' }, receipts: { type: 'boolean' } } })
+  const { values } = parseArgs({ args: process.argv.slice(2), strict: false, options: { verifiers: { type: 'string' }, relays: { type: 'string' }, processes: { type: 'string' }, rounds: { type: 'string' }, receipts: { type: 'boolean' } } })
   void args
   const count = Number(values['verifiers'] ?? 1_000)
   const relays = Number(values['relays'] ?? 0)
   const processes = Math.max(relays, Number(values['processes'] ?? (relays > 0 ? relays : 4)))
   const reports = values['receipts'] === true
-  const limit = await bareBroadcast(count, processes)
+  const rounds = Number(values['rounds'] ?? 25)
+  const limit = await bareBroadcast(count, processes, rounds)
 
   const folder = mkdtempSync(join(tmpdir(), 'mf-'))
   const config = join(folder, 'agent.yaml')
@@ -67,7 +67,7 @@ export async function bench(args: readonly string[] = []): Promise<Report> {
     all.push(...delays)
   }
   const waits = reports ? await waitFor(product, count) : undefined
-  return { name: 'revocation-latency', figures: [...figuresOf(last, all, limit, cpu, { count, relays, processes, reports }), ...(waits ?? [])] }
+  return { name: 'revocation-latency', figures: [...figuresOf(last, all, limit, cpu, { count, relays, processes, reports, rounds }), ...(waits ?? [])] }
 }
 
 /** ms from the call to each verifier's refusal. */
@@ -142,7 +142,7 @@ function cpuOf({ server, agents }: Product, relays: readonly RelayProcess[], chi
 }
 
 /** The same number of bytes from a bare grpc-js server to as many bare readers in as many processes. */
-async function bareBroadcast(count: number, processes: number): Promise<number> {
+async function bareBroadcast(count: number, processes: number, rounds: number): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'mf-'))
   await using held = new AsyncDisposableStack()
   held.defer(() => rmSync(folder, { recursive: true, force: true }))
@@ -163,7 +163,8 @@ async function bareBroadcast(count: number, processes: number): Promise<number> 
   return percentile(last, 0.99)
 }
 
-function figuresOf(last: readonly number[], all: readonly number[], limitMs: number, cpu: Cpu, run: { readonly count: number; readonly relays: number; readonly processes: number; readonly reports: boolean }): readonly Figure[] {
+function figuresOf(last: readonly number[], all: readonly number[], limitMs: number, cpu: Cpu, run: { readonly count: number; readonly relays: number; readonly processes: number; readonly reports: boolean; readonly rounds: number }): readonly Figure[] {
+  const { rounds } = run
   const of = `p99 over ${rounds} rounds of the last of ${run.count} bare grpc-js readers, ${frameBytes} bytes, in as many processes`
   const shape = `${run.count} verifiers in ${run.processes} processes on this machine, ${run.relays === 0 ? 'at the agent' : `${run.relays} mayfly relay run, ${Math.ceil(run.count / run.relays)} connections each`}${run.reports ? ', with receipts' : ''}; ${rounds} rounds`
   return [
