@@ -175,8 +175,9 @@ export class GrantSteps {
     const { clock, records, log, policy } = this.#deps
     const policyHash = policy.ready?.hash ?? ''
     records.add({ grantId: grant.id, action: request.action, resource: request.resource, description: request.description, allowed, reasons: [...reasons], atMs: clock.nowMs(), policyHash })
-    const event = allowed ? 'step.taken' : 'step.denied'
-    log.info({ event, grantId: grant.id, action: request.action, resource: request.resource, reasons, by: 'agent' }, allowed ? 'a step was taken' : 'a step was denied')
+    const fact = { grantId: grant.id, action: request.action, resource: request.resource, reasons, by: 'agent' }
+    if (allowed) log.debug({ event: 'step.taken', ...fact }, 'a step was taken') // the record has it
+    else log.info({ event: 'step.denied', ...fact }, 'a step was denied')
     const [first = ''] = reasons
     const hint = allowed ? '' : isOwn(first) ? hints[first] : `the policy denies it by ${reasons.join(', ')}: mayfly policy explain ${grant.id}`
     return { allowed, reasons: [...reasons], approvalId: '', stepsLeft: this.#leased + this.#unleased, policyHash, hint }

@@ -17,6 +17,8 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   startup: () => import('./startup.ts'),
   'revocation-check': () => import('./revocation-check.ts'),
   'revocation-latency': () => import('./revocation-latency.ts'),
+  'process-death': () => import('./process-death.ts'),
+  step: () => import('./step.ts'),
 }
 
 const { values, positionals } = parseArgs({ allowPositionals: true, strict: false, options: { json: { type: 'boolean' } } })
