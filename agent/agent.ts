@@ -6,6 +6,7 @@ import type { Random } from '../src/ports/random.ts'
 import type { StreamHead } from '../src/core/revocation/follower.ts'
 import type { BundleSet } from '../src/verify/bundle-set.ts'
 import type { QuotaTerms } from '../src/rpc/quota.ts'
+import { both } from '../src/rpc/server.ts'
 import { HeadKeeper, headStoreIn } from '../src/verify/heads.ts'
 import type { HeadStore } from '../src/verify/heads.ts'
 import { AdminListener } from './api/admin-listener.ts'
@@ -23,6 +24,7 @@ import type { GrantKeeper } from './grants/keeper.ts'
 import { grantsFolder, startNodeGrants } from './grants/node-grants.ts'
 import type { GrantSystem } from './grants/ports.ts'
 import type { AgentMetrics } from './metrics.ts'
+import type { AgentTracing } from './tracing.ts'
 import { ProcessHolders } from './liveness/process-holders.ts'
 import { Notifier } from './notifier.ts'
 import { measureClock } from './relay/measure-clock.ts'
@@ -110,8 +112,10 @@ export class Agent implements AsyncDisposable {
   #checks: CheckListener | undefined
   readonly #metrics: AgentMetrics | undefined
   #metricsAddress: string | undefined
+  readonly #tracing: AgentTracing | undefined
 
-  private constructor(config: AgentConfig, deps: AgentDeps, entrance: Entrance, state: AgentState, heads: HeadStore, highest: StreamHead | undefined, newest: NewestHead, metrics: AgentMetrics | undefined) {
+  private constructor(config: AgentConfig, deps: AgentDeps, entrance: Entrance, state: AgentState, heads: HeadStore, highest: StreamHead | undefined, newest: NewestHead, metrics: AgentMetrics | undefined, tracing: AgentTracing | undefined) {
+    this.#tracing = tracing
     this.#newest = newest
     this.#metrics = metrics
     this.#config = config
@@ -160,7 +164,7 @@ export class Agent implements AsyncDisposable {
     const heads = headStoreIn({ read: (maxBytes) => deps.files.read(headFile, maxBytes), write: (content) => deps.files.write(headFile, content) })
     const { trustDomain } = entrance.place
     const newest = await NewestHead.load({ file: { read: (maxBytes) => deps.files.read(newestFile, maxBytes), write: (content) => deps.files.write(newestFile, content) }, trustDomain, clock: deps.clock, log: deps.log })
-    const agent = new Agent(config, deps, entrance, state, heads, await heads.load(trustDomain), newest, metrics)
+    const agent = new Agent(config, deps, entrance, state, heads, await heads.load(trustDomain), newest, metrics, await tracingOf(config, deps))
     try {
       await agent.#listen()
     } catch (error) {
@@ -194,6 +198,7 @@ export class Agent implements AsyncDisposable {
     this.#stop.abort(new MayflyError('SHUTTING_DOWN', 'the agent is shutting down'))
     await Promise.all([this.#workloads?.[Symbol.asyncDispose](), this.#admin?.[Symbol.asyncDispose](), this.#checks?.[Symbol.asyncDispose](), this.#metrics?.[Symbol.asyncDispose]()])
     await Promise.all(this.#background)
+    await this.#tracing?.[Symbol.asyncDispose]()
     await this.#own[Symbol.asyncDispose]()
     await this.#member?.grants[Symbol.asyncDispose]()
     await this.#member?.crls[Symbol.asyncDispose]()
@@ -216,7 +221,8 @@ export class Agent implements AsyncDisposable {
       {
         clock,
         log,
-        onEnded: this.#metrics?.calls('workload'),
+        onBegan: this.#tracing?.onBegan('workload'),
+        onEnded: both(this.#metrics?.calls('workload'), this.#tracing?.onEnded),
         admission: this.#admission,
         relay: this.#relay,
         check,
@@ -281,7 +287,7 @@ export class Agent implements AsyncDisposable {
     )
     const svids = SvidCache.start(
       { get maxSvids() { return live.current.maxSvids }, maxBatch: 250, retry: signRetry, maxSleepMs },
-      { clock, random, log, signer: connection, standing: (held) => standing.of(held), ended: (serials) => connection.reportEnded(serials) },
+      { clock, random, log, signer: this.#tracing?.signer(connection) ?? connection, standing: (held) => standing.of(held), ended: (serials) => connection.reportEnded(serials) },
     )
     const holders = ProcessHolders.start({ pollMs: holderPollMs }, { exitWatch, processes, clock, log, onLastExit: (entryId) => svids.lastExit(entryId) })
     const identities = new Identities(entries, svids, clock)
@@ -369,6 +375,13 @@ export class Agent implements AsyncDisposable {
 }
 
 /** Loaded only where the configuration asks for it. */
+async function tracingOf({ tracing }: AgentConfig, { clock, random, log, version }: AgentDeps): Promise<AgentTracing | undefined> {
+  if (tracing === undefined) return undefined
+  const { AgentTracing } = await import('./tracing.ts')
+  return new AgentTracing(tracing, { clock, random, log, version })
+}
+
+/** Likewise. */
 async function metricsOf({ metricsAddress }: AgentConfig, { clock, version }: AgentDeps): Promise<AgentMetrics | undefined> {
   if (metricsAddress === undefined) return undefined
   const { AgentMetrics } = await import('./metrics.ts')

@@ -5,6 +5,8 @@ import type { SettingPaths } from '../src/config/live.ts'
 import { parseConfig } from '../src/config/reader.ts'
 import type { Overrides } from '../src/config/reader.ts'
 import { configSchema } from '../src/config/schema.ts'
+import { tracingFields, tracingOf } from '../src/config/tracing.ts'
+import type { TracingConfig } from '../src/config/tracing.ts'
 import type { JsonSchema } from '../src/config/schema.ts'
 import { MayflyError } from '../src/core/errors.ts'
 import { parseJoinLine } from '../src/core/join-line.ts'
@@ -57,6 +59,8 @@ export interface AgentConfig {
   readonly metricsAddress: HostAndPort | undefined
   /** Facts about this machine that grant roles may demand. */
   readonly probes: readonly Probe[]
+  /** Where traces go; unset: nothing is traced. */
+  readonly tracing: TracingConfig | undefined
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   readonly drainMs: number
 }
@@ -79,6 +83,7 @@ const fields = {
   logLevel: withDefault(oneOf('debug', 'info', 'warn', 'error'), 'info'),
   drain: withDefault(duration(0, 60_000), 1_000),
   probes: withDefault(list(probeField, maxProbes), []),
+  tracing: tracingFields,
   metrics: group({
     address: optional(address()),
   }),
@@ -121,6 +126,7 @@ export const agentSettings: SettingPaths<AgentConfig> = {
   maxVerifiers: { path: 'limits.maxVerifiers', live: true },
   checksPerSecond: { path: 'limits.checksPerSecond', live: true },
   metricsAddress: { path: 'metrics.address', live: false },
+  tracing: { path: 'tracing', live: false },
   probes: { path: 'probes', live: false },
   logLevel: { path: 'logLevel', live: true },
   drainMs: { path: 'drain', live: true },
@@ -200,6 +206,7 @@ export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: s
     maxVerifiers: raw.limits.maxVerifiers,
     checksPerSecond: raw.limits.checksPerSecond,
     metricsAddress: raw.metrics.address,
+    tracing: tracingOf(raw.tracing),
     probes,
     logLevel: raw.logLevel,
     drainMs: raw.drain,

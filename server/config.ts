@@ -4,6 +4,8 @@ import type { SettingPaths } from '../src/config/live.ts'
 import { parseConfig } from '../src/config/reader.ts'
 import type { Overrides } from '../src/config/reader.ts'
 import { configSchema } from '../src/config/schema.ts'
+import { tracingFields, tracingOf } from '../src/config/tracing.ts'
+import type { TracingConfig } from '../src/config/tracing.ts'
 import type { JsonSchema } from '../src/config/schema.ts'
 import { MayflyError } from '../src/core/errors.ts'
 import type { ServerLimits } from './limits.ts'
@@ -37,6 +39,8 @@ export interface ServerConfig {
   }
   /** Where metrics and probes are served over HTTP; unset: nowhere. */
   readonly metricsAddress: HostAndPort | undefined
+  /** Where traces go; unset: nothing is traced. */
+  readonly tracing: TracingConfig | undefined
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   readonly maxConnections: number
   readonly limits: ServerLimits
@@ -67,6 +71,7 @@ const fields = {
     messagesPerSecond: withDefault(integer(1, 1_000_000), 20_000),
     leakReportsPerSecond: withDefault(integer(1, 1_000_000), 5),
   }),
+  tracing: tracingFields,
   metrics: group({
     address: optional(address()),
   }),
@@ -98,6 +103,7 @@ export const serverSettings: SettingPaths<ServerConfig> = {
   agentSvidTtlMs: { path: 'ca.agentSvidTtl', live: true },
   crl: { path: 'crl', live: false },
   metricsAddress: { path: 'metrics.address', live: false },
+  tracing: { path: 'tracing', live: false },
   logLevel: { path: 'logLevel', live: true },
   maxConnections: { path: 'maxConnections', live: false },
   limits: { path: 'limits', live: true },
@@ -154,6 +160,7 @@ export function parseServerConfig(yaml: string, overrides: Overrides, fileName: 
     agentSvidTtlMs: raw.ca.agentSvidTtl,
     crl: Object.freeze(raw.crl),
     metricsAddress: raw.metrics.address,
+    tracing: tracingOf(raw.tracing),
     logLevel: raw.logLevel,
     maxConnections: raw.maxConnections,
     limits: raw.limits,

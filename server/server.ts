@@ -9,7 +9,8 @@ import type { Logger } from '../src/ports/logger.ts'
 import type { Random } from '../src/ports/random.ts'
 import { listenTls } from '../src/rpc/listen-tls.ts'
 import { listenUnix } from '../src/rpc/listen-unix.ts'
-import { RpcServer } from '../src/rpc/server.ts'
+import { both, RpcServer } from '../src/rpc/server.ts'
+import type { RpcServerDeps } from '../src/rpc/server.ts'
 import { BundleSet } from '../src/verify/bundle-set.ts'
 import { Connections, standingOf } from './api/connections.ts'
 import type { Caller } from './api/caller.ts'
@@ -36,6 +37,7 @@ import { Approvals } from './approvals/approvals.ts'
 import { Grants } from './grants/grants.ts'
 import { Maintenance } from './maintenance.ts'
 import type { ServerMetrics } from './metrics.ts'
+import type { ServerTracing } from './tracing.ts'
 import { Policies } from './policy/policies.ts'
 import { Acknowledgements } from './registry/acknowledgements.ts'
 import { Registry } from './registry/registry.ts'
@@ -107,6 +109,9 @@ export class Server implements AsyncDisposable {
     const startedAtMs = clock.nowMs()
     await using starting = new AsyncDisposableStack()
     if (metrics !== undefined) starting.use(metrics)
+    const tracing = await tracingOf(config, deps)
+    if (tracing !== undefined) starting.use(tracing)
+    const observed = (listener: string): Pick<RpcServerDeps, 'onBegan' | 'onEnded'> => ({ onBegan: tracing?.onBegan(listener), onEnded: both(metrics?.calls(listener), tracing?.onEnded) })
 
     const profiles = loadProfiles()
     const begun = deps.begun ?? begin(config, deps)
@@ -132,8 +137,9 @@ export class Server implements AsyncDisposable {
     notePublished()
     authorities.onChange(notePublished)
 
-    const pipeline = starting.use(new IssuancePipeline({ profiles, authorities, pool, credentials: store.credentials, clock, random, log }))
-    const issuer = new CountedIssuer(metrics?.issuer(pipeline) ?? pipeline)
+    const pipeline = starting.use(new IssuancePipeline({ steps: tracing?.steps, profiles, authorities, pool, credentials: store.credentials, clock, random, log }))
+    const traced = tracing?.issuer(pipeline) ?? pipeline
+    const issuer = new CountedIssuer(metrics?.issuer(traced) ?? traced)
     const certifier = new StreamKeyCertifier(authorities, { profiles, random, clock })
     const certifyStreamKey = async (spki: Uint8Array): Promise<readonly Uint8Array[]> => {
       const seen = await store.recovery.rolledBack()
@@ -165,8 +171,8 @@ export class Server implements AsyncDisposable {
     const crlAddress = await publishCrls(config, deps, crls, starting)
     const standing = standingOf({ registry, revocation: revocations, clock })
     const connections = starting.use(new Connections({ trustDomain, bundles: bundleSet, restored, revocation: revocations, standing, clock, log }))
-    const tlsRpc = drained(starting, new RpcServer<Caller>({ log, clock, onEnded: metrics?.calls('tls') }, { maxConnections: config.maxConnections }), live)
-    const adminRpc = drained(starting, new RpcServer<Caller>({ log, clock, onEnded: metrics?.calls('admin') }, { maxConnections: 256 }), live)
+    const tlsRpc = drained(starting, new RpcServer<Caller>({ log, clock, ...observed('tls') }, { maxConnections: config.maxConnections }), live)
+    const adminRpc = drained(starting, new RpcServer<Caller>({ log, clock, ...observed('admin') }, { maxConnections: 256 }), live)
 
     const tls = starting.use(
       await listenTls({
@@ -312,6 +318,13 @@ async function metricsOf({ metricsAddress }: ServerConfig, { clock, version }: S
   if (metricsAddress === undefined) return undefined
   const { ServerMetrics } = await import('./metrics.ts')
   return new ServerMetrics({ clock, version })
+}
+
+/** Likewise. */
+async function tracingOf({ tracing, trustDomain }: ServerConfig, { clock, random, log, version }: ServerDeps): Promise<ServerTracing | undefined> {
+  if (tracing === undefined) return undefined
+  const { ServerTracing } = await import('./tracing.ts')
+  return new ServerTracing(tracing, { clock, random, log, version, trustDomain })
 }
 
 async function startBridge({ crl }: ServerConfig, { clock, log, files }: ServerDeps, store: Store, authorities: AuthoritySet): Promise<CrlBridge> {

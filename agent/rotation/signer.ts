@@ -1,10 +1,11 @@
 import { MayflyError } from '../../src/core/errors.ts'
 import type { ErrorCode } from '../../src/core/errors.ts'
+import type { MetadataInit } from '../../src/rpc/metadata.ts'
 
 /** Where SVIDs are signed: the server, by one BatchNewX509SVID a call. */
 export interface SvidSigner {
-  /** One outcome a request, in their order. @throws {MayflyError} when the server could not be asked */
-  sign(requests: readonly SigningRequest[]): Promise<readonly SigningOutcome[]>
+  /** One outcome a request, in their order. @param metadata goes along with the call @throws {MayflyError} when the server could not be asked */
+  sign(requests: readonly SigningRequest[], metadata?: MetadataInit): Promise<readonly SigningOutcome[]>
 }
 
 export interface SigningRequest {

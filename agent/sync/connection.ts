@@ -4,6 +4,7 @@ import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Random } from '../../src/ports/random.ts'
 import type { RpcChannel } from '../../src/rpc/channel.ts'
+import type { MetadataInit } from '../../src/rpc/metadata.ts'
 import type { MethodsOfKind, Request, ResponseOutput } from '../../src/rpc/services.ts'
 import { within } from '../abortable.ts'
 import { Notifier } from '../notifier.ts'
@@ -124,9 +125,9 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
     yield* channel.serverStream('mayfly.v1.Crls', 'Watch', {}, { signal: AbortSignal.any([signal, this.#stop.signal]) })
   }
 
-  async sign(requests: readonly SigningRequest[]): Promise<readonly SigningOutcome[]> {
+  async sign(requests: readonly SigningRequest[], metadata?: MetadataInit): Promise<readonly SigningOutcome[]> {
     const channel = await this.#connectedChannel()
-    return await this.#counted(signedBy(channel, requests, this.#stop.signal))
+    return await this.#counted(signedBy(channel, requests, this.#stop.signal, metadata))
   }
 
   /** One call about grants. @throws {MayflyError} UNAVAILABLE without a connection, and what the server refuses with */

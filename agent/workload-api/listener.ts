@@ -30,6 +30,7 @@ export interface WorkloadListenerConfig {
 
 export interface WorkloadListenerDeps extends WorkloadApiDeps {
   readonly log: Logger
+  readonly onBegan?: RpcServerDeps['onBegan']
   readonly onEnded?: RpcServerDeps['onEnded']
   readonly connections: WorkloadConnectionDeps
   readonly relay: RevocationRelay

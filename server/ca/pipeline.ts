@@ -56,6 +56,8 @@ export interface PipelineDeps {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
+  /** Told of each step that begins, of how many requests, under which call's signal; what it returns is told how the step ended. */
+  readonly steps?: ((step: 'prepare' | 'journal' | 'sign', requests: number, signal: AbortSignal) => (failure?: string) => void) | undefined
 }
 
 interface Accepted {
@@ -125,9 +127,9 @@ export class IssuancePipeline implements AsyncDisposable {
 
   /** That a workload's was handed out is noted late: its agent replaces it when a crash loses the note. Nobody would replace an agent's own, or a minted one: noted first (decision 5). */
   async #issueChunk(chunk: readonly Accepted[], authority: ActiveAuthority, issuedAtMs: number, signal: AbortSignal): Promise<readonly IssueOutcome[]> {
-    const batch = await this.#prepare(chunk, authority, issuedAtMs)
-    const journaled = await this.#journal(chunk, batch, authority, issuedAtMs, signal)
-    const certificates = await batch.sign(journaled.map((entry) => ('serial' in entry ? entry.serial : undefined)))
+    const batch = await this.#step('prepare', chunk, signal, () => this.#prepare(chunk, authority, issuedAtMs))
+    const journaled = await this.#step('journal', chunk, signal, () => this.#journal(chunk, batch, authority, issuedAtMs, signal))
+    const certificates = await this.#step('sign', chunk, signal, () => batch.sign(journaled.map((entry) => ('serial' in entry ? entry.serial : undefined))))
     const lasting = chunk.flatMap(({ request }, index) => {
       const entry = journaled[index]
       return request.kind === 'workload' || entry === undefined || 'kind' in entry ? [] : [entry.serial]
@@ -141,6 +143,19 @@ export class IssuancePipeline implements AsyncDisposable {
       if (request.kind === 'workload') this.#releases.add(entry.serial)
       return { kind: 'issued', chain: [certificate], serial: entry.serial, spiffeId: request.spiffeId, ...validity, authorityId: authority.id }
     })
+  }
+
+  async #step<T>(step: 'prepare' | 'journal' | 'sign', chunk: readonly Accepted[], signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    const ended = this.#deps.steps?.(step, chunk.length, signal)
+    if (ended === undefined) return await work()
+    try {
+      const result = await work()
+      ended()
+      return result
+    } catch (error) {
+      ended(error instanceof MayflyError ? error.code : 'INTERNAL')
+      throw error
+    }
   }
 
   async #prepare(chunk: readonly Accepted[], authority: ActiveAuthority, issuedAtMs: number): Promise<PreparedBatch> {

@@ -121,6 +121,15 @@ export function formatAddress({ host, port }: HostAndPort): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
+/** `http://…` or `https://…`, without user and password. */
+export function httpUrl(): Field<string> {
+  return scalarField({ type: 'string', pattern: '^https?://[^/@]+(/.*)?$' }, (place) => {
+    const spelled = place.source() ?? ''
+    const url = URL.canParse(spelled) ? new URL(spelled) : undefined
+    return url !== undefined && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' ? spelled : place.problem('must be http://host/path or https://host/path')
+  })
+}
+
 export function list<T>(item: Field<T>, mostItems: number): Field<readonly T[]> {
   const schema = { type: 'array', items: item.schema, maxItems: mostItems }
   const read = (place: Place): readonly T[] | undefined => {

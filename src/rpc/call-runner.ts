@@ -6,6 +6,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Logger } from '../ports/logger.ts'
 import type { BidiHandler, Call, ServerStreamHandler, UnaryHandler } from './handlers.ts'
 import { metadataView } from './metadata.ts'
+import type { Metadata } from './metadata.ts'
 import type { PeerTable } from './peer-table.ts'
 import { requestsOf, untilAborted, writeAll } from './server-streams.ts'
 import type { RpcMethod } from './services.ts'
@@ -24,10 +25,21 @@ interface RunningCall {
   status: RpcStatusName | 'OK'
 }
 
+/** What is told of each call that begins. */
+export interface BeganCall {
+  /** `/<service>/<method>`. */
+  readonly method: string
+  /** The call's own, handed to its handler. */
+  readonly signal: AbortSignal
+  readonly metadata: Metadata
+  readonly streaming: boolean
+}
+
 /** What is told of each call that ended. */
 export interface EndedCall {
   /** `/<service>/<method>`. */
   readonly method: string
+  readonly signal: AbortSignal
   readonly status: RpcStatusName | 'OK'
   readonly ms: number
   readonly streaming: boolean
@@ -40,14 +52,16 @@ export class CallRunner<Peer> {
   readonly #clock: Clock
   readonly #peers: PeerTable<Peer>
   readonly #maxUnaryMs: number
+  readonly #onBegan: ((call: BeganCall) => void) | undefined
   readonly #onEnded: ((call: EndedCall) => void) | undefined
   #whenIdle: (() => void)[] = []
 
-  constructor(deps: { readonly log: Logger; readonly clock: Clock; readonly onEnded?: ((call: EndedCall) => void) | undefined }, peers: PeerTable<Peer>, bounds: { readonly maxUnaryMs: number }) {
+  constructor(deps: { readonly log: Logger; readonly clock: Clock; readonly onBegan?: ((call: BeganCall) => void) | undefined; readonly onEnded?: ((call: EndedCall) => void) | undefined }, peers: PeerTable<Peer>, bounds: { readonly maxUnaryMs: number }) {
     this.#log = deps.log
     this.#clock = deps.clock
     this.#peers = peers
     this.#maxUnaryMs = bounds.maxUnaryMs
+    this.#onBegan = deps.onBegan
     this.#onEnded = deps.onEnded
   }
 
@@ -116,6 +130,7 @@ export class CallRunner<Peer> {
   #begin(method: RpcMethod, call: GrpcCall, streaming: boolean): RunningCall {
     const running: RunningCall = { stop: new AbortController(), streaming, method: method.path, startedMs: this.#onEnded === undefined ? 0 : this.#clock.bootMs(), status: 'OK' }
     this.#running.add(running)
+    this.#onBegan?.({ method: method.path, signal: running.stop.signal, metadata: metadataView(call.metadata), streaming })
     const cancellable: EventEmitter = call
     cancellable.once('cancelled', () => running.stop.abort(callerGone))
     return running
@@ -124,7 +139,7 @@ export class CallRunner<Peer> {
   #end(running: RunningCall): void {
     running.stop.abort(callOver)
     this.#running.delete(running)
-    this.#onEnded?.({ method: running.method, status: running.status, ms: this.#clock.bootMs() - running.startedMs, streaming: running.streaming })
+    this.#onEnded?.({ method: running.method, signal: running.stop.signal, status: running.status, ms: this.#clock.bootMs() - running.startedMs, streaming: running.streaming })
     if (this.#running.size > 0) return
     for (const resolve of this.#whenIdle.splice(0)) resolve()
   }

@@ -7,7 +7,7 @@ import { MayflyError } from '../core/errors.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Logger } from '../ports/logger.ts'
 import { CallRunner } from './call-runner.ts'
-import type { EndedCall } from './call-runner.ts'
+import type { BeganCall, EndedCall } from './call-runner.ts'
 import type { Handlers } from './handlers.ts'
 import { Health, healthService } from './health.ts'
 import type { RpcLimits } from './limits.ts'
@@ -22,8 +22,19 @@ import { whenSpoken } from './tolerant-socket.ts'
 export interface RpcServerDeps {
   readonly log: Logger
   readonly clock: Clock
+  /** Told of each call that begins; it must not throw. */
+  readonly onBegan?: ((call: BeganCall) => void) | undefined
   /** Told of each call that ended; it must not throw. */
   readonly onEnded?: ((call: EndedCall) => void) | undefined
+}
+
+/** Tells both, of those there are. */
+export function both(one: RpcServerDeps['onEnded'], other: RpcServerDeps['onEnded']): RpcServerDeps['onEnded'] {
+  if (one === undefined || other === undefined) return one ?? other
+  return (call) => {
+    one(call)
+    other(call)
+  }
 }
 
 /**
