@@ -37,6 +37,13 @@ export interface ServerConfig {
     /** A command and its arguments, run after the files have changed. */
     readonly reload: readonly string[]
   }
+  /** How people are told that something waits for their approval. */
+  readonly approvals: {
+    /** Gets a POST with JSON; unset: nothing is posted. */
+    readonly webhook: string | undefined
+    /** A command and its arguments that gets the same JSON on its standard input; empty: none. */
+    readonly command: readonly string[]
+  }
   /** Where metrics and probes are served over HTTP; unset: nowhere. */
   readonly metricsAddress: HostAndPort | undefined
   /** Where traces go; unset: nothing is traced. */
@@ -75,6 +82,10 @@ const fields = {
   metrics: group({
     address: optional(address()),
   }),
+  approvals: group({
+    webhook: optional(text(2_048)),
+    command: withDefault(list(text(1_024), 50), []),
+  }),
   crl: group({
     listen: optional(address()),
     directory: optional(text()),
@@ -102,6 +113,7 @@ export const serverSettings: SettingPaths<ServerConfig> = {
   x509SvidTtlMs: { path: 'ca.x509SvidTtl', live: true },
   agentSvidTtlMs: { path: 'ca.agentSvidTtl', live: true },
   crl: { path: 'crl', live: false },
+  approvals: { path: 'approvals', live: false },
   metricsAddress: { path: 'metrics.address', live: false },
   tracing: { path: 'tracing', live: false },
   logLevel: { path: 'logLevel', live: true },
@@ -145,6 +157,7 @@ export function parseServerConfig(yaml: string, overrides: Overrides, fileName: 
   if (Buffer.byteLength(adminSocket) > maxSocketPathBytes) {
     throw new MayflyError('CONFIG_INVALID', `${fileName}: adminSocket: longer than the ${maxSocketPathBytes} bytes that a Unix socket's path may have`, { hint: 'set adminSocket, or a shorter dataDir' })
   }
+  if (raw.approvals.webhook !== undefined && !/^https?:\/\/[^\s/]+/.test(raw.approvals.webhook)) throw new MayflyError('CONFIG_INVALID', `${fileName}: approvals.webhook: not an http or https URL`)
   if (raw.crl.reload.length > 0 && raw.crl.directory === undefined) throw new MayflyError('CONFIG_INVALID', `${fileName}: crl.reload: there is no crl.directory whose files could change`)
   return Object.freeze({
     trustDomain: raw.trustDomain,
@@ -159,6 +172,7 @@ export function parseServerConfig(yaml: string, overrides: Overrides, fileName: 
     x509SvidTtlMs: raw.ca.x509SvidTtl,
     agentSvidTtlMs: raw.ca.agentSvidTtl,
     crl: Object.freeze(raw.crl),
+    approvals: Object.freeze(raw.approvals),
     metricsAddress: raw.metrics.address,
     tracing: tracingOf(raw.tracing),
     logLevel: raw.logLevel,

@@ -34,6 +34,7 @@ import { serverSettings } from './config.ts'
 import type { ServerConfig } from './config.ts'
 import type { ServerLimits } from './limits.ts'
 import { Approvals } from './approvals/approvals.ts'
+import { Notifications, postJson } from './approvals/notify.ts'
 import { Grants } from './grants/grants.ts'
 import { Maintenance } from './maintenance.ts'
 import type { ServerMetrics } from './metrics.ts'
@@ -56,8 +57,8 @@ export interface ServerDeps extends BeginningDeps {
   readonly random: Random
   readonly log: Logger
   readonly files: KeyFiles & CrlFilesDeps['files']
-  /** Runs the reload command of the lists of revoked certificates. */
-  readonly runCommand: CrlFilesDeps['run']
+  /** Runs the commands of the configuration, and resolves with their exit code. */
+  readonly runCommand: (argv: readonly string[], limitMs: number, signal: AbortSignal, input?: string) => Promise<number>
   /** Who connected to an accepted Unix socket. */
   readonly peerCredentials: (socket: Socket) => { readonly uid: number; readonly pid: number }
   readonly ownUid: number
@@ -162,6 +163,9 @@ export class Server implements AsyncDisposable {
     const maxTtlSeconds = profiles.svids.grant.maxTtlMs / 1_000
     const grants = starting.use(await Grants.start({ store, registry, decider: async () => await policies.decider(), issuer, maxTtlSeconds, trustDomain, clock, random, log }))
     const approvals = new Approvals({ trustDomain, store, directory: grants.directory, policies, steps: grants.stepApprovals, log })
+
+    const notifications = starting.use(new Notifications(config.approvals, { clock, log, post: postJson, run: deps.runCommand }))
+    grants.onApprovalWanted((notice) => notifications.send(notice))
 
     const { ours, restored } = pastAuthorities(trustDomain, authorities)
     const rollback = await RollbackWatch.start({ store, stream: revocations, anchors: () => ours().authoritiesOf(trustDomain), clock, log })

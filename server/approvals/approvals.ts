@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { MayflyError } from '../../src/core/errors.ts'
 import { approvalExpiryMs, requestStatement, stepStatement } from '../../src/core/approval/statement.ts'
 import type { Grant, GrantRole } from '../../src/core/grant/grant.ts'
@@ -125,7 +126,7 @@ export class Approvals {
     const role = await this.#roleOf(grant)
     checkMayApprove(person, grant, role)
     if (verb === 'approve') await this.#askPolicy(person, grant, role, by.atMs)
-    await store.people.spendSignature({ approver: person.name, signedHash: step.id, signature: word.signature }, by)
+    await store.people.spendSignature({ approver: person.name, signedHash: createHash('sha256').update(words).digest('hex'), signature: word.signature }, by)
     const settled = steps.settle(step.id, verb === 'approve' ? { kind: 'approved', approver: person.name } : { kind: 'denied', approver: person.name, reason })
     if (!settled) throw new MayflyError('GRANT_LAPSED', 'the step does not wait any more')
     log.info({ event: verb === 'approve' ? 'step.approved' : 'step.denied', grantId: grant.id, step: step.id, action: step.action, resource: step.resource, approver: person.name }, 'a person decided a step')

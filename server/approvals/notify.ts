@@ -77,12 +77,23 @@ export class Notifications implements AsyncDisposable {
   async #deliver(body: string): Promise<void> {
     const { webhook, command } = this.#config
     const { post, run } = this.#deps
-    if (webhook !== undefined) await this.#try('webhook', async (signal) => await post(webhook, body, signal))
+    if (webhook !== undefined) await this.#try('webhook', async (signal) => await this.#within(async (limited) => await post(webhook, body, limited), signal))
     if (command.length > 0) {
       await this.#try('command', async (signal) => {
         const code = await run(command, limitMs, signal, body)
         if (code !== 0) throw new Error(`it exited with ${code}`)
       })
+    }
+  }
+
+  async #within(work: (signal: AbortSignal) => Promise<void>, outer: AbortSignal): Promise<void> {
+    const done = new AbortController()
+    const late = new AbortController()
+    this.#deps.clock.sleep(limitMs, AbortSignal.any([done.signal, outer])).then(() => late.abort(new Error('no answer in time')), () => undefined) // it is over before
+    try {
+      await work(AbortSignal.any([late.signal, outer]))
+    } finally {
+      done.abort()
     }
   }
 
@@ -100,4 +111,11 @@ export class Notifications implements AsyncDisposable {
       }
     }
   }
+}
+
+/** Posts JSON; a redirect is not followed, and anything but a 2xx is a failure. */
+export async function postJson(url: string, body: string, signal: AbortSignal): Promise<void> {
+  const answer = await fetch(url, { method: 'POST', body, headers: { 'content-type': 'application/json' }, redirect: 'error', signal })
+  await answer.body?.cancel()
+  if (!answer.ok) throw new Error(`it answered ${answer.status}`)
 }

@@ -1,0 +1,158 @@
+import { existsSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { approvalNamespace } from '../../../src/core/approval/statement.ts'
+import { grantBench, workspace, type GrantBench } from '../../support/server/grants.ts'
+import { startServer, type TestServer } from '../../support/server/test-server.ts'
+import { personKey, type PersonKey } from '../../support/ssh/person-key.ts'
+import { temporaryFolder, type TemporaryFolder } from '../../support/store/open.ts'
+
+describe.skipIf(!existsSync('/usr/bin/ssh-keygen'))('people who approve (skipped where there is no ssh-keygen)', () => {
+  let folder: TemporaryFolder
+  let alice: PersonKey
+  let bob: PersonKey
+  let stranger: PersonKey
+  beforeAll(async () => {
+    folder = await temporaryFolder()
+    const key = async (name: string): Promise<PersonKey> => await personKey(folder.path, name)
+    ;[alice, bob, stranger] = await Promise.all([key('alice'), key('bob'), key('stranger')])
+  })
+  afterAll(async () => await folder[Symbol.asyncDispose]())
+
+  test('a request waits until a registered person has signed it, and is active after that', async () => {
+    const { server, bench, waiting } = await waitingRequest({ approvals: 1 })
+    await expect(bench.activate(waiting.id)).rejects.toMatchObject({ code: 'GRANT_STATE' })
+    expect(await approve(server, waiting.id, 'alice', alice)).toMatchObject({ state: 'approved', approvals: [{ approver: 'alice', withdrawn: false }] })
+    expect(await bench.activate(waiting.id)).toMatchObject({ grant: { state: 'active' } })
+  })
+
+  test('two approvals are two people', async () => {
+    const { server, waiting } = await waitingRequest({ approvals: 2 })
+    expect(await approve(server, waiting.id, 'alice', alice)).toMatchObject({ state: 'pending_approval' })
+    await expect(approve(server, waiting.id, 'alice', alice)).rejects.toMatchObject({ code: 'APPROVAL_INVALID' })
+    expect(await approve(server, waiting.id, 'bob', bob)).toMatchObject({ state: 'approved' })
+  })
+
+  test('what is signed is shown word for word, and nothing else is taken', async () => {
+    const { server, waiting } = await waitingRequest({ approvals: 1 })
+    const { canonical } = await shown(server, waiting.id)
+    for (const part of [waiting.id, 'team-db', 'write', 'db:orders', 'migration 42', 'CHG-7', 'staging']) expect(canonical).toContain(part)
+    const wrong = {
+      'another request': canonical.replace('db:orders', 'db:users'),
+      'a denial': canonical.replace('mayfly approve', 'mayfly deny'),
+      'an end cut off': canonical.slice(0, -1),
+    }
+    for (const [name, words] of Object.entries(wrong)) await expect(send(server, waiting.id, 'alice', await alice.sign(words, approvalNamespace)), name).rejects.toMatchObject({ code: 'APPROVAL_INVALID' })
+    await expect(send(server, waiting.id, 'alice', await alice.sign(canonical, 'file'))).rejects.toMatchObject({ code: 'APPROVAL_INVALID' })
+    expect(await bobAndAlice(server, waiting.id)).toMatchObject({ state: 'pending_approval' })
+  })
+
+  test('a key that is not the person’s is nobody’s approval', async () => {
+    const { server, waiting } = await waitingRequest({ approvals: 1 })
+    await expect(approve(server, waiting.id, 'alice', stranger)).rejects.toMatchObject({ code: 'APPROVAL_INVALID' })
+    await expect(approve(server, waiting.id, 'alice', bob)).rejects.toMatchObject({ code: 'APPROVAL_INVALID' })
+    await expect(approve(server, waiting.id, 'mallory', stranger)).rejects.toMatchObject({ code: 'APPROVAL_INVALID' })
+  })
+
+  test('an approval is good for one request: that of another, just alike, takes its own', async () => {
+    const { server, bench, waiting } = await waitingRequest({ approvals: 1 })
+    const { canonical } = await shown(server, waiting.id)
+    const signature = await alice.sign(canonical, approvalNamespace)
+    const again = await bench.request()
+    await expect(send(server, again.id, 'alice', signature)).rejects.toMatchObject({ code: 'APPROVAL_INVALID' })
+    await send(server, waiting.id, 'alice', signature)
+    await expect(send(server, waiting.id, 'alice', signature)).rejects.toMatchObject({ code: expect.stringMatching(/APPROVAL_INVALID|GRANT_STATE/) })
+  })
+
+  test('nobody approves what is their own, and only those whom the role names', async () => {
+    const { server, waiting } = await waitingRequest({ approvals: 1, approvers: ['bob'] })
+    await expect(approve(server, waiting.id, 'alice', alice)).rejects.toMatchObject({ code: 'APPROVAL_INVALID', message: expect.stringContaining('not one of the approvers') })
+    await server.admin.unary('mayfly.v1.Approvals', 'AddPerson', { name: 'bob', sshKeys: [bob.line], owners: ['team-db'], roles: ['approve'] })
+    await expect(approve(server, waiting.id, 'bob', bob)).rejects.toMatchObject({ code: 'APPROVAL_INVALID', message: expect.stringContaining('approver-does-not-own') })
+  })
+
+  test('the owner of a request, when it is a person, never approves it', async () => {
+    const { server, bench } = await waitingRequest({ approvals: 1 })
+    await server.admin.unary('mayfly.v1.GrantAdmin', 'PutOwner', { name: 'alice', contact: '' })
+    await bench.putRole({ approvals: 1, owner: 'alice', name: 'alices', spiffeId: 'spiffe://example.org/alices' })
+    const { id } = await bench.request({ spiffeId: 'spiffe://example.org/alices' })
+    await expect(approve(server, id, 'alice', alice)).rejects.toMatchObject({ code: 'APPROVAL_INVALID' })
+  })
+
+  test('the admin socket alone approves nothing', async () => {
+    const { server, waiting } = await waitingRequest({ approvals: 1 })
+    await expect(send(server, waiting.id, 'alice', '')).rejects.toMatchObject({ code: 'APPROVAL_INVALID' })
+    expect((await shown(server, waiting.id)).givenBy).toEqual([])
+  })
+
+  test('an approval that is withdrawn ends the grant that stands on it', async () => {
+    const { server, bench, waiting } = await waitingRequest({ approvals: 1 })
+    await approve(server, waiting.id, 'alice', alice)
+    await bench.activate(waiting.id)
+    const words = (await shown(server, waiting.id)).canonical.replace('mayfly approve', 'mayfly withdraw')
+    const after = await server.admin.unary('mayfly.v1.Approvals', 'Withdraw', { grantId: waiting.id, approver: 'alice', signature: await alice.sign(words, approvalNamespace) })
+    expect(after).toMatchObject({ cause: 'approval_withdrawn' })
+    expect(['ending', 'ended']).toContain(after.state)
+  })
+
+  test('a denial is signed too, and says who and why', async () => {
+    const { server, bench, waiting } = await waitingRequest({ approvals: 1 })
+    const words = (await shown(server, waiting.id)).canonical.replace('mayfly approve', 'mayfly deny')
+    const signature = await bob.sign(words, approvalNamespace)
+    expect(await server.admin.unary('mayfly.v1.Approvals', 'Deny', { id: waiting.id, approver: 'bob', signature, reason: 'not on a Friday' })).toMatchObject({ state: 'denied', detail: 'not on a Friday' })
+    await expect(approve(server, waiting.id, 'alice', alice)).rejects.toMatchObject({ code: 'GRANT_DENIED' })
+    await expect(bench.activate(waiting.id)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+
+  test('policy decides that restricted data waits for people, whatever the role says', async () => {
+    const { server, bench } = await waitingRequest({ approvals: 1 })
+    await bench.putRole({ approvals: 0, intents: [{ actions: ['write'], resources: ['db:orders'], dataClass: 'restricted', workspace }] })
+    const request = await bench.request()
+    expect(request).toMatchObject({ state: 'pending_approval', approvalsNeeded: 1 })
+    expect(await approve(server, request.id, 'bob', bob)).toMatchObject({ state: 'approved' })
+    expect(await bench.activate(request.id)).toMatchObject({ grant: { state: 'active' } })
+  })
+
+  test('one step that needs its own approval waits for a person, and is taken once', async () => {
+    const { server, bench } = await waitingRequest({ approvals: 1 })
+    await bench.putRole({ approvals: 0, approveActions: ['write'] })
+    const { grant } = await bench.active()
+    const step = { step: { grantId: grant.id, action: 'write', resource: 'db:orders', description: 'drop the table' } }
+    const first = await bench.agent.channel.unary('mayfly.v1.GrantControl', 'ConfirmStep', step)
+    expect(first).toMatchObject({ allowed: false, reasons: ['approval-wanted'] })
+    const { canonical, step: shownStep } = await shown(server, first.approvalId)
+    expect(shownStep).toMatchObject({ action: 'write', resource: 'db:orders', description: 'drop the table' })
+    await send(server, first.approvalId, 'alice', await alice.sign(canonical, approvalNamespace))
+    expect(await bench.agent.channel.unary('mayfly.v1.GrantControl', 'ConfirmStep', step)).toMatchObject({ allowed: true, reasons: expect.arrayContaining(['approved-by:alice']) })
+    expect(await bench.agent.channel.unary('mayfly.v1.GrantControl', 'ConfirmStep', step)).toMatchObject({ allowed: false, reasons: ['approval-wanted'] })
+  })
+
+  async function waitingRequest(role: Parameters<GrantBench['putRole']>[0]): Promise<{ server: TestServer; bench: GrantBench; waiting: Awaited<ReturnType<GrantBench['request']>> }> {
+    const server = await startServer()
+    for (const [name, key] of [['alice', alice], ['bob', bob]] as const) await server.admin.unary('mayfly.v1.Approvals', 'AddPerson', { name, sshKeys: [key.line], roles: ['approve'] })
+    const bench = await grantBench(server, role)
+    return { server, bench, waiting: await bench.request() }
+  }
+
+  /** What a wrong signature left behind: two good ones of which one is enough would show if anything had been counted. */
+  async function bobAndAlice(server: TestServer, id: string): Promise<unknown> {
+    return (await shown(server, id)).grant
+  }
+})
+
+type Shown = Awaited<ReturnType<typeof shown>>
+
+async function shown(server: TestServer, id: string) {
+  const { approvals } = await server.admin.unary('mayfly.v1.Approvals', 'List', { id })
+  const [only] = approvals
+  if (only === undefined) throw new Error('nothing waits')
+  return only
+}
+
+async function send(server: TestServer, id: string, approver: string, signature: string): Promise<unknown> {
+  return await server.admin.unary('mayfly.v1.Approvals', 'Approve', { id, approver, signature })
+}
+
+async function approve(server: TestServer, id: string, approver: string, key: PersonKey): Promise<unknown> {
+  const { canonical }: Shown = await shown(server, id)
+  return await send(server, id, approver, await key.sign(canonical, approvalNamespace))
+}
