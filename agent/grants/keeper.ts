@@ -25,6 +25,7 @@ import type { WorkloadConnection } from '../workload-api/workload-connection.ts'
 import { Binding, tierFor } from './binding.ts'
 import type { BindingDeps, BindingEnd, BindingKind } from './binding.ts'
 import { EndReports } from './end-reports.ts'
+import { Endings } from './endings.ts'
 import { HeldGrant } from './held-grant.ts'
 import type { HeldGrantDeps } from './held-grant.ts'
 import type { GrantListener } from './listener.ts'
@@ -34,6 +35,7 @@ import type { Cgroups, GrantServer, ProbeSenses } from './ports.ts'
 import { Probes } from './probes.ts'
 import type { Probe } from './probes.ts'
 import { ProofOfLifeBeat } from './proof-of-life.ts'
+import { Roster } from './roster.ts'
 import { StepRecords } from './step-records.ts'
 import { isOverState, overError, Task } from './task.ts'
 
@@ -63,19 +65,14 @@ export interface GrantKeeperDeps {
   listen(grantId: string, held: () => HeldGrant | undefined): Promise<GrantListener>
 }
 
-/** How long whoever started the bound process has to say how it ended. Its access is gone meanwhile. */
-const lastWordMs = 500
-/** Of grants that are over, for whoever asks how they ended. */
-const maxRemembered = 1_000
-
 /** All grants of this node: asked for by attested processes, bound to what they live with, and ended with it. */
 export class GrantKeeper implements GrantNews, AsyncDisposable {
   readonly life: ProofOfLifeBeat
   readonly #config: GrantKeeperConfig
   readonly #deps: GrantKeeperDeps
   readonly #stop = new AbortController()
-  readonly #tasks = new Map<string, Task>()
-  readonly #purging = new Set<Promise<unknown>>()
+  readonly #roster = new Roster()
+  readonly #endings: Endings
   readonly #probes: Probes
   readonly #policy: PushedPolicy
   readonly #records: StepRecords
@@ -93,11 +90,12 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
     this.#reports = reports
     this.#records = new StepRecords(deps)
     this.#policy = new PushedPolicy(deps.loadPolicy, deps.log)
-    this.#probes = Probes.start(config.probes, { ...deps, wanted: () => this.#held().length > 0 })
+    this.#probes = Probes.start(config.probes, { ...deps, wanted: () => this.#roster.held().length > 0 })
     this.#bindings = { ...deps, tier: config.tier }
-    this.life = ProofOfLifeBeat.start({ clock: deps.clock, living: () => this.#living(), probes: () => this.#probes.latest })
+    this.life = ProofOfLifeBeat.start({ clock: deps.clock, living: () => this.#roster.living(), probes: () => this.#probes.latest })
+    this.#endings = new Endings({ clock: deps.clock, log: deps.log, reports, roster: this.#roster, life: this.life })
     this.#probes.changed.on((results) => {
-      for (const { held } of this.#held()) held.look(results)
+      for (const { held } of this.#roster.held()) held.look(results)
       this.life.say()
     })
   }
@@ -108,7 +106,7 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
 
   /** How many run on this node. */
   get size(): number {
-    return this.#held().length
+    return this.#roster.held().length
   }
 
   /** Asks for a grant and follows it until it runs or comes to nothing. A caller that goes away before has asked for nothing. @throws {MayflyError} what the server refuses with */
@@ -117,7 +115,7 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
     try {
       yield* task.follow(() => task.isOver || task.held !== undefined, signal)
     } finally {
-      if (!task.isOver && !task.bindBegun) void this.#withdraw(task)
+      if (!task.isOver && !task.bindBegun) void this.#endings.withdraw(task)
     }
   }
 
@@ -135,7 +133,7 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
     try {
       yield* task.follow(() => task.isOver, signal)
     } finally {
-      this.end(task, 'process_exit', '', 'the call that vouched for it is over').catch(() => undefined) // reported by itself
+      this.#endings.end(task, 'process_exit', '', 'the call that vouched for it is over').catch(() => undefined) // reported by itself
     }
   }
 
@@ -158,23 +156,21 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
   async finish(task: Task, { cause, outcome, detail }: EndGrantRequest__Output): Promise<Grant__Output> {
     if (cause !== 'completed' && cause !== 'failed') throw new MayflyError('INVALID_ARGUMENT', 'a task ends as completed or failed')
     if (task.end === undefined && isOverState(task.grant.state)) throw overError(task)
-    return await this.end(task, cause, outcome, detail)
+    return await this.#endings.end(task, cause, outcome, detail)
   }
 
   /** The grant that a process named, if it asked for it or is bound to it. @throws {MayflyError} NOT_FOUND */
   async reach(connection: WorkloadConnection, grantId: string): Promise<Task> {
     await connection.attest()
-    const task = this.#tasks.get(grantId)
+    const task = this.#roster.get(grantId)
     const instance = this.#instanceOf(connection.caller)
     if (task?.instance === instance || (task?.held !== undefined && task.held.binding.has(connection.caller))) return task
     throw new MayflyError('NOT_FOUND', 'this process has no such grant', { hint: 'a grant is the process’s that asked for it, and of what it was bound to' })
   }
 
-  /** One of a grant or of its children, by whoever belongs to the grant. @throws {MayflyError} NOT_FOUND */
+  /** @throws {MayflyError} NOT_FOUND */
   below(parentId: string, grantId: string): Task {
-    const task = this.#tasks.get(grantId === '' ? parentId : grantId)
-    for (let at = task; at !== undefined; at = this.#tasks.get(at.grant.parentId)) if (at.id === parentId && task !== undefined) return task
-    throw new MayflyError('NOT_FOUND', 'this grant has no such child')
+    return this.#roster.below(parentId, grantId)
   }
 
   changed({ grants, complete }: GrantChanges__Output): void {
@@ -192,39 +188,17 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
 
   /** Revocations or the bundle are others. */
   recheck(): void {
-    for (const { held } of this.#held()) held.recheck()
+    for (const { held } of this.#roster.held()) held.recheck()
   }
 
   /** Ends what runs here: it cannot outlive the agent. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new MayflyError('SHUTTING_DOWN', 'the agent is shutting down'))
-    const ended = [...this.#tasks.values()].filter((task) => !task.isOver).map((task) => (task.held === undefined ? this.#withdraw(task) : this.end(task, 'orphan', '', 'the agent stopped')))
-    await Promise.allSettled(ended.map((each) => within(each, lastWordMs, stopped, this.#deps.clock, new AbortController().signal)))
-    await Promise.allSettled(this.#purging)
+    await this.#endings.endAll()
     await this.life[Symbol.asyncDispose]()
     await this.#probes[Symbol.asyncDispose]()
     await this.#records[Symbol.asyncDispose]()
     await this.#reports[Symbol.asyncDispose]()
-  }
-
-  /** Ends a grant: here at once, at the server as soon as it hears of it. Once; the first cause stays. */
-  end(task: Task, cause: string, outcome: string, detail: string): Promise<Grant__Output> {
-    if (task.ended !== undefined) {
-      task.lastWord?.resolve()
-      return task.ended
-    }
-    if (isOverState(task.grant.state)) return Promise.resolve(task.grant)
-    const report = { grantId: task.id, cause, outcome, detail }
-    this.#deps.log.info({ event: 'grant.ending', grantId: task.id, spiffeId: task.grant.spiffeId, cause, detail }, 'a grant ends')
-    task.ended = this.#reports.report(report).then((grant) => {
-      task.update(grant)
-      return task.grant
-    })
-    task.ended.catch((error: unknown) => this.#deps.log.warn({ event: 'grant.end_refused', grantId: task.id, cause: String(error) }, 'the server did not take the end of a grant'))
-    task.endHere(report)
-    task.lastWord?.resolve()
-    this.#purge(task)
-    return task.ended
   }
 
   async #ask(connection: WorkloadConnection, request: RequestGrantRequest__Output, parentId: string, signal: AbortSignal): Promise<Task> {
@@ -241,11 +215,11 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
         this.#stop.signal,
       )
       const task = new Task(grant, instance, kind)
-      this.#remember(task)
+      this.#roster.add(task)
       const newer = this.#unclaimed.get(grant.id)
       if (newer !== undefined) task.update(newer)
       this.#deps.log.info({ event: 'grant.requested', grantId: grant.id, spiffeId: grant.spiffeId, role: grant.role, state: task.grant.state, uid, pid: caller.pid }, 'a process asked for a grant')
-      if (signal.aborted) void this.#withdraw(task)
+      if (signal.aborted) void this.#endings.withdraw(task)
       return task
     } finally {
       if (--this.#asking === 0) this.#unclaimed.clear()
@@ -260,7 +234,7 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
     let early: BindingEnd | undefined
     const binding = Binding.of(subject, task.kind, task.id, this.#bindings, (end) => {
       if (task.held === undefined) early = end
-      else void this.#lost(task, end, isChild)
+      else void this.#endings.lost(task, end, isChild)
     })
     let listener: GrantListener | undefined
     try {
@@ -271,13 +245,13 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
       task.update(held.grant)
       this.#deps.log.info({ event: 'grant.activated', grantId: task.id, spiffeId: task.grant.spiffeId, binding: binding.kind, tier: binding.tier, pid: subject.pid, serial: held.svid?.serialHex ?? '', deadlineMs: task.grant.deadlineMs }, 'a grant runs')
       this.life.say()
-      if (early !== undefined || !binding.holds()) void this.#lost(task, early ?? binding.end ?? { cause: 'process_exit', detail: 'it exited before the grant ran' }, isChild)
-      else if (signal.aborted) void this.end(task, 'process_exit', '', 'the call that vouched for it is over').catch(() => undefined)
+      if (early !== undefined || !binding.holds()) void this.#endings.lost(task, early ?? binding.end ?? { cause: 'process_exit', detail: 'it exited before the grant ran' }, isChild)
+      else if (signal.aborted) void this.#endings.end(task, 'process_exit', '', 'the call that vouched for it is over').catch(() => undefined)
       task.changed.emit()
     } catch (error) {
       binding[Symbol.dispose]()
       await listener?.[Symbol.asyncDispose]()
-      if (this.#mayRun(error)) await this.end(task, 'failed', '', 'it could not be activated').catch(() => undefined)
+      if (this.#mayRun(error)) await this.#endings.end(task, 'failed', '', 'it could not be activated').catch(() => undefined)
       throw error
     }
   }
@@ -294,39 +268,12 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
       policy: this.#policy,
       records: this.#records,
       instanceOf: (process) => this.#instanceOf(process),
-      onEnd: (cause, detail) => void this.end(task, cause, '', detail).catch(() => undefined),
+      onEnd: (cause, detail) => void this.#endings.end(task, cause, '', detail).catch(() => undefined),
     }
-  }
-
-  /** What it was bound to is gone: access ends now. A process that started it and is there still says first how it ended. */
-  async #lost(task: Task, { cause, detail }: BindingEnd, hasParent: boolean): Promise<void> {
-    this.#deps.log.info({ event: 'grant.binding_lost', grantId: task.id, cause, detail }, 'what a grant was bound to is gone')
-    this.#purge(task)
-    if (hasParent && task.end === undefined) {
-      task.lastWord = Promise.withResolvers<void>()
-      await within(task.lastWord.promise, lastWordMs, stopped, this.#deps.clock, this.#stop.signal).catch(() => undefined) // it had its chance
-    }
-    await this.end(task, cause, '', detail).catch(() => undefined) // reported by itself
-  }
-
-  #withdraw(task: Task): Promise<Grant__Output> {
-    const told = this.end(task, 'withdrawn', '', 'its requester asks no more')
-    told.catch(() => undefined) // reported by itself
-    return told
-  }
-
-  /** Nothing of it is left on this node. */
-  #purge(task: Task): void {
-    const reason = overError(task)
-    const done = Promise.all([task.held?.purge(reason), task.listener?.close(reason)]).catch((error: unknown) => this.#deps.log.error({ event: 'grant.purge_failed', grantId: task.id, error: String(error) }, 'something of a grant could not be removed'))
-    this.#purging.add(done)
-    void done.finally(() => this.#purging.delete(done))
-    this.life.say()
-    for (const child of this.#tasks.values()) if (child.grant.parentId === task.id && child.end === undefined && child.held?.over.aborted === false) this.#purge(child)
   }
 
   #take(grant: Grant__Output): void {
-    const task = this.#tasks.get(grant.id)
+    const task = this.#roster.get(grant.id)
     if (task === undefined) {
       if (this.#asking > 0) this.#unclaimed.set(grant.id, grant)
       return
@@ -335,16 +282,16 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
     task.update(grant)
     if (wasOver || !isOverState(task.grant.state)) return
     this.#deps.log.info({ event: 'grant.ended', grantId: grant.id, state: task.grant.state, cause: task.grant.cause, detail: task.grant.detail }, 'a grant is over')
-    this.#purge(task)
+    this.#endings.purge(task)
   }
 
   /** The server has said all that is not over: what it does not name is asked about, and what nobody here holds is ended. */
   #compare(all: readonly Grant__Output[]): void {
     const named = new Set(all.map(({ id }) => id))
-    for (const task of this.#tasks.values()) if (!task.isOver && !named.has(task.id)) void this.#askAbout(task)
+    for (const task of this.#roster.all()) if (!task.isOver && !named.has(task.id)) void this.#askAbout(task)
     if (this.#asking > 0) return
     for (const grant of all) {
-      if (this.#tasks.has(grant.id) || isOverState(grant.state)) continue
+      if (this.#roster.get(grant.id) !== undefined || isOverState(grant.state)) continue
       const cause = grant.state === 'active' || grant.state === 'suspended' ? 'orphan' : 'withdrawn'
       this.#reports.report({ grantId: grant.id, cause, outcome: '', detail: 'the agent has started anew' }).catch(() => undefined) // the server has it, or knows it no more
     }
@@ -354,7 +301,7 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
     try {
       this.#take(await this.#deps.server.show(task.id, this.#stop.signal))
     } catch (error) {
-      if (error instanceof MayflyError && error.code === 'NOT_FOUND') await this.end(task, 'orphan', '', 'the server knows it no more').catch(() => undefined)
+      if (error instanceof MayflyError && error.code === 'NOT_FOUND') await this.#endings.end(task, 'orphan', '', 'the server knows it no more').catch(() => undefined)
     }
   }
 
@@ -363,24 +310,6 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
     const held = runningOf(task)
     if (held.binding.has(connection.caller)) return held
     throw new MayflyError('NOT_IN_BINDING', `process ${connection.caller.pid} does not belong to what this grant is bound to`, { hint: 'only the task itself takes steps and shows that it goes on' })
-  }
-
-  #remember(task: Task): void {
-    this.#tasks.set(task.id, task)
-    if (this.#tasks.size <= maxRemembered) return
-    for (const [id, old] of this.#tasks) {
-      if (this.#tasks.size <= maxRemembered) return
-      if (old.isOver) this.#tasks.delete(id)
-    }
-  }
-
-  #held(): readonly { readonly id: string; readonly held: HeldGrant }[] {
-    return [...this.#tasks.values()].flatMap(({ id, held, end }) => (held === undefined || end !== undefined || held.over.aborted ? [] : [{ id, held }]))
-  }
-
-  /** Those whose binding holds at this moment. */
-  #living(): string[] {
-    return this.#held().flatMap(({ id, held }) => (held.binding.holds() ? [id] : []))
   }
 
   #instanceOf({ pid, startTicks }: Pick<Caller, 'pid' | 'startTicks'>): string {
@@ -394,10 +323,6 @@ const allKinds: ReadonlySet<string> = new Set(['unix:sha256'])
 
 function notKnownYet(): MayflyError {
   return new MayflyError('UNAVAILABLE', 'the agent has not heard from its server yet')
-}
-
-function stopped(): MayflyError {
-  return new MayflyError('SHUTTING_DOWN', 'there was no time to wait for')
 }
 
 function runningOf(task: Task): HeldGrant {

@@ -9,9 +9,13 @@ import type { GrantGate } from './listener.ts'
 import { grantBundles, grantSvids } from './svid-stream.ts'
 import type { Task } from './task.ts'
 
-/** `mayfly.v1.Grants` on the Workload API socket: for any attested process, about what it asked for itself or is bound to. */
-export function grantsService(keeper: () => GrantKeeper, admission: Admission): Handlers<'mayfly.v1.Grants', WorkloadConnection> {
-  return handlersOf({ keeper, admission, reach: async ({ peer }, grantId) => await keeper().reach(peer, grantId), parentId: '', admit: async () => undefined, longestWaitSeconds: 20 })
+/** `mayfly.v1.Grants` on the Workload API socket: for any attested process, about what it asked for itself or is bound to. @param ready resolves once the agent belongs to a server */
+export function grantsService(keeper: () => GrantKeeper, admission: Admission, ready: (signal: AbortSignal) => Promise<void>): Handlers<'mayfly.v1.Grants', WorkloadConnection> {
+  const reach = async ({ peer, signal }: Call<WorkloadConnection>, grantId: string): Promise<Task> => {
+    await ready(signal)
+    return await keeper().reach(peer, grantId)
+  }
+  return handlersOf({ keeper, admission, reach, parentId: '', admit: async ({ signal }) => await ready(signal), longestWaitSeconds: 20 })
 }
 
 /** The same on the socket of a grant: about that grant, which need not be named, and its children. */

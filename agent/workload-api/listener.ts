@@ -13,7 +13,7 @@ import type { SvidCheck } from '../check/svid-check.ts'
 import type { RevocationRelay } from '../relay/revocation-relay.ts'
 import { relaysService, reportService, streamService, type RelayServing } from '../relay/services.ts'
 import type { VerifierReports } from '../relay/verifier-reports.ts'
-import { workloadApi } from './service.ts'
+import { synced, workloadApi } from './service.ts'
 import type { WorkloadApiDeps } from './service.ts'
 import { WorkloadConnection } from './workload-connection.ts'
 import type { WorkloadConnectionDeps } from './workload-connection.ts'
@@ -70,7 +70,7 @@ export class WorkloadListener implements AsyncDisposable {
     this.#server.add('mayfly.v1.Verifier', verifierService(deps.check, deps.clock, deps.checkTerms))
     this.#server.add('mayfly.v1.VerifierReports', reportService(serving))
     this.#server.add('mayfly.v1.Relays', relaysService(serving))
-    if (deps.grants !== undefined) this.#server.add('mayfly.v1.Grants', grantsService(deps.grants, deps.admission))
+    if (deps.grants !== undefined) this.#server.add('mayfly.v1.Grants', grantsService(deps.grants, deps.admission, async (signal) => await synced(deps, signal)))
   }
 
   /** @throws {MayflyError} SOCKET_IN_USE, INVALID_ARGUMENT */

@@ -40,9 +40,14 @@ async function* stream<T>(call: Call<WorkloadConnection>, deps: WorkloadApiDeps,
   const { peer } = call
   using _ = deps.admission.stream(peer.caller.uid, peer.processKey)
   const signal = AbortSignal.any([call.signal, peer.over])
-  const notSynced = deps.notSynced()
-  if (notSynced !== undefined) await within(notSynced, deps.syncWaitMs, notSyncedYet, deps.clock, signal)
+  await synced(deps, signal)
   yield* messages(signal)
+}
+
+/** What comes before the first sync waits for it a little. @throws {MayflyError} UNAVAILABLE */
+export async function synced({ notSynced, syncWaitMs, clock }: Pick<WorkloadApiDeps, 'notSynced' | 'syncWaitMs' | 'clock'>, signal: AbortSignal): Promise<void> {
+  const waited = notSynced()
+  if (waited !== undefined) await within(waited, syncWaitMs, notSyncedYet, clock, signal)
 }
 
 /** Exactly one value, and only here: other services on this socket have no such rule (EP-03, EP-04). */

@@ -132,7 +132,7 @@ export class TestGrants implements AsyncDisposable {
     this.server.push = (grant) => keeper.changed({ grants: [grant], complete: false })
     keeper.changed({ grants: [], complete: true })
     keeper.policy({ hash: 'h1', policies: '{}' })
-    this.#rpc.add('mayfly.v1.Grants', grantsService(() => keeper, admission))
+    this.#rpc.add('mayfly.v1.Grants', grantsService(() => keeper, admission, async () => undefined))
     this.#listener = await listenUnix(this.socket, { mode: 0o777, onConnection: (socket) => {
       const connection = WorkloadConnection.of(socket, this.#connections)
       socket.once('close', () => connection[Symbol.dispose]())
