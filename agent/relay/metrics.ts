@@ -56,7 +56,7 @@ export class RelayMetrics implements AsyncDisposable {
     if (Number(ageMs) >= 0) meter.set('mayfly_relay_revocation_age_seconds', Number(ageMs) / 1_000)
     meter.set('mayfly_relay_readers', Number(readers))
     meter.set('mayfly_relay_verifiers', Number(verifiers))
-    meter.set('mayfly_relay_depth', Number(depth))
+    meter.set('mayfly_relay_depth', depth)
     meter.clear('mayfly_relay_upstream_lag_seconds')
     for (const { name = '', connected = false, current = false, lagMs = -1 } of upstreams) {
       meter.set('mayfly_relay_upstream_connected', connected ? 1 : 0, [name])

@@ -55,7 +55,7 @@ export class Tracer {
     let over = false
     return {
       context,
-      end: (more = {}, failure = undefined) => {
+      end: (more = {}, failure) => {
         if (over) return
         over = true
         if (context.sampled) finished({ ...context, parentSpanId: parent?.spanId, name, kind, startMs, endMs: startMs + (clock.bootMs() - startBootMs), attributes: { ...attributes, ...more }, failure })
