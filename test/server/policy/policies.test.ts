@@ -1,0 +1,101 @@
+import { describe, expect, test } from 'vitest'
+import { waiversOf } from '../../../server/policy/exceptions.ts'
+import type { PolicyException } from '../../../server/store/grant-model.ts'
+import { starterPolicy } from '../../../src/policy/starter.ts'
+import { systemClock } from '../../../src/system/clock.ts'
+import { grantBench } from '../../support/server/grants.ts'
+import { startServer } from '../../support/server/test-server.ts'
+
+const noWrites = { ...starterPolicy, 'no-writes': 'forbid (principal, action, resource) when { context.actions.contains("write") };' }
+
+test('the policy of a new trust domain is in force before any was applied', async () => {
+  const server = await startServer()
+  expect(await server.admin.unary('mayfly.v1.Policies', 'Show', {})).toMatchObject({ version: 0, set: { policies: starterPolicy } })
+})
+
+describe('applying a policy', () => {
+  test('asks about every active grant again, and ends those that it does not allow', async () => {
+    const server = await startServer()
+    const bench = await grantBench(server)
+    const writes = await bench.active()
+    const reads = await bench.active({ intent: { actions: ['read'], resources: ['db:orders'], workspace: { system: 'shop', environment: 'staging', tenant: '' }, reason: 'looking' } }, { instance: 'boot:200:2' })
+    const dry = await server.admin.unary('mayfly.v1.Policies', 'Apply', { set: { policies: noWrites }, dryRun: true })
+    expect(dry).toMatchObject({ evaluated: 2, endedGrantIds: [writes.grant.id] })
+    expect(await bench.show(writes.grant.id)).toMatchObject({ state: 'active' })
+
+    const done = await server.admin.unary('mayfly.v1.Policies', 'Apply', { set: { policies: noWrites }, reason: 'freeze' })
+    expect(done).toMatchObject({ version: 1, hash: dry.hash, evaluated: 2, endedGrantIds: [writes.grant.id] })
+    expect(await bench.show(writes.grant.id)).toMatchObject({ cause: 'policy_change' })
+    expect(await bench.show(reads.grant.id)).toMatchObject({ state: 'active' })
+    expect(await bench.request()).toMatchObject({ state: 'denied', decision: { reasons: ['no-writes'], policyHash: done.hash } })
+  })
+
+  test('one that has a problem changes nothing, and says what it is', async () => {
+    const server = await startServer()
+    const broken = { ...starterPolicy, typo: 'forbid (principal, action, resource) when { context.raeson == "" };' }
+    await expect(server.admin.unary('mayfly.v1.Policies', 'Apply', { set: { policies: broken } })).rejects.toMatchObject({ code: 'POLICY_INVALID', message: expect.stringContaining('typo') })
+    expect(await server.admin.unary('mayfly.v1.Policies', 'Show', {})).toMatchObject({ version: 0 })
+  })
+
+  test('the same comes back after a restart', async () => {
+    const first = await startServer()
+    const { hash } = await first.admin.unary('mayfly.v1.Policies', 'Apply', { set: { policies: noWrites } })
+    const { dataDir } = first
+    await first.stop()
+    const second = await startServer({ dataDir })
+    expect(await second.admin.unary('mayfly.v1.Policies', 'Show', {})).toMatchObject({ version: 1, hash })
+  })
+})
+
+describe('looking back', () => {
+  test('a decision is explained by the control that denied and the facts that it was asked on', async () => {
+    const server = await startServer()
+    const bench = await grantBench(server)
+    const { id } = await bench.request({ intent: { actions: ['write'], resources: ['db:orders'], workspace: { system: 'shop', environment: 'staging', tenant: '' }, reason: '' } })
+    const { decisions, request } = await server.admin.unary('mayfly.v1.Policies', 'Explain', { grantId: id })
+    expect(decisions).toMatchObject([{ at: 'request', allowed: false, reasons: ['reason-given'] }])
+    expect(JSON.parse(request)).toMatchObject({ action: 'request', context: { reason: '', role: 'deploy' }, resources: [{ name: 'db:orders', dataClass: 'internal' }] })
+  })
+
+  test('a replay says what another policy would have decided, and changes nothing', async () => {
+    const server = await startServer()
+    const bench = await grantBench(server)
+    const { grant } = await bench.active()
+    const { requests, differences } = await server.admin.unary('mayfly.v1.Policies', 'Replay', { set: { policies: noWrites } })
+    expect(requests).toBe(2)
+    expect(differences).toMatchObject([
+      { grantId: grant.id, at: 'request', wasAllowed: true, nowAllowed: false, reasons: ['no-writes'] },
+      { grantId: grant.id, at: 'activate', wasAllowed: true, nowAllowed: false },
+    ])
+    expect(await bench.show(grant.id)).toMatchObject({ state: 'active' })
+  })
+})
+
+describe('exceptions', () => {
+  const exception: PolicyException = { id: 'one', control: 'reason-given', scope: 'role:deploy', owner: 'team-db', reason: 'why', approver: 'alice', createdAtMs: 1_000, reviewAtMs: 2_000, value: 0 }
+  const covered = { role: 'deploy', owner: 'team-db', spiffeId: 'spiffe://example.org/deploy-bot' }
+
+  test.for([
+    ['by role', { scope: 'role:deploy' }, 1_500, ['reason-given']],
+    ['by owner', { scope: 'owner:team-db' }, 1_500, ['reason-given']],
+    ['by SPIFFE ID', { scope: 'spiffe://example.org/deploy-bot' }, 1_500, ['reason-given']],
+    ['of another role', { scope: 'role:deploy2' }, 1_500, []],
+    ['a part of a name', { scope: 'role:dep' }, 1_500, []],
+    ['before it was made', {}, 999, []],
+    ['at the last moment before its review', {}, 1_999, ['reason-given']],
+    ['invariant 14: at its review', {}, 2_000, []],
+  ] as const)('%s', ([, changed, nowMs, controls]) => {
+    expect(waiversOf([{ ...exception, ...changed }], covered, nowMs).controls).toEqual(controls)
+  })
+
+  test('raise the longest life, and waive no control by that name', () => {
+    expect(waiversOf([{ ...exception, control: 'max_ttl', value: 7_200 }], covered, 1_500)).toEqual({ controls: [], maxTtlSeconds: 7_200 })
+  })
+
+  test('need the signature of the person who approves them', async () => {
+    const server = await startServer()
+    const put = { control: 'reason-given', scope: 'role:deploy', owner: 'team-db', reason: 'why', approver: 'alice', reviewAtMs: Date.UTC(2090, 0), value: 0, signature: '' }
+    await expect(server.admin.unary('mayfly.v1.Policies', 'PutException', { ...put, reviewAtMs: systemClock.nowMs() + 3_600_000 })).rejects.toMatchObject({ code: 'APPROVAL_INVALID' })
+    await expect(server.admin.unary('mayfly.v1.Policies', 'PutException', put)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message: expect.stringContaining('within a year') })
+  })
+})
