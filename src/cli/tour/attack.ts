@@ -26,6 +26,7 @@ import { idToWire } from '../ids.ts'
 import { Actor, namedBinary } from './actor.ts'
 import { playOldSnapshot, withholdRevocation } from './lying-relay.ts'
 import { csrForKeyOf, joinAs, openDoor } from './rogue.ts'
+import { rollBack } from './rolled-back.ts'
 import type { Door, Loot } from './rogue.ts'
 import { resumeAfterRevocation } from './resumed.ts'
 
@@ -105,6 +106,7 @@ async function prepare(folder: string, installation: Installation, server: RpcCh
     { name: 'a revoked client resumes its TLS session, at a server that left tickets on', control: 'every connection is checked, a resumed one too', run: () => resumed(server, parentId, places.workloadSocket, context) },
     { name: 'a relay holds a revocation back from a strict verifier', control: 'heartbeats name what there is: the relay is left for another within the limit of the class', run: () => heldBack(server, door, places.workloadSocket, context) },
     { name: 'an old snapshot, validly signed, is played to a verifier that was restarted', control: 'the highest head is kept over restarts, and receiving an old signature makes nobody fresh', run: () => playedOld(server, door, places.workloadSocket, context) },
+    { name: 'the database of a server is put back to before a revocation', control: 'agents keep the newest head of the stream that the server signed, and show it', run: async () => { const { code, message } = await rollBack(folder, trustDomain, context); return { code, said: message } } },
     { name: 'a banned agent goes on with the certificate it has', control: 'revocation is looked up at every call and at every handshake', run: () => replayed(server, door, rogue, signal) },
   ]
 }
