@@ -1,6 +1,7 @@
 import { MayflyError } from '../core/errors.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Logger } from '../ports/logger.ts'
+import type { Random } from '../ports/random.ts'
 import { SourceLink, timelyMs, type Fault, type SourceLinkDeps, type StreamSource } from './source-link.ts'
 import type { StreamFrame } from './reader.ts'
 
@@ -45,12 +46,14 @@ export class StreamSources<S extends StreamSource = StreamSource> implements Asy
   readonly #listeners = new Set<() => void>()
   #current: SourceLink<S>
   #trial: SourceLink<S> | undefined
+  readonly #random: Random
   #backBootMs: number
   #looking: Promise<void> = Promise.resolve()
 
   private constructor(sources: readonly S[], deps: StreamSourcesDeps) {
     this.#clock = deps.clock
     this.#logger = deps.logger
+    this.#random = deps.random
     const newest = { signedAtMs: 0 }
     const isJudged = sources.length > 1
     const changed = (): void => {
@@ -60,7 +63,7 @@ export class StreamSources<S extends StreamSource = StreamSource> implements Asy
     const [first] = this.#links
     if (first === undefined) throw new MayflyError('INVALID_ARGUMENT', 'the revocation stream needs a source')
     this.#current = first
-    this.#backBootMs = deps.clock.bootMs() + backEveryMs
+    this.#backBootMs = this.#nextBack()
   }
 
   /** @param sources the best first; at least one @throws {MayflyError} INVALID_ARGUMENT */
@@ -147,7 +150,7 @@ export class StreamSources<S extends StreamSource = StreamSource> implements Asy
     const isDoubted = this.#isDoubted(bootMs)
     const trial = this.#trial
     if (trial === undefined) {
-      if (isDoubted) this.#try(this.#nextBest(bootMs), bootMs)
+      if (isDoubted) this.#try(this.#nextBest(bootMs))
       else if (this.#current.index > 0 && bootMs >= this.#backBootMs) this.#tryPreferred(bootMs)
       return
     }
@@ -180,14 +183,19 @@ export class StreamSources<S extends StreamSource = StreamSource> implements Asy
   }
 
   #tryPreferred(bootMs: number): void {
-    this.#backBootMs = bootMs + backEveryMs
-    this.#try(this.#links.find((link) => link.index < this.#current.index && link.restUntilBootMs <= bootMs), bootMs)
+    this.#backBootMs = this.#nextBack()
+    this.#try(this.#links.find((link) => link.index < this.#current.index && link.restUntilBootMs <= bootMs))
   }
 
-  #try(link: SourceLink<S> | undefined, bootMs: number): void {
+  /** By chance a little sooner or later: a relay that is back is not met by all its readers at once. */
+  #nextBack(): number {
+    return this.#clock.bootMs() + backEveryMs * (0.75 + (this.#random.bytes(1)[0] ?? 0) / 510)
+  }
+
+  #try(link: SourceLink<S> | undefined): void {
     if (link === undefined) return
     this.#trial = link
-    this.#backBootMs = bootMs + backEveryMs
+    this.#backBootMs = this.#nextBack()
     link.open()
   }
 
@@ -205,7 +213,7 @@ export class StreamSources<S extends StreamSource = StreamSource> implements Asy
     this.#current = link
     this.#trial = undefined
     link.taken()
-    this.#backBootMs = this.#clock.bootMs() + backEveryMs
+    this.#backBootMs = this.#nextBack()
     if (fault !== undefined) left.rest(fault)
     this.#close(left)
     if (fault === undefined) this.#logger.info({ event: 'revocation.source_back', source: link.source.name, from: left.source.name }, 'a preferred source of the revocation stream is good again')
