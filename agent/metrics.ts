@@ -75,6 +75,7 @@ export class AgentMetrics implements AsyncDisposable {
     const freshness = relay.reader.freshness()
     if (freshness !== undefined) meter.set('mayfly_agent_revocation_age_seconds', freshness.ageMs / 1_000)
     meter.set('mayfly_agent_revocation_readers', relay.readers)
+    meter.set('mayfly_agent_revocation_reader_behind_seconds', relay.slowestReaderMs / 1_000)
     const joined = member()
     meter.set('mayfly_agent_connected', joined?.connection.connectedSinceMs === undefined ? 0 : 1)
     if (joined === undefined) return

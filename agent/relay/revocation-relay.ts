@@ -52,7 +52,7 @@ export class RevocationRelay {
   readonly #log: FrameLog
   /** Certificates of signing keys, by key id in hexadecimal. */
   readonly #chains = new Map<string, readonly Uint8Array[]>()
-  readonly #readers = new Set<Wake>()
+  readonly #readers = new Map<Wake, Told>()
   readonly #times: TimeForwarder
   #heartbeat: LoggedFrame | undefined
   #parts: { readonly of: SnapshotFrame; readonly frames: LoggedFrame[] } | undefined
@@ -81,6 +81,14 @@ export class RevocationRelay {
   /** The newest frame that says where the stream was, of this life or an earlier one. */
   get newest(): StreamFrame | undefined {
     return this.#deps.newest?.newest
+  }
+
+  /** For how long the slowest reader has not taken what is there for it; 0 when all have. */
+  get slowestReaderMs(): number {
+    const nowMs = this.#deps.clock.bootMs()
+    let most = 0
+    for (const { behindSinceMs } of this.#readers.values()) if (behindSinceMs !== undefined) most = Math.max(most, nowMs - behindSinceMs)
+    return most
   }
 
   get isFull(): boolean {
@@ -115,15 +123,15 @@ export class RevocationRelay {
     this.#file(outcome, frame, logged)
     if (outcome.kind === 'gap') this.#deps.wantSnapshot('gap')
     if (outcome.kind === 'applied' || outcome.kind === 'replaced') this.changed.emit()
-    for (const wake of this.#readers) wake.ring()
+    for (const wake of this.#readers.keys()) wake.ring()
     return outcome
   }
 
   /** The stream for a reader who stands at `position`: what it missed, or a snapshot; then all as it comes. A slow reader skips heartbeats, and starts over when it falls out of what is kept. */
   async *watch(position: StreamHead, signal: AbortSignal): AsyncGenerator<StreamFrame, void, undefined> {
     const wake = new Wake()
-    const told: Told = { keys: new Set(), path: undefined }
-    this.#readers.add(wake)
+    const told: Told = { keys: new Set(), path: undefined, behindSinceMs: undefined }
+    this.#readers.set(wake, told)
     this.readersChanged.emit(this.#readers.size)
     try {
       let at = this.#placeOf(position)
@@ -131,14 +139,17 @@ export class RevocationRelay {
       while (!signal.aborted) {
         for (let next = this.#log.at(at); next !== undefined; next = this.#log.at(at)) {
           at = next.index + 1
+          told.behindSinceMs ??= this.#deps.clock.bootMs()
           yield this.#message(next.frame, told)
         }
         const heartbeat = this.#heartbeat
         if (heartbeat !== undefined && heartbeat !== beat && !this.#log.isEmpty) {
           beat = heartbeat
+          told.behindSinceMs ??= this.#deps.clock.bootMs()
           yield this.#message(heartbeat, told)
           continue
         }
+        told.behindSinceMs = undefined
         await wake.heard(signal)
       }
     } finally {
@@ -229,6 +240,8 @@ export class RevocationRelay {
 interface Told {
   readonly keys: Set<string>
   path: readonly Uint8Array[] | undefined
+  /** By the boot clock: since when it has not taken all that is there; unset when it has. */
+  behindSinceMs: number | undefined
 }
 
 function isSameSnapshot(left: SnapshotFrame, right: SnapshotFrame): boolean {

@@ -21,5 +21,6 @@ export const agentCatalogue: Catalogue = {
   mayfly_agent_revocation_seq: { kind: 'gauge', help: 'Last event of the revocation stream that this agent has' },
   mayfly_agent_revocation_age_seconds: { kind: 'gauge', help: 'How old what this agent knows of revocations is; absent before the first state' },
   mayfly_agent_revocation_readers: { kind: 'gauge', help: 'Verifiers that read the revocation stream here' },
+  mayfly_agent_revocation_reader_behind_seconds: { kind: 'gauge', help: 'For how long the slowest of them has not taken what is there for it; 0 when all have' },
   mayfly_agent_crl_lists: { kind: 'gauge', help: 'Lists of revoked certificates kept for entries that ask for them' },
 }

@@ -55,6 +55,20 @@ describe('a reader behind the relay', () => {
     expect(reader.frames).toHaveLength(1)
   })
 
+  test('who takes all that is there is never behind; who does not is, for as long as that lasts', async () => {
+    start()
+    await using _quick = new Follower(nowhere)
+    await settle()
+    await clock.advance(5_000)
+    expect(relay.slowestReaderMs).toBe(0)
+    const slow = relay.watch(nowhere, new AbortController().signal)
+    await slow.next()
+    await clock.advance(5_000)
+    expect(relay.slowestReaderMs).toBe(5_000)
+    await slow.return()
+    expect(relay.slowestReaderMs).toBe(0)
+  })
+
   test('what comes is passed on byte for byte, the signer’s certificate once', async () => {
     start()
     await using reader = new Follower(nowhere)
