@@ -116,6 +116,7 @@ export class HeldGrant {
 
   /** The server has moved it. */
   update(grant: Grant__Output): void {
+    if (grant.version < this.#grant.version) return
     const was = this.#grant.state
     this.#grant = grant
     this.#steps.update(grant)

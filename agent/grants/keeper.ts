@@ -15,19 +15,20 @@ import type { Logger } from '../../src/ports/logger.ts'
 import type { Random } from '../../src/ports/random.ts'
 import { within } from '../abortable.ts'
 import type { WorkloadAttestor } from '../attest/attestor.ts'
-import { Caller } from '../attest/caller.ts'
 import type { ExitWatch, Processes } from '../attest/ports.ts'
 import type { Standing } from '../rotation/svid-cache.ts'
 import type { WorkloadSvid } from '../rotation/workload-svid.ts'
 import type { StateFiles } from '../sync/agent-state.ts'
 import type { GrantNews } from '../sync/intake.ts'
 import type { WorkloadConnection } from '../workload-api/workload-connection.ts'
-import { Binding, tierFor } from './binding.ts'
-import type { BindingDeps, BindingEnd, BindingKind } from './binding.ts'
+import { activate } from './activation.ts'
+import type { ActivationDeps } from './activation.ts'
+import { tierFor } from './binding.ts'
+import type { BindingDeps, BindingKind } from './binding.ts'
 import { EndReports } from './end-reports.ts'
 import { Endings } from './endings.ts'
-import { HeldGrant } from './held-grant.ts'
-import type { HeldGrantDeps } from './held-grant.ts'
+import type { HeldGrant } from './held-grant.ts'
+import type { ProcessName } from './lineage.ts'
 import type { GrantListener } from './listener.ts'
 import { PushedPolicy } from './policy.ts'
 import type { LoadPolicy } from './policy.ts'
@@ -125,7 +126,8 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
     if (task.bindBegun || task.grant.state !== 'approved') throw new MayflyError('GRANT_STATE', `the grant is ${task.bindBegun ? 'bound already' : task.grant.state}: only one that is approved can be bound`)
     task.bindBegun = true
     try {
-      await this.#activate(task, connection, pid, signal)
+      await activate(task, connection, pid, signal, this.#activation())
+      this.life.say()
     } catch (error) {
       task.bindBegun = false
       throw error
@@ -226,50 +228,10 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
     }
   }
 
-  async #activate(task: Task, connection: WorkloadConnection, pid: number, signal: AbortSignal): Promise<void> {
-    const { caller } = connection
-    await connection.attest()
-    const subject = pid === 0 || pid === caller.pid ? Caller.same(caller, this.#deps.processes) : Caller.childOf(caller, pid, this.#deps.processes)
-    const isChild = subject.pid !== caller.pid
-    let early: BindingEnd | undefined
-    const binding = Binding.of(subject, task.kind, task.id, this.#bindings, (end) => {
-      if (task.held === undefined) early = end
-      else void this.#endings.lost(task, end, isChild)
-    })
-    let listener: GrantListener | undefined
-    try {
-      listener = await this.#deps.listen(task.id, () => task.held)
-      const held = await HeldGrant.activate(task.grant, binding, { ...this.#heldDeps(task) }, signal)
-      task.listener = listener
-      task.held = held
-      task.update(held.grant)
-      this.#deps.log.info({ event: 'grant.activated', grantId: task.id, spiffeId: task.grant.spiffeId, binding: binding.kind, tier: binding.tier, pid: subject.pid, serial: held.svid?.serialHex ?? '', deadlineMs: task.grant.deadlineMs }, 'a grant runs')
-      this.life.say()
-      if (early !== undefined || !binding.holds()) void this.#endings.lost(task, early ?? binding.end ?? { cause: 'process_exit', detail: 'it exited before the grant ran' }, isChild)
-      else if (signal.aborted) void this.#endings.end(task, 'process_exit', '', 'the call that vouched for it is over').catch(() => undefined)
-      task.changed.emit()
-    } catch (error) {
-      binding[Symbol.dispose]()
-      await listener?.[Symbol.asyncDispose]()
-      if (this.#mayRun(error)) await this.#endings.end(task, 'failed', '', 'it could not be activated').catch(() => undefined)
-      throw error
-    }
-  }
-
-  /** Whether the server may have activated it although the call failed. */
-  #mayRun(error: unknown): boolean {
-    return !(error instanceof MayflyError) || error.code === 'DEADLINE_EXCEEDED' || error.code === 'UNAVAILABLE' || error.code === 'CANCELLED' || error.code === 'CERTIFICATE_INVALID' || error.code === 'RESPONSE_INVALID' || error.code === 'CLOCK_JUMPED'
-  }
-
-  #heldDeps(task: Task): HeldGrantDeps {
-    return {
-      ...this.#deps,
-      probes: this.#probes,
-      policy: this.#policy,
-      records: this.#records,
-      instanceOf: (process) => this.#instanceOf(process),
-      onEnd: (cause, detail) => void this.#endings.end(task, cause, '', detail).catch(() => undefined),
-    }
+  #activation(): ActivationDeps {
+    const { log } = this.#deps
+    const held = { ...this.#deps, probes: this.#probes, policy: this.#policy, records: this.#records, instanceOf: (process: ProcessName) => this.#instanceOf(process) }
+    return { log, bindings: this.#bindings, endings: this.#endings, held, listen: async (grantId, grant) => await this.#deps.listen(grantId, grant) }
   }
 
   #take(grant: Grant__Output): void {
@@ -312,7 +274,7 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
     throw new MayflyError('NOT_IN_BINDING', `process ${connection.caller.pid} does not belong to what this grant is bound to`, { hint: 'only the task itself takes steps and shows that it goes on' })
   }
 
-  #instanceOf({ pid, startTicks }: Pick<Caller, 'pid' | 'startTicks'>): string {
+  #instanceOf({ pid, startTicks }: ProcessName): string {
     return createHash('sha256').update(`${this.#config.bootId}:${pid}:${startTicks}`).digest('hex')
   }
 }

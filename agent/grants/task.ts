@@ -46,6 +46,15 @@ export class Task {
     return this.end !== undefined || isOverState(this.#grant.state)
   }
 
+  /** It runs: bound, with an SVID, on a socket of its own. */
+  run(held: HeldGrant, listener: GrantListener): void {
+    this.held = held
+    this.listener = listener
+    this.update(held.grant)
+    held.update(this.#grant) // what came while it was activated
+    this.changed.emit()
+  }
+
   /** Takes what the server says, unless it is older than what is known. */
   update(grant: Grant__Output): void {
     if (grant.version <= this.#grant.version) return

@@ -9,6 +9,8 @@ import { jobId, jobRole, TestVerifier } from '../support/product/grants.ts'
 import { Product } from '../support/product/product.ts'
 import type { AgentProcess } from '../support/product/product.ts'
 
+const patience = { timeout: 20_000 }
+
 /** Promised is 250 ms; a machine that runs other tests beside takes longer. */
 const soonMs = 3_000
 const orphanMs = 20_000
@@ -73,7 +75,7 @@ describe('the identity of a task ends with it, at a verifier on another node', (
     await task.program.kill()
     expect(await refusedAfter(chain, atMs)).toBeLessThan(soonMs)
     expect(await standing(id)).toMatchObject({ cause: 'process_exit' })
-    await expect.poll(() => existsSync(socket)).toBe(false)
+    await expect.poll(() => existsSync(socket), patience).toBe(false)
   })
 
   test('it says itself that it has completed, or failed', async () => {
@@ -91,7 +93,7 @@ describe('the identity of a task ends with it, at a verifier on another node', (
     await product.admin.unary('mayfly.v1.GrantAdmin', 'PutRole', { role: { ...(await role()), budget: { seconds: 3, renewals: 0, steps: 5, children: 0, depth: 0 } }, ifVersion: (await role()).version })
     const { id, chain, task } = await running()
     await verifier.refused(chain)
-    await expect.poll(async () => (await standing(id)).cause).toBe('timeout')
+    await expect.poll(async () => (await standing(id)).cause, patience).toBe('timeout')
     await product.admin.unary('mayfly.v1.GrantAdmin', 'PutRole', { role: { ...(await role()), budget: { seconds: 300, renewals: 20, steps: 100, children: 4, depth: 2 } }, ifVersion: (await role()).version })
     await task.program.kill()
   })
@@ -101,7 +103,7 @@ describe('the identity of a task ends with it, at a verifier on another node', (
     const atMs = systemClock.nowMs()
     await product.admin.unary('mayfly.v1.GrantAdmin', 'End', { grantId: id, cause: 'operator', detail: 'enough' })
     expect(await refusedAfter(chain, atMs)).toBeLessThan(soonMs)
-    await expect.poll(() => existsSync(socket)).toBe(false)
+    await expect.poll(() => existsSync(socket), patience).toBe(false)
     expect(await task.said('bound', ({ cause }) => cause === 'operator')).toBeDefined()
     await task.program.kill()
   })
@@ -110,7 +112,7 @@ describe('the identity of a task ends with it, at a verifier on another node', (
     const { id, socket, chain, task } = await running()
     await product.killServer()
     await task.program.kill()
-    await expect.poll(() => existsSync(socket)).toBe(false)
+    await expect.poll(() => existsSync(socket), patience).toBe(false)
     await product.startServer()
     await verifier.refused(chain)
     expect(await standing(id)).toMatchObject({ cause: 'process_exit' })

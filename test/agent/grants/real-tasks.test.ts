@@ -6,6 +6,8 @@ import type { TestGrantsOptions } from '../../support/agent/test-grants.ts'
 import { isRoot } from '../../support/processes/processes.ts'
 import { LinuxCgroups } from '../../../src/system/linux/cgroups.ts'
 
+const patience = { timeout: 20_000 }
+
 const worlds: TestGrants[] = []
 afterEach(async () => {
   for (const world of worlds.splice(0)) await world[Symbol.asyncDispose]()
@@ -37,7 +39,7 @@ describe.each(tiers)('bound in the tier $tier', ({ tier, uid: as }) => {
     await task.program.kill()
     await grants.server.until(() => grants.server.ends.length > 0)
     expect(grants.server.ends).toMatchObject([{ grantId: bound.id, cause: 'process_exit' }])
-    await expect.poll(() => grants.folders).toEqual([])
+    await expect.poll(() => grants.folders, patience).toEqual([])
     expect(grants.keeper.size).toBe(0)
   })
 
