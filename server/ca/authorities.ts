@@ -98,7 +98,7 @@ export class AuthoritySet implements AsyncDisposable {
     const set = new AuthoritySet(config, deps)
     await set.#reload()
     await set.#dropKeysOfRestored()
-    await set.#settle()
+    await set.#settleAtStart()
     set.#loop = set.#run()
     void set.#inTurn(async () => set.#vouchAgain()).catch((error: unknown) => deps.log.warn({ event: 'authority.unvouched', error }, unvouchedText)) // beside the rest of the start
     return set
@@ -220,6 +220,15 @@ export class AuthoritySet implements AsyncDisposable {
       if (this.#stop.signal.aborted) return
       await clock.sleep(Math.min(Math.max(sleepMs, 1), longestSleepMs), AbortSignal.any([this.#stop.signal, this.#wake.signal])).catch(() => undefined) // woken
       if (this.#stop.signal.aborted) return
+    }
+  }
+
+  /** A server that is rolled back starts with the authority that it has, though another is due: somebody must be told. */
+  async #settleAtStart(): Promise<void> {
+    try {
+      await this.#settle()
+    } catch (error) {
+      if (!(error instanceof MayflyError && error.code === 'SERVER_ROLLED_BACK') || this.#active === undefined) throw error
     }
   }
 

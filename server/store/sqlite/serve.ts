@@ -83,10 +83,15 @@ function isLong({ operation }: CallRequest): boolean {
 
 function beside(engine: Engine, call: CallRequest, done: (result: { value: unknown } | { error: PlainError }) => void): void {
   if (call.operation === 'journal.verify') return verifyBeside(engine, done)
-  engine.copyTo(String(call.args[0])).then(
-    (value) => done({ value }),
-    (error: unknown) => done({ error: plain(error) }),
-  )
+  void copyBeside(engine, String(call.args[0]), done)
+}
+
+async function copyBeside(engine: Engine, path: string, done: (result: { value: unknown } | { error: PlainError }) => void): Promise<void> {
+  try {
+    done({ value: await engine.copyTo(path) })
+  } catch (error) {
+    done({ error: plain(error) })
+  }
 }
 
 /** Verifies the journal in steps between which other calls are taken. */
