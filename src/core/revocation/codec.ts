@@ -56,6 +56,8 @@ export const maxClosedPrefixes = 1_000
 export const maxEventPayloadBytes = 4_096
 export const hashBytes = 32
 const maxGrantIdBytes = 2_048
+const ascii = new TextEncoder()
+const latin = new TextDecoder('latin1')
 
 /** h_0 of the chain: 32 zero bytes. */
 export const emptyChainHash: Uint8Array = new Uint8Array(hashBytes)
@@ -74,7 +76,7 @@ export function encodeEvent(event: RevocationEvent): Uint8Array {
     if (!isMinute(event.minute) || taskOf(event.prefix) === undefined) throw new MayflyError('INVALID_ARGUMENT', 'a closed prefix is not the ID of a grant, or its minute is out of range')
     writer.u16(4 + event.prefix.length)
     writer.u32(event.minute)
-    writer.bytes(new TextEncoder().encode(event.prefix))
+    writer.bytes(ascii.encode(event.prefix))
   } else {
     const id = fromHex(event.authorityId)
     if (id?.length !== hashBytes) throw new MayflyError('INVALID_ARGUMENT', 'the id of an authority is not 32 bytes')
@@ -153,7 +155,7 @@ function prefixEvent(payload: Uint8Array): PrefixEvent | undefined {
 /** A SPIFFE ID of a grant in so many bytes; `undefined` when they are none. */
 export function readGrantId(reader: ByteReader, length: number): SpiffeId | undefined {
   if (length < 0) return undefined
-  const text = String.fromCharCode(...reader.bytes(Math.min(length, maxGrantIdBytes + 1))) // bytes beyond ASCII give characters that no SPIFFE ID has
+  const text = latin.decode(reader.bytes(Math.min(length, maxGrantIdBytes + 1))) // bytes beyond ASCII give characters that no SPIFFE ID has
   return reader.ok && isSpiffeId(text) && taskOf(text) !== undefined ? text : undefined
 }
 

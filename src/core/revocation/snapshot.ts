@@ -35,6 +35,7 @@ export interface SnapshotContent {
 export type SnapshotPart = Omit<SnapshotContent, 'floorMinute'>
 
 export const sectionTypes = { authorities: 1, buckets: 2, prefixes: 3 } as const
+const ascii = new TextEncoder()
 const maxBitmapBytes = (maxIndex + 1) / 8
 const authorityFlags = { indexed: 1, revoked: 2 } as const
 
@@ -130,7 +131,7 @@ export function encodePrefixes(prefixes: readonly PrefixState[]): Uint8Array {
   for (const { prefix, minute } of prefixes) {
     writer.u32(minute)
     writer.u16(prefix.length)
-    writer.bytes(new TextEncoder().encode(prefix))
+    writer.bytes(ascii.encode(prefix))
   }
   return writer.finish()
 }

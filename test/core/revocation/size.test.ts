@@ -17,7 +17,7 @@ function setOf(issued: number, minutes: number, endedOf: number): RevocationSet 
   const set = new RevocationSet()
   set.apply({ kind: 'authority_indexed', authorityId: 'aa'.repeat(32) })
   for (let at = 0; at < issued; at += endedOf) {
-    set.apply({ kind: (at / endedOf) % 2 === 0 ? 'superseded' : 'revoked', shard: 1, minute: firstMinute + (at % minutes), index: Math.floor(at / minutes) })
+    set.apply({ kind: (at / endedOf) % 2 === 0 ? 'superseded' : 'revoked', shard: 1, minute: firstMinute + (Math.floor(at / endedOf) % minutes), index: Math.floor(at / minutes) })
   }
   return set
 }
