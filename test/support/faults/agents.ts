@@ -1,6 +1,8 @@
 // Many agents in one process, as the server sees them: each joins with a token of its own, holds one mTLS stream of the agents' protocol, acknowledges, and comes
-// back as an agent does (its retries are the agent's own). Argument, JSON: {"address", "tokens"}. Says {"event": "synced", "atMs"} whenever each of them has all
+// back as an agent does (its retries are the agent's own). First line of its input, JSON: {"address", "tokens"}. Says {"event": "synced", "atMs"} whenever each of them has all
 // its entries and a fresh revocation frame, and {"event": "back", "outagesMs"} with it after the first time: for how long each was without.
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import { createSecureContext } from 'node:tls'
 import { nowhere, positionToWire } from '../../../agent/sync/wire.ts'
 import { backoffMs } from '../../../agent/rotation/schedule.ts'
@@ -11,7 +13,8 @@ import { PrivateKey } from '../../../src/x509/private-key.ts'
 import { elapsedMs } from '../../bench/machine.ts'
 import { attest, channelTo } from '../product/agent-client.ts'
 
-const { address, tokens } = JSON.parse(process.argv[2] ?? '{}') as { readonly address: string; readonly tokens: readonly string[] } // our own test wrote it
+const [line] = (await once(createInterface(process.stdin).on('close', () => process.exit(0)), 'line')) as [string] // what 'line' brings
+const { address, tokens } = JSON.parse(line) as { readonly address: string; readonly tokens: readonly string[] } // our own test wrote it
 /** As agent/agent.ts has them. */
 const retry = { leastMs: 100, mostMs: 5_000 }
 const joinTogether = 4
@@ -23,7 +26,6 @@ const without = new Map<number, number>()
 let outagesMs: number[] = []
 let isSyncedOnce = false
 
-process.stdin.on('data', () => undefined).on('close', () => process.exit(0))
 for (let at = 0; at < tokens.length; at += joinTogether) {
   await Promise.all(tokens.slice(at, at + joinTogether).map(async (token, offset) => {
     const key = PrivateKey.generate()
@@ -73,7 +75,7 @@ function synced(index: number): void {
   if (sinceMs === undefined) return
   without.delete(index)
   outagesMs.push(elapsedMs() - sinceMs)
-  if (without.size > 0 || (!isSyncedOnce && outagesMs.length < tokens.length)) return
+  if (without.size > 0 || outagesMs.length < tokens.length) return
   console.log(JSON.stringify({ event: isSyncedOnce ? 'back' : 'synced', atMs: elapsedMs(), outagesMs }))
   isSyncedOnce = true
   outagesMs = []
