@@ -47,7 +47,7 @@ export interface GrantStore {
    * Again it changes nothing, and the first cause stays. Keys are denied for the causes `leak` and `operator`.
    */
   end(id: string, ending: GrantEnding, by: Actor): Promise<GrantMoved>
-  /** Ends up to `limit` (1 to 1,000) of those that have not ended, each with all below it, oldest first; `more`: call again. */
+  /** Ends up to `limit` (1 to 1,000) of those that have not ended, each with all below it, in the order of their IDs; `more`: call again. A thousand hold up other commits for some 200 ms. */
   endWhere(filter: GrantFilter, ending: GrantEnding, limit: number, by: Actor): Promise<GrantEndResult & { readonly more: boolean }>
   /** Lapses up to `limit` (1 to 1,000) requests whose time is over at `by.atMs`. Returns their IDs. */
   lapseDue(limit: number, by: Actor): Promise<readonly string[]>
@@ -106,7 +106,7 @@ export interface OwnerStore {
   unowned(limit: number): Promise<readonly string[]>
   /** Gives entries, roles and running grants another owner; requests that wait lapse, since what was to be approved is another request then. @throws OWNER_MISSING */
   transfer(from: string, to: string, by: Actor): Promise<OwnerEnd>
-  /** From then on nothing is issued for it; its entries' credentials and its grants end (cause `owner_removed`), up to 1,000 grants at once. @throws OWNER_MISSING, EXPECTATION_FAILED */
+  /** From then on nothing is issued for it; its entries' credentials and its grants end (cause `owner_removed`), up to 250 grants at once. @throws OWNER_MISSING, EXPECTATION_FAILED */
   remove(name: string, options: RemoveOwnerOptions, by: Actor): Promise<OwnerEnd>
 }
 

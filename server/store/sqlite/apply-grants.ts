@@ -48,8 +48,8 @@ export function applyGrants(tables: Tables, record: GrantRecord): void {
 function moved(tables: Tables, { id, version, move, asked, atMs }: Extract<GrantRecord, { kind: 'grant.moved' }>): void {
   const before = tables.grants.byId(id)
   const result = before === undefined ? undefined : advance(before, move, atMs)
-  if (result?.kind !== 'moved' || result.grant.version !== version) throw new Error('the journal holds a move of a grant that cannot be') // commands wrote what advance() allowed
-  tables.grants.update(result.grant)
+  if (before === undefined || result?.kind !== 'moved' || result.grant.version !== version) throw new Error('the journal holds a move of a grant that cannot be') // commands wrote what advance() allowed
+  tables.grants.update(before, result.grant)
   if ('decision' in move) tables.grants.addDecision(id, move.decision, asked ?? '')
   if (move.kind === 'approved') tables.people.spend(move.approval.approver, move.requestHash, move.approval.signature)
 }

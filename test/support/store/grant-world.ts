@@ -23,9 +23,12 @@ export class GrantWorld implements AsyncDisposable {
   readonly ends: { readonly grantId: string; readonly streamSeq: number }[] = []
   /** Owners who answer, as they were told. */
   readonly owners: Set<string> = new Set(['team-a', 'team-b'])
+  /** The first deadline that each grant was seen with. */
+  readonly deadlines: Map<string, number> = new Map()
   readonly #folder: TemporaryFolder
   #file: string
   #keys = 0
+  #taken = 0
 
   static async begin(folder: TemporaryFolder): Promise<GrantWorld> {
     const file = join(folder.path, `${folderCount++}.db`)
@@ -34,7 +37,14 @@ export class GrantWorld implements AsyncDisposable {
     const { version: _version, ...second } = role({ name: 'careful', owner: 'team-b', approvals: 1, budget: { seconds: 600, renewals: 3, steps: 20, children: 4, depth: 3 } })
     await store.roles.put(second, 0, actorAt(nowMs))
     await attest(store, otherAgent)
-    return new GrantWorld(store, folder, file)
+    const world = new GrantWorld(store, folder, file)
+    // a beginning with something to work on: a tree of three that runs, one more, and one that waits for its approval
+    for (const [level, parent] of [[3, undefined], [2, 0], [1, 1], [2, undefined]] as const) {
+      await world.request('writer', parent, { seconds: 400, steps: level * 5, renewals: level * 2, children: level * 2 - 2, depth: level - 1 }, true, 'approved')
+      await world.issue(world.ids.length - 1, 0, false)
+    }
+    await world.request('careful', undefined, {}, false, 'pending')
+    return world
   }
 
   private constructor(store: Store, folder: TemporaryFolder, file: string) {
@@ -45,6 +55,13 @@ export class GrantWorld implements AsyncDisposable {
 
   get by(): Actor {
     return actorAt(this.nowMs)
+  }
+
+  /** What was issued since this was last asked. */
+  takeIssued(): GrantWorld['issued'] {
+    const since = this.issued.slice(this.#taken)
+    this.#taken = this.issued.length
+    return since
   }
 
   /** The k-th grant, round and round. */

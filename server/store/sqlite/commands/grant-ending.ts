@@ -72,7 +72,8 @@ export function endTrees(tables: Tables, given: readonly Grant[], ending: GrantE
   const alone: LedgerHit[] = []
   for (const grant of given.toSorted(fromTheTop)) {
     if (hasEnded(grant.state) || ended.has(grant.id)) continue
-    const below = tables.grants.below(grant).filter((child) => !hasEnded(child.state) && !ended.has(child.id))
+    // one that never gave anything away has no children
+    const below = grant.used.children === 0 ? [] : tables.grants.below(grant).filter((child) => !hasEnded(child.state) && !ended.has(child.id))
     records.push(...endingRecords(grant, { ...ending, detail }, by))
     for (const child of below) records.push(...endingRecords(child, { cause: 'parent_ended', detail: `${grant.id} ended: ${ending.cause}` }, by))
     for (const one of [grant, ...below]) ended.set(one.id, one)

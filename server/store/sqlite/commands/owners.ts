@@ -13,7 +13,7 @@ import { besides, endTrees, someOf } from './grant-ending.ts'
 import { isName } from './people.ts'
 
 /** Grants of a removed owner that end in the transaction that removes it; the rest in as many more as it takes. */
-const grantsAtOnce = 1_000
+const grantsAtOnce = 250
 const maxContactLength = 500
 
 export const putOwner: Command<'owners.put'> = (tables, { name, contact }, by) => {
