@@ -7,6 +7,7 @@ import { halfLifeMs } from '../../src/core/authority.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
 import { bundleDigest } from '../../src/x509/bundle.ts'
+import type { Grants } from '../grants/grants.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Authority, Credential, RolledBack, Store } from '../store/port.ts'
 import type { BundleSource } from './bundle-service.ts'
@@ -23,6 +24,7 @@ export interface StatusServiceDeps {
   /** host:port that agents reach the server by. */
   readonly agentAddress: string
   readonly startedAtMs: number
+  readonly grants: Pick<Grants, 'counts'>
   readonly rollback: { readonly rolledBack: RolledBack | undefined }
   /** Counts since the start. */
   readonly figures: () => { readonly csrChecks: number; readonly signatures: number; readonly rssBytes: number; readonly streamSeq: number }
@@ -41,7 +43,7 @@ export function statusService(deps: StatusServiceDeps): Handlers<'mayfly.v1.Stat
   }
 }
 
-async function statusOfServer({ store, registry, bundles, clock, version, agentAddress, startedAtMs, figures, rollback: { rolledBack } }: StatusServiceDeps): Promise<ServerStatus> {
+async function statusOfServer({ store, registry, bundles, clock, version, agentAddress, startedAtMs, figures, rollback: { rolledBack }, grants }: StatusServiceDeps): Promise<ServerStatus> {
   const [live, journal, head] = await Promise.all([store.credentials.count({ liveAtMs: clock.nowMs() }), store.journal.figures(), store.journal.head()])
   const { csrChecks, signatures, rssBytes, streamSeq } = figures()
   return {
@@ -61,6 +63,7 @@ async function statusOfServer({ store, registry, bundles, clock, version, agentA
     csrChecks,
     signatures,
     rssBytes,
+    grants: grants.counts(),
     ...(rolledBack === undefined ? {} : { rolledBack: { epoch: rolledBack.epoch, streamSeq: rolledBack.seq, atMs: rolledBack.atMs, shownBy: rolledBack.by } }),
     bundleDigest: toHex(bundleDigest(bundles.bundle().x509Authorities)),
   }

@@ -49,6 +49,17 @@ export interface AgentEnding {
   readonly detail: string
 }
 
+/** How many grants there are in each state, and steps that wait for people. */
+export interface GrantCounts {
+  /** Waiting for people. */
+  readonly pending: number
+  readonly approved: number
+  readonly active: number
+  readonly suspended: number
+  readonly ending: number
+  readonly stepsWaiting: number
+}
+
 /** The grants of a trust domain (design 7): requests, credentials, steps and ends, with all that ends them by itself. What is decided here the store looks at again. */
 export class Grants implements AsyncDisposable {
   readonly index: GrantIndex
@@ -158,6 +169,16 @@ export class Grants implements AsyncDisposable {
       if (grant.state === 'ending' && !alive.has(grant.id)) this.#cleaned.add(grant.id)
     }
     if (probes.some(({ ok }) => !ok)) this.#background(async () => this.#checkPosture(agentId, probes))
+  }
+
+  /** Of what is not over. */
+  counts(): GrantCounts {
+    const counts = { pending: 0, approved: 0, active: 0, suspended: 0, ending: 0, stepsWaiting: this.stepApprovals.all().length }
+    for (const { state } of this.index.all()) {
+      if (state === 'active' || state === 'suspended' || state === 'ending' || state === 'approved') counts[state]++
+      else counts.pending++
+    }
+    return counts
   }
 
   /** @throws {MayflyError} STORE_UNWRITABLE */

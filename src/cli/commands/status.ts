@@ -65,10 +65,18 @@ function printServer({ output }: Context, status: ServerStatus, nowMs: number): 
     ['agents', `${status.agentsConnected} connected of ${status.agents}`],
     ['entries', String(status.entries)],
     ['live SVIDs', String(status.liveCredentials)],
+    ['grants', grantsText(status.grants)],
     ['revocations', `stream ${status.epoch}/${status.streamSeq}`],
     ['journal', `${status.journalSeq} records, ${status.commits} commits`],
     ['work', `${status.signatures} signed, ${status.csrChecks} requests checked, ${megabytes(status.rssBytes)} resident`],
   ])
+}
+
+/** Empty while there are none. */
+function grantsText(counts: ServerStatus['grants']): string {
+  const { active = 0, suspended = 0, pending = 0, approved = 0, ending = 0, stepsWaiting = 0 } = counts ?? {}
+  const parts: readonly [number, string][] = [[active, 'active'], [suspended, 'suspended'], [approved, 'approved'], [pending, 'waiting for people'], [ending, 'ending'], [stepsWaiting, 'steps waiting for people']]
+  return parts.flatMap(([count, what]) => (count > 0 ? [`${count} ${what}`] : [])).join(', ')
 }
 
 function printAgent({ output }: Context, status: AgentStatus, nowMs: number): void {

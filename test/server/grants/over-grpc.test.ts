@@ -121,6 +121,7 @@ describe('GrantAdmin', () => {
     await expect(admin.unary('mayfly.v1.GrantAdmin', 'Show', { grantId: 'zzzzzz' })).rejects.toMatchObject({ code: 'NOT_FOUND' })
     await expect(admin.unary('mayfly.v1.GrantAdmin', 'List', { states: ['sleeping'] })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
     expect(await admin.unary('mayfly.v1.GrantAdmin', 'Suspend', { grantId: child.id, detail: 'look' })).toMatchObject({ state: 'suspended' })
+    expect((await admin.unary('mayfly.v1.Status', 'Get', {})).grants).toMatchObject({ active: 1, suspended: 1, pending: 0 })
     expect(await admin.unary('mayfly.v1.GrantAdmin', 'Resume', { grantId: child.id })).toMatchObject({ state: 'active', serial: '' })
     const end = await admin.unary('mayfly.v1.GrantAdmin', 'End', { grantId: grant.id, detail: 'enough' })
     expect(end).toMatchObject({ grants: 2, grant: { cause: 'operator' } })

@@ -2,6 +2,7 @@
 
 import type { AuthorityStatus as _mayfly_v1_AuthorityStatus, AuthorityStatus__Output as _mayfly_v1_AuthorityStatus__Output } from '../../mayfly/v1/AuthorityStatus.ts';
 import type { RolledBack as _mayfly_v1_RolledBack, RolledBack__Output as _mayfly_v1_RolledBack__Output } from '../../mayfly/v1/RolledBack.ts';
+import type { GrantCounts as _mayfly_v1_GrantCounts, GrantCounts__Output as _mayfly_v1_GrantCounts__Output } from '../../mayfly/v1/GrantCounts.ts';
 import type { Long } from '@grpc/proto-loader';
 
 export interface ServerStatus {
@@ -23,6 +24,7 @@ export interface ServerStatus {
   'rssBytes'?: (number | string | Long);
   'bundleDigest'?: (string);
   'rolledBack'?: (_mayfly_v1_RolledBack | null);
+  'grants'?: (_mayfly_v1_GrantCounts | null);
 }
 
 export interface ServerStatus__Output {
@@ -44,4 +46,5 @@ export interface ServerStatus__Output {
   'rssBytes': (number);
   'bundleDigest': (string);
   'rolledBack': (_mayfly_v1_RolledBack__Output | null);
+  'grants': (_mayfly_v1_GrantCounts__Output | null);
 }
