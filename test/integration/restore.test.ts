@@ -7,6 +7,7 @@ import { fileHeadStore, memberOf, startRevocationFeed, verifyX509Svid, X509Sourc
 import { sealFrame } from '../../src/core/revocation/frame.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { buildCsr } from '../../src/x509/csr-builder.ts'
+import { parseCertificate } from '../../src/x509/certificate.ts'
 import { publicKeyHash } from '../../src/x509/fingerprint.ts'
 import { PrivateKey } from '../../src/x509/private-key.ts'
 import { AgentClient } from '../support/product/agent-client.ts'
@@ -198,6 +199,30 @@ test('an agent that lies about the stream stops nothing, and one that joined sin
   using again = AgentClient.withSvid(product.address, liar.id, liar.key, liar.chain)
   const csr = Buffer.from(buildCsr(PrivateKey.generate()))
   await expect(again.channel.unary('spire.api.server.agent.v1.Agent', 'RenewAgent', { params: { csr } })).rejects.toMatchObject({ code: 'AGENT_NOT_ATTESTED' })
+}, 60_000)
+
+test('an agent whose SVID was revoked does not come back with it, and after a restore with --agents-join none does', async () => {
+  const renew = async (client: AgentClient): Promise<unknown> => await client.channel.unary('spire.api.server.agent.v1.Agent', 'RenewAgent', { params: { csr: Buffer.from(buildCsr(PrivateKey.generate())) } })
+  const restoreInPlace = async (...more: readonly string[]): Promise<void> => {
+    await product.killServer('SIGTERM')
+    await recover('restore', '--in-place', '--data', join(product.dir, 'server'), ...more)
+    await product.startServer()
+  }
+  const joined = [await AgentClient.join((await product.joinLine()).line), await AgentClient.join((await product.joinLine()).line)] as const
+  const [good, bad] = joined
+  const serial = Buffer.from(parseCertificate(bad.chain[0] ?? new Uint8Array(0)).serial).toString('hex')
+  await product.admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { serial }, reason: 'lost' })
+  for (const client of joined) client[Symbol.dispose]()
+  await restoreInPlace()
+  {
+    using again = AgentClient.withSvid(product.address, good.id, good.key, good.chain)
+    expect(await renew(again)).toMatchObject({ svid: { id: { path: new URL(good.id).pathname } } })
+    using still = AgentClient.withSvid(product.address, bad.id, bad.key, bad.chain)
+    await expect(renew(still)).rejects.toMatchObject({ code: 'PERMISSION_DENIED' })
+  }
+  await restoreInPlace('--agents-join')
+  using third = AgentClient.withSvid(product.address, good.id, good.key, good.chain)
+  await expect(renew(third)).rejects.toMatchObject({ code: 'PERMISSION_DENIED' })
 }, 60_000)
 
 /** A head that nobody but its forger vouches for. */

@@ -39,9 +39,10 @@ export class AuthorityTable {
     this.#statements.query('UPDATE authorities SET state = ? WHERE id = ?').run(state, Buffer.from(id, 'hex'))
   }
 
-  /** Their state follows with their own records. */
+  /** Their state follows with their own records. When no agent is to come back, neither is one with what an earlier restore ended. */
   endByRestore(ids: readonly string[], how: 'agents_return' | 'agents_join'): void {
     for (const id of ids) this.#statements.query('UPDATE authorities SET by_restore = ? WHERE id = ?').run(how, Buffer.from(id, 'hex'))
+    if (how === 'agents_join') this.#statements.query("UPDATE authorities SET by_restore = ? WHERE by_restore <> ''").run(how)
   }
 
   remove(id: string): void {
