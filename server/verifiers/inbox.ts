@@ -21,16 +21,19 @@ interface Box {
   readonly registrations: Map<string, Arrived<WireRegistration>>
   readonly receipts: Map<string, Arrived<WireReport>>
   readonly uses: Arrived<WireReport>[]
+  /** Of the registrations' chains. */
+  chainBytes: number
 }
 
 const maxReports = 40_000
-const maxRegistrationsOfAgent = 5_000
-/** Relays bring those of many machines through one agent, all at once after each revocation. */
-const maxReceiptsOfAgent = 10_000
+/** Relays bring those of many machines through one agent: registrations all at once when its connection is new, receipts after each revocation. */
+const maxOfAgent = 10_000
+const maxChainBytesOfAgent = 32 * 1024 * 1024
 const maxUsesOfAgent = 500
 /** The longest body is 500 uses of 37 bytes; a chain is bounded as agents bound it. */
 const maxBodyBytes = 20_000
-const maxReceiptBytes = 256
+/** Of all but uses: far less than this. */
+const maxShortBytes = 256
 const maxSignatureBytes = 1_024
 const maxChainBytes = 16_384
 
@@ -49,14 +52,18 @@ export class Inbox {
 
   register(arrived: Arrived<WireRegistration>): void {
     const { wire, agentId } = arrived
-    const chainBytes = wire.svidChain.reduce((sum, { length }) => sum + length, 0)
-    if (!fits(wire) || chainBytes > maxChainBytes) return
-    this.#keep(this.#boxOf(agentId).registrations, maxRegistrationsOfAgent, { ...arrived, wire: { ...copyOf(wire), svidChain: wire.svidChain.map((der) => Uint8Array.from(der)) } })
+    const chainBytes = chainBytesOf(wire)
+    if (!fits(wire) || wire.body.length > maxShortBytes || chainBytes > maxChainBytes) return
+    const box = this.#boxOf(agentId)
+    const before = box.registrations.get(instanceOf(wire.body))
+    const allBytes = box.chainBytes + chainBytes - (before === undefined ? 0 : chainBytesOf(before.wire))
+    if (allBytes > maxChainBytesOfAgent) return
+    if (this.#keep(box.registrations, { ...arrived, wire: { ...copyOf(wire), svidChain: wire.svidChain.map((der) => Uint8Array.from(der)) } })) box.chainBytes = allBytes
   }
 
   /** In place of one of the same instance that waits: the newer one has all that the older had. */
   receipt(arrived: Arrived<WireReport>): void {
-    if (fits(arrived.wire) && arrived.wire.body.length <= maxReceiptBytes) this.#keep(this.#boxOf(arrived.agentId).receipts, maxReceiptsOfAgent, { ...arrived, wire: copyOf(arrived.wire) })
+    if (fits(arrived.wire) && arrived.wire.body.length <= maxShortBytes) this.#keep(this.#boxOf(arrived.agentId).receipts, { ...arrived, wire: copyOf(arrived.wire) })
   }
 
   uses(arrived: Arrived<WireReport>): void {
@@ -83,27 +90,36 @@ export class Inbox {
   /** A verifier left, says the agent that brought its reports. */
   forget(instance: string, agentId: SpiffeId): void {
     const box = this.#boxes.get(agentId)
-    for (const waiting of [box?.registrations, box?.receipts]) if (waiting?.delete(instance) === true) this.#size--
+    if (box === undefined) return
+    const registration = box.registrations.get(instance)
+    if (registration !== undefined) box.chainBytes -= chainBytesOf(registration.wire)
+    for (const waiting of [box.registrations, box.receipts]) if (waiting.delete(instance)) this.#size--
   }
 
-  #keep<Wire extends WireReport>(waiting: Map<string, Arrived<Wire>>, most: number, arrived: Arrived<Wire>): void {
+  /** Whether there was room. */
+  #keep<Wire extends WireReport>(waiting: Map<string, Arrived<Wire>>, arrived: Arrived<Wire>): boolean {
     const instance = instanceOf(arrived.wire.body)
     const isNew = !waiting.has(instance)
-    if (isNew && (waiting.size >= most || this.#size >= maxReports)) return
+    if (isNew && (waiting.size >= maxOfAgent || this.#size >= maxReports)) return false
     waiting.set(instance, arrived)
     if (isNew) this.#size++
+    return true
   }
 
   #boxOf(agentId: SpiffeId): Box {
-    const box = this.#boxes.get(agentId) ?? { registrations: new Map(), receipts: new Map(), uses: [] }
+    const box = this.#boxes.get(agentId) ?? { registrations: new Map(), receipts: new Map(), uses: [], chainBytes: 0 }
     this.#boxes.set(agentId, box)
     return box
   }
 }
 
-function takeFrom({ registrations, receipts, uses }: Box): Waiting | undefined {
+function takeFrom(box: Box): Waiting | undefined {
+  const { registrations, receipts, uses } = box
   const registration = shift(registrations)
-  if (registration !== undefined) return { kind: 'registration', arrived: registration }
+  if (registration !== undefined) {
+    box.chainBytes -= chainBytesOf(registration.wire)
+    return { kind: 'registration', arrived: registration }
+  }
   const report = shift(receipts) ?? uses.shift()
   return report === undefined ? undefined : { kind: 'report', arrived: { ...report, instance: instanceOf(report.wire.body) } }
 }
@@ -114,6 +130,10 @@ function shift<Wire>(waiting: Map<string, Arrived<Wire>>): Arrived<Wire> | undef
     return arrived
   }
   return undefined
+}
+
+function chainBytesOf({ svidChain }: WireRegistration): number {
+  return svidChain.reduce((sum, { length }) => sum + length, 0)
 }
 
 /** Where every body has it, after kind and version. */

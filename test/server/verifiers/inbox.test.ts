@@ -34,11 +34,26 @@ test('what one agent may have waiting is bounded, and leaves room for others', (
     inbox.receipt({ agentId: one, wire: report(seed), arrivedBootMs: 0 })
     inbox.uses({ agentId: one, wire: report(seed), arrivedBootMs: 0 })
   }
-  expect(inbox.size).toBe(15_500)
+  expect(inbox.size).toBe(20_500)
   inbox.receipt({ agentId: two, wire: report(1), arrivedBootMs: 0 })
-  expect(inbox.size).toBe(15_501)
-  expect(all(inbox)).toHaveLength(15_501)
+  expect(inbox.size).toBe(20_501)
+  expect(all(inbox)).toHaveLength(20_501)
   expect(inbox.size).toBe(0)
+})
+
+test('the chains of one agent that wait are bounded by their bytes, and make room when they are taken', () => {
+  const inbox = new Inbox()
+  const svidChain = [new Uint8Array(16_000)]
+  const register = (seed: number): void => inbox.register({ agentId: one, wire: { ...report(seed), svidChain }, arrivedBootMs: 0 })
+  for (let seed = 0; seed < 3_000; seed++) register(seed)
+  const most = Math.floor((32 * 1024 * 1024) / 16_000)
+  expect(inbox.size).toBe(most)
+  register(0) // the same again takes no more room
+  expect(inbox.size).toBe(most)
+  inbox.next()
+  inbox.forget(instance(5), one)
+  for (let seed = 3_000; seed < 3_010; seed++) register(seed)
+  expect(inbox.size).toBe(most)
 })
 
 test('the newest receipt of an instance takes the place of the one before; registrations come first', () => {
