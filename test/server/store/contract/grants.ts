@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { Grant, GrantCause } from '../../../../src/core/grant/grant.ts'
 import { parseIntent } from '../../../../src/core/grant/intent.ts'
 import { activation, activeGrant, approval, credential, decided, decision, grantId, prepareForGrants, renewal, requested, role, wish, withHashes } from '../../../support/store/grants.ts'
-import { actorAt, agentId, attest, by, id, nowMs, request, sha256, spec } from '../../../support/store/samples.ts'
+import { actorAt, agentId, attest, authority, by, id, nowMs, request, sha256, spec } from '../../../support/store/samples.ts'
 import { withStore, type MakePlace } from '../contract.ts'
 
 const ending = { cause: 'completed', detail: '' } as const
@@ -279,5 +279,23 @@ export function grantContract(makePlace: MakePlace): void {
       await expect(store.grants.list({}, { size: 1, after: 'nonsense' })).rejects.toMatchObject({ code: 'PAGE_TOKEN_INVALID' })
       expect(await store.grants.byId(grantId(9))).toBeUndefined()
       await expect(store.grants.end(grantId(9), ending, by)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    }))
+
+  test('a store that is behind its own past issues nothing to a grant, and still ends it; a restore ends them all, since it cannot know which had ended', () =>
+    withStore(makePlace, async (store) => {
+      const given = await prepareForGrants(store)
+      const root = await activeGrant(store, 1)
+      const child = await activeGrant(store, 2, root)
+      const other = await activeGrant(store, 3)
+      const waiting = await store.grants.request(requested(given, undefined, wish(4)), by, decided('pending', 1))
+      await store.recovery.noteRolledBack({ epoch: nowMs / 1_000, seq: 1_000, chainHash: sha256('head') }, by)
+      await expect(store.grants.renew(other.id, renewal(other, 'again'), by)).rejects.toMatchObject({ code: 'SERVER_ROLLED_BACK' })
+      expect(await store.grants.end(other.id, ending, by)).toMatchObject({ ended: [other.id] })
+      await store.recovery.restore({ authority: authority('fresh'), leavesEndByMs: nowMs + 3_600_000, agentsReturn: true, reason: 'disk lost' }, actorAt(nowMs + 1_000))
+      expect(await store.grants.byId(root.id)).toMatchObject({ state: 'ending', cause: 'operator', detail: 'the server was restored' })
+      expect(await store.grants.byId(child.id)).toMatchObject({ state: 'ending' })
+      expect(await store.grants.byId(other.id)).toMatchObject({ cause: 'completed' })
+      expect(await store.grants.byId(waiting.id)).toMatchObject({ state: 'lapsed' })
+      await store.journal.verify()
     }))
 }
