@@ -28,6 +28,8 @@ export interface Processes {
   startTicks(pid: number): number | undefined
   /** `undefined` when there is no such process. */
   lineage(pid: number): Lineage | undefined
+  /** `undefined` when there is no such process, or no cgroups of version 2. */
+  cgroupOf(pid: number): string | undefined
   read(pid: number): Reading
   /** SHA-256 of the file that `/proc/<pid>/exe` opens, lower-case hexadecimal; cached by the file's identity. */
   hashExecutable(pid: number, maxBytes: number): Promise<Sha256>

@@ -82,13 +82,13 @@ export class Binding implements Disposable {
   /** Reads the facts about the bound process again; says, and tells, when they no longer hold. */
   holds(): boolean {
     if (this.#end !== undefined) return false
-    const reading = this.#deps.processes.read(this.subject.pid)
-    if (reading.kind === 'gone' || !this.subject.alive()) {
+    const cgroup = this.#deps.processes.cgroupOf(this.subject.pid)
+    if (!this.subject.alive()) {
       if (this.kind === 'cgroup' && this.#isInhabited()) return true
       this.#over(this.#exitOf())
       return false
     }
-    if (isBelow(reading.process.cgroup, this.#cgroup)) return true
+    if (isBelow(cgroup, this.#cgroup)) return true
     this.#over({ cause: 'container_restart', detail: `process ${this.subject.pid} is in another cgroup than when it was bound` })
     return false
   }
@@ -98,8 +98,7 @@ export class Binding implements Disposable {
     if (!this.holds()) return false
     if (process.pid === this.subject.pid && process.startTicks === this.subject.startTicks) return process.alive()
     if (this.tier !== 'cgroup') return descends(process, this.subject, this.#deps.processes) && process.alive()
-    const reading = this.#deps.processes.read(process.pid)
-    return reading.kind === 'read' && reading.process.startTicks === process.startTicks && isBelow(reading.process.cgroup, this.#cgroup) && process.alive()
+    return isBelow(this.#deps.processes.cgroupOf(process.pid), this.#cgroup) && this.#deps.processes.startTicks(process.pid) === process.startTicks && process.alive()
   }
 
   [Symbol.dispose](): void {

@@ -13,7 +13,7 @@ import { readBounded } from './read-bounded.ts'
 export function readProcess(pid: number): Reading {
   const stat = readOf(pid, 'stat', parseProcStat)
   const status = readOf(pid, 'status', parseProcStatus)
-  const memberships = readOf(pid, 'cgroup', parseProcCgroup)
+  const cgroup = cgroupOf(pid)
   if (stat === undefined || status === undefined || stat.pid !== pid) return { kind: 'gone' }
   return {
     kind: 'read',
@@ -26,7 +26,7 @@ export function readProcess(pid: number): Reading {
       groups: status.groups,
       capabilities: status.permittedCapabilities,
       executable: readExecutable(pid),
-      cgroup: memberships === undefined ? undefined : unifiedPathOf(memberships),
+      cgroup,
     },
   }
 }
@@ -34,6 +34,12 @@ export function readProcess(pid: number): Reading {
 /** Start of the process that has this pid now, in clock ticks since boot; `undefined` when there is none. One that has exited and is not yet waited for is none. */
 export function startTicks(pid: number): number | undefined {
   return lineage(pid)?.startTicks
+}
+
+/** The cgroup (version 2) of the process that has this pid now; `undefined` when there is none, or no such hierarchy. */
+export function cgroupOf(pid: number): string | undefined {
+  const memberships = readOf(pid, 'cgroup', parseProcCgroup)
+  return memberships === undefined ? undefined : unifiedPathOf(memberships)
 }
 
 /** Whose child the process is that has this pid now; `undefined` as for {@link startTicks}. */

@@ -2,7 +2,7 @@ import type { Sha256 } from '../../core/proc/process.ts'
 import { FileHashes } from './file-hash.ts'
 import { peerCredentials, peerPidfd } from './peer-credentials.ts'
 import { Pidfd } from './pidfd.ts'
-import { cgroupOwners, lineage, readProcess, startTicks } from './proc.ts'
+import { cgroupOf, cgroupOwners, lineage, readProcess, startTicks } from './proc.ts'
 import { groupName, userName } from './user-names.ts'
 
 /** All that the agent's attestation asks of Linux: keeps the promises of `agent/attest/ports.ts`. */
@@ -12,6 +12,7 @@ export interface LinuxProcesses {
   readonly openHandle: (pid: number) => Pidfd | undefined
   readonly startTicks: typeof startTicks
   readonly lineage: typeof lineage
+  readonly cgroupOf: typeof cgroupOf
   readonly read: typeof readProcess
   readonly hashExecutable: (pid: number, maxBytes: number) => Promise<Sha256>
   readonly cgroupOwners: typeof cgroupOwners
@@ -27,6 +28,7 @@ export function linuxProcesses(): LinuxProcesses {
     openHandle: (pid) => Pidfd.open(pid),
     startTicks,
     lineage,
+    cgroupOf,
     read: readProcess,
     hashExecutable: async (pid, maxBytes) => hashes.sha256(`/proc/${pid}/exe`, maxBytes),
     cgroupOwners,

@@ -47,6 +47,10 @@ export class FakeProcesses implements Processes {
     return startTicks === undefined ? undefined : { startTicks, parentPid: this.table.get(pid)?.parentPid ?? 1 }
   }
 
+  cgroupOf(pid: number): string | undefined {
+    return this.table.get(pid)?.reading.cgroup
+  }
+
   read(pid: number): Reading {
     this.beforeRead(++this.reads)
     const process = this.table.get(pid)
