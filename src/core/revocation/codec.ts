@@ -152,10 +152,10 @@ function prefixEvent(payload: Uint8Array): PrefixEvent | undefined {
   return prefix === undefined ? undefined : { kind: 'prefix_closed', prefix, minute }
 }
 
-/** A SPIFFE ID of a grant in so many bytes; `undefined` when they are none. */
-export function readGrantId(reader: ByteReader, length: number): SpiffeId | undefined {
+/** A SPIFFE ID of a grant in so many bytes after what it begins with; `undefined` when they are none. */
+export function readGrantId(reader: ByteReader, length: number, beginning = ''): SpiffeId | undefined {
   if (length < 0) return undefined
-  const text = latin.decode(reader.bytes(Math.min(length, maxGrantIdBytes + 1))) // bytes beyond ASCII give characters that no SPIFFE ID has
+  const text = beginning + latin.decode(reader.bytes(Math.min(length, maxGrantIdBytes + 1))) // bytes beyond ASCII give characters that no SPIFFE ID has
   return reader.ok && isSpiffeId(text) && taskOf(text) !== undefined ? text : undefined
 }
 

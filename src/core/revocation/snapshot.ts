@@ -65,7 +65,7 @@ export function splitSnapshot(content: SnapshotPart, maxBytes: number): readonly
     buckets.push(bucket)
   }
   for (const closed of content.prefixes) {
-    cutBefore(6 + closed.prefix.length)
+    cutBefore(8 + closed.prefix.length)
     prefixes.push(closed)
   }
   if (size > 0 || parts.length === 0) parts.push({ authorities, buckets, prefixes })
@@ -125,15 +125,25 @@ export function encodeAuthorities(authorities: readonly AuthorityState[]): Uint8
   return writer.finish()
 }
 
-/** minute u32 | length u16 | ID, one after another: payload of section 3, and what the root covers when there are any. */
+/** minute u32 | shared u16 | length u16 | rest, one after another: payload of section 3, and what the root covers when there are any. An ID begins with so many characters of the one before. */
 export function encodePrefixes(prefixes: readonly PrefixState[]): Uint8Array {
   const writer = new ByteWriter(1024)
+  let before = ''
   for (const { prefix, minute } of prefixes) {
+    const shared = sharedLength(before, prefix)
     writer.u32(minute)
-    writer.u16(prefix.length)
-    writer.bytes(ascii.encode(prefix))
+    writer.u16(shared)
+    writer.u16(prefix.length - shared)
+    writer.bytes(ascii.encode(prefix.slice(shared)))
+    before = prefix
   }
   return writer.finish()
+}
+
+function sharedLength(left: string, right: string): number {
+  let at = 0
+  while (at < left.length && at < right.length && left.charCodeAt(at) === right.charCodeAt(at)) at += 1
+  return at
 }
 
 /** superseded length u32 | bytes | revoked length u32 | bytes: the rest of a bucket after shard and minute, and what its hash is over. */
@@ -189,8 +199,10 @@ function readPrefixes(reader: ByteReader): readonly PrefixState[] | undefined {
   const prefixes: PrefixState[] = []
   while (!reader.atEnd) {
     const minute = reader.u32()
-    const prefix = readGrantId(reader, reader.u16())
-    if (prefix === undefined) return undefined
+    const before = prefixes.at(-1)?.prefix ?? ''
+    const shared = reader.u16()
+    const prefix = shared > before.length ? undefined : readGrantId(reader, reader.u16(), before.slice(0, shared))
+    if (prefix === undefined || sharedLength(before, prefix) !== shared) return undefined // it has one form
     prefixes.push({ prefix, minute })
   }
   return isAscendingPrefixes(prefixes) ? prefixes : undefined

@@ -48,6 +48,8 @@ const seq = history.length
 const small = new RevocationSet()
 small.dropBelow(head.floorMinute)
 for (const event of history.slice(0, 3)) small.apply(event)
+const closed = RevocationSet.fromSnapshot(small.snapshot())
+for (const event of history.slice(6)) closed.apply(event)
 const nothing: SnapshotPart = { authorities: [], buckets: [], prefixes: [] }
 const hashAt = (at: number): Uint8Array => hashes[at] ?? emptyChainHash
 const frames: readonly (readonly [string, Frame])[] = [
@@ -55,7 +57,7 @@ const frames: readonly (readonly [string, Frame])[] = [
   ['batch of events 4 to 8, complete', { ...head, kind: 'batch', seq: 4, chainHash: hashAt(3), complete: true, events: history.slice(3).map(encodeEvent) }],
   ['heartbeat at 8', { ...head, kind: 'heartbeat', seq, chainHash: hashAt(seq), complete: true, root: set.root(sha256) }],
   ['snapshot at 3 in one part', { ...head, kind: 'snapshot', seq: 3, chainHash: hashAt(3), complete: true, part: 0, parts: 1, content: splitSnapshot(small.snapshot(), 1_000_000)[0] ?? nothing }],
-  ['snapshot at 8 in one part', { ...head, kind: 'snapshot', seq, chainHash: hashAt(seq), complete: true, part: 0, parts: 1, content: splitSnapshot(set.snapshot(), 1_000_000)[0] ?? nothing }],
+  ['snapshot with the closed prefixes of events 7 and 8, and no more than events 1 to 3 beside them', { ...head, kind: 'snapshot', seq, chainHash: hashAt(seq), complete: true, part: 0, parts: 1, content: splitSnapshot(closed.snapshot(), 1_000_000)[0] ?? nothing }],
   ['snapshot at 0, empty', { ...head, kind: 'snapshot', seq: 0, chainHash: hashAt(0), complete: true, part: 0, parts: 1, content: nothing }],
   ['introduction of a certificate (here three bytes)', { ...head, kind: 'introduction', seq, chainHash: hashAt(seq), complete: false, chain: [Uint8Array.of(0x30, 0x01, 0x00)] }],
   ['time, for two nonces', { ...head, kind: 'time', seq, chainHash: hashAt(seq), complete: false, nonces: [new Uint8Array(16).fill(0x11), new Uint8Array(16).fill(0x22)] }],
@@ -91,7 +93,8 @@ writeFileSync(
     `${changed(0, 65, 5)} an unknown event type below 128`,
     changed(0, 18, 0).replace(/^(.{22}).{16}/, `$1${'00'.repeat(8)}`) + ' a batch that begins at event 0',
     `${replaced(1, '/task/', '/tusk/')} a closed prefix that is not the ID of a grant`,
-    `${replaced(4, '/task/7', '/task/3')} closed prefixes that are not in ascending order`,
+    `${replaced(4, '7f3a', '3f3a')} closed prefixes that are not in ascending order`,
+    `${replaced(4, '7f3a', '4f3a')} closed prefixes that share more than they say`,
     `${changed(3, 66, 0)} no parts at all`,
     `${changed(3, 64, 1)} a part beyond the last`,
     `${changed(3, 67, 3)} an unknown section below 128`,
