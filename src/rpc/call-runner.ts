@@ -110,7 +110,7 @@ export class CallRunner<Peer> {
     } catch (failure) {
       respond(this.#failed(method, running, failure))
     } finally {
-      timer.abort()
+      timer.abort(callOver) // without a reason Node makes one, with a stack
       this.#end(running)
     }
   }

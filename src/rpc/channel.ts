@@ -191,13 +191,15 @@ export class RpcChannel {
       signal: stop.signal,
       onAbort: (act) => stop.signal.addEventListener('abort', () => act(asError(stop.signal.reason)), { once: true }),
       end: () => {
-        timer.abort()
+        timer.abort(callOver) // without a reason Node makes one, with a stack
         options.signal?.removeEventListener('abort', forward)
         this.#open.delete(stop)
       },
     }
   }
 }
+
+const callOver = new MayflyError('CANCELLED', 'the call is over')
 
 function closedError(): MayflyError {
   return new MayflyError('UNAVAILABLE', 'the channel is closed')
