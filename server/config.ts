@@ -77,6 +77,7 @@ const fields = {
     entriesPerSecond: withDefault(integer(1, 1_000_000), 20_000),
     messagesPerSecond: withDefault(integer(1, 1_000_000), 20_000),
     leakReportsPerSecond: withDefault(integer(1, 1_000_000), 5),
+    grantRequestsPerSecond: withDefault(integer(1, 1_000_000), 500),
   }),
   tracing: tracingFields,
   metrics: group({

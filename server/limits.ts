@@ -14,6 +14,8 @@ export interface ServerLimits {
   readonly messagesPerSecond: number
   /** Reports of leaked keys, by address: each is a signature to check. */
   readonly leakReportsPerSecond: number
+  /** Requests for grants that an agent passes on: each is policy asked twice, and a record for good. */
+  readonly grantRequestsPerSecond: number
 }
 
 /** How many seconds' worth may be saved up. */
@@ -24,6 +26,7 @@ const burstSeconds: { readonly [K in keyof ServerLimits]: number } = {
   entriesPerSecond: 2,
   messagesPerSecond: 2,
   leakReportsPerSecond: 4,
+  grantRequestsPerSecond: 4,
 }
 
 /** Terms that follow the configuration while it changes. */

@@ -11,6 +11,7 @@ import type { AgentEnding, Grants } from '../grants/grants.ts'
 import type { IssueWish } from '../grants/issuing.ts'
 import type { AttestedWish } from '../grants/requests.ts'
 import type { StepWish } from '../grants/steps.ts'
+import { termsOf, type ServerLimits } from '../limits.ts'
 import { agentOf } from './agent-caller.ts'
 import type { Caller } from './caller.ts'
 import { budgetFromWire, grantToWire, intentFromWire, probesFromWire, termsToWire, tierFromWire } from './wire-grant.ts'
@@ -18,18 +19,17 @@ import { budgetFromWire, grantToWire, intentFromWire, probesFromWire, termsToWir
 export interface GrantControlServiceDeps {
   readonly grants: Grants
   readonly clock: Clock
+  readonly limits: () => ServerLimits
 }
 
-/** Requests of one agent: each is policy decided twice and a record for ever. */
-const requestTerms = { perSecond: 50, burst: 500 }
 const maxSelectors = 200
 const maxSelectorBytes = 4_200
 const maxCsrBytes = 16_384
 const endings: readonly AgentEnding['cause'][] = ['completed', 'failed', 'process_exit', 'container_restart', 'posture', 'timeout', 'budget', 'leak', 'orphan', 'withdrawn']
 
 /** `mayfly.v1.GrantControl`: each agent for the grants of its node; those of others are as if they were not. */
-export function grantControlService({ grants, clock }: GrantControlServiceDeps): Handlers<'mayfly.v1.GrantControl', Caller> {
-  const quota = new Quota(clock, requestTerms)
+export function grantControlService({ grants, clock, limits }: GrantControlServiceDeps): Handlers<'mayfly.v1.GrantControl', Caller> {
+  const quota = new Quota(clock, termsOf(limits, 'grantRequestsPerSecond'))
   const issue = async (kind: 'activate' | 'renew', request: ActivateGrantRequest__Output, agentId: SpiffeId, signal: AbortSignal) => {
     const issued = await grants.issue(kind, issueWish(request), agentId, signal)
     return { grant: grantToWire(issued.grant), chain: issued.chain.map((der) => Buffer.from(der)), terms: termsToWire(issued) }

@@ -9,6 +9,7 @@ import { Quota } from '../../src/rpc/quota.ts'
 import { buildCsr } from '../../src/x509/csr-builder.ts'
 import { PrivateKey } from '../../src/x509/private-key.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { grantBench } from '../support/server/grants.ts'
 import { startServer } from '../support/server/test-server.ts'
 import type { WireEntry } from '../support/server/test-server.ts'
 
@@ -75,6 +76,14 @@ test('calls of any kind are counted by caller', async () => {
   expect(outcomes.filter((error) => error !== undefined).length).toBeGreaterThanOrEqual(8)
   expect(outcomes.filter((error) => error !== undefined)).toEqual(expect.arrayContaining([over]))
   expect(await failureOf(tls().unary('spire.api.server.bundle.v1.Bundle', 'GetBundle', {}))).toBeUndefined()
+})
+
+test('requests for grants are counted by agent', async () => {
+  const server = await startServer({ config: { limits: { ...plenty, grantRequestsPerSecond: 1 } } })
+  const bench = await grantBench(server)
+  const outcomes = await Promise.all(Array.from({ length: 8 }, (_, at) => failureOf(bench.request({}, { instance: `process ${at}` }))))
+  expect(outcomes.filter((error) => error === undefined).length).toBeGreaterThanOrEqual(4)
+  expect(outcomes.filter((error) => error !== undefined)).toEqual(expect.arrayContaining([over]))
 })
 
 test('a limit that is raised while the server runs is in force at once', async () => {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { IssuancePipeline } from '../../../server/ca/pipeline.ts'
 import { loadProfiles } from '../../../server/ca/profiles.ts'
 import { SignerPool } from '../../../server/ca/signer-pool.ts'
@@ -105,9 +105,17 @@ export class GrantWorld {
     const running = this.#running
     this.#running = undefined
     if (running === undefined) return
+    await this.#compare(running)
     await running.grants[Symbol.asyncDispose]()
     await running.pipeline[Symbol.asyncDispose]()
     await running.store[Symbol.asyncDispose]()
+  }
+
+  /** What the main thread knows by following each commit is what the store holds. */
+  async #compare({ store, grants }: { readonly store: Store; readonly grants: Grants }): Promise<void> {
+    await store.journal.head()
+    const { items } = await store.grants.live({ size: 1_000 })
+    expect([...grants.index.all()].toSorted((left, right) => (left.id < right.id ? -1 : 1))).toEqual(items)
   }
 
   async restart(): Promise<void> {
