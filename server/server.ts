@@ -194,7 +194,7 @@ export class Server implements AsyncDisposable {
     const { maxTtlMs, maxDnsNames } = profiles.svids['x509-svid']
     const rules = { trustDomain, maxTtlSeconds: maxTtlMs / 1_000, maxDnsNames, adminUids: config.dev ? new Set<number>() : adminUids }
     const joinTokens = new JoinTokens({ store, clock, random, trustDomain })
-    const operations = new EntryOperations({ store, clock, random, log, rules, limits })
+    const operations = new EntryOperations({ store, clock, grantTimeMs: () => grants.nowMs(), random, log, rules, limits })
     const services = {
       store,
       clock,

@@ -32,6 +32,8 @@ export interface AgentServiceDeps {
   readonly joinTokens: JoinTokens
   readonly attestors: readonly NodeAttestor[]
   readonly clock: Clock
+  /** What is live is told by the time of grants, which no leap of the wall clock moves: a clock an hour ahead hides nothing from a revocation. */
+  readonly grantTimeMs: () => number
   readonly log: Logger
   readonly trustDomain: TrustDomain
   readonly agentSvidTtlMs: number
@@ -47,11 +49,11 @@ const maxPageSize = 1_000
 
 /** SPIRE's agent API. */
 export function agentService(deps: AgentServiceDeps): Handlers<'spire.api.server.agent.v1.Agent', Caller> {
-  const { store, clock, log, trustDomain } = deps
+  const { store, clock, grantTimeMs, log, trustDomain } = deps
   const attestQuota = new Quota(clock, termsOf(deps.limits, 'attestationsPerSecond'))
   const renewQuota = new Quota(clock, termsOf(deps.limits, 'renewalsPerSecond'))
   const versions = new AgentVersions(deps)
-  const actor = (caller: Caller): Actor => ({ name: nameOf(caller), atMs: clock.nowMs() })
+  const actor = (caller: Caller): Actor => ({ name: nameOf(caller), atMs: grantTimeMs() })
   return {
     AttestAgent: (requests, call) => attest(requests, call, attestQuota, deps),
     RenewAgent: async ({ params }, { peer, signal }) => {
@@ -91,7 +93,7 @@ export function agentService(deps: AgentServiceDeps): Handlers<'spire.api.server
       log.info({ event: 'agent.banned', agentId, by: nameOf(peer), credentials: hits.credentials }, 'agent banned')
       return {}
     },
-    CreateJoinToken: async (request, { peer }) => await createJoinToken(request, actor(peer), deps),
+    CreateJoinToken: async (request, { peer }) => await createJoinToken(request, { name: nameOf(peer), atMs: clock.nowMs() }, deps),
   }
 }
 

@@ -19,6 +19,8 @@ import { wireSize } from './wire-entry.ts'
 export interface EntryDeps {
   readonly store: Store
   readonly clock: Clock
+  /** What is live is told by the time of grants, which no leap of the wall clock moves: a clock an hour ahead hides nothing from a revocation. */
+  readonly grantTimeMs: () => number
   readonly random: Random
   readonly log: Logger
   readonly rules: EntryRules
@@ -133,7 +135,7 @@ export class EntryOperations {
   }
 
   #actor(caller: Caller): Actor {
-    return { name: nameOf(caller), atMs: this.#deps.clock.nowMs() }
+    return { name: nameOf(caller), atMs: this.#deps.grantTimeMs() }
   }
 }
 

@@ -24,6 +24,8 @@ export interface LeaksServiceDeps {
   readonly store: Store
   readonly standing: Standing
   readonly clock: Clock
+  /** What is live is told by the time of grants, which no leap of the wall clock moves: a clock an hour ahead hides nothing from a revocation. */
+  readonly grantTimeMs: () => number
   readonly log: Logger
   readonly trustDomain: TrustDomain
   readonly limits: () => ServerLimits
@@ -56,7 +58,7 @@ export function leaksService(deps: LeaksServiceDeps): Handlers<'mayfly.v1.Leaks'
   }
 }
 
-async function end(report: LeakReport__Output, caller: Caller, admin: boolean, { store, clock, log, trustDomain, isServerKey }: LeaksServiceDeps): Promise<LeakAnswer> {
+async function end(report: LeakReport__Output, caller: Caller, admin: boolean, { store, grantTimeMs, log, trustDomain, isServerKey }: LeaksServiceDeps): Promise<LeakAnswer> {
   const { publicKey, signature, denyUnknown } = report
   if (publicKey.length === 0 || publicKey.length > maxKeyBytes) throw new MayflyError('INVALID_ARGUMENT', `a public key has 1 to ${maxKeyBytes} bytes`)
   if (signature.length === 0 || signature.length > maxSignatureBytes) throw new MayflyError('INVALID_ARGUMENT', `a signature has 1 to ${maxSignatureBytes} bytes`)
@@ -69,7 +71,7 @@ async function end(report: LeakReport__Output, caller: Caller, admin: boolean, {
     throw new MayflyError('PRECONDITION_FAILED', 'this is the key of an authority', { hint: 'mayfly authority taint, then mayfly authority revoke' })
   }
   if (isServerKey(name)) throw new MayflyError('PRECONDITION_FAILED', 'this key signs the revocation stream of this server', { hint: 'restart the server: it makes another' })
-  const by = { name: nameOf(caller), atMs: clock.nowMs() }
+  const by = { name: nameOf(caller), atMs: grantTimeMs() }
   const reason = admin ? checkReason(report.reason) : ''
   const { known, denied, hits, streamSeq } = await store.targets.endKey(name, { denyUnknown, reason }, by)
   log.warn({ event: 'key.leaked', publicKeyHash: name, known, denied, credentials: hits.credentials, by: by.name, streamSeq }, 'a key said that it has leaked')

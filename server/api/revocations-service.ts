@@ -2,7 +2,6 @@ import type { RevokeResponse } from '../../proto/generated/mayfly/v1/RevokeRespo
 import type { RevokeRequest__Output } from '../../proto/generated/mayfly/v1/RevokeRequest.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import type { TrustDomain } from '../../src/core/spiffe-id.ts'
-import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
 import type { Actor, Store } from '../store/port.ts'
@@ -12,7 +11,8 @@ import { targetFromWire, targetToWire } from './wire-target.ts'
 
 export interface RevocationsServiceDeps {
   readonly store: Store
-  readonly clock: Clock
+  /** What is live is told by the time of grants, which no leap of the wall clock moves: a clock an hour ahead hides nothing from a revocation. */
+  readonly grantTimeMs: () => number
   readonly log: Logger
   readonly trustDomain: TrustDomain
 }
@@ -21,8 +21,8 @@ const maxReasonLength = 500
 
 /** `mayfly.v1.Revocations`: end what is live under a target, disable it, enable it again. */
 export function revocationsService(deps: RevocationsServiceDeps): Handlers<'mayfly.v1.Revocations', Caller> {
-  const { store, clock, log, trustDomain } = deps
-  const actor = (caller: Caller): Actor => ({ name: nameOf(caller), atMs: clock.nowMs() })
+  const { store, grantTimeMs, log, trustDomain } = deps
+  const actor = (caller: Caller): Actor => ({ name: nameOf(caller), atMs: grantTimeMs() })
   return {
     Revoke: async (request, { peer }) => await revoke(request, actor(peer), deps),
     Disable: async ({ target: wire, reason }, { peer }) => {

@@ -54,6 +54,16 @@ describe('the clock of a server', () => {
     }
   })
 
+  test('an hour ahead: a revocation ends all the same what is live in truth, though that clock calls it expired', async () => {
+    const clock = new SetClock()
+    const { join, createEntries, admin, tls } = await startServer({ deps: { clock } })
+    const agent = await join()
+    const [entry = ''] = await createEntries(agent.id, ['/web'])
+    await tls(agent.identity).unary('spire.api.server.svid.v1.SVID', 'BatchNewX509SVID', { params: [{ entryId: entry, csr: Buffer.from(buildCsr(PrivateKey.generate())) }] })
+    clock.offsetMs = 60 * minuteMs
+    expect(await admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { spiffeId: 'spiffe://example.org/web' } })).toMatchObject({ credentials: 1 })
+  })
+
   test('set far back: nothing is signed before the authority began', async () => {
     const clock = new SetClock()
     const { join, createEntries, tls } = await startServer({ deps: { clock } })
