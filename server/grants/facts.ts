@@ -36,6 +36,9 @@ export interface StepFacts {
   readonly resource: string
 }
 
+/** A credential of a grant lives no longer than an ordinary SVID unless an exception says why; the profile sets the utmost. */
+const usualMaxTtlSeconds = 900
+
 /** What policy is asked of a grant. Data class and place of each resource are the role's, never the caller's. */
 export function questionOf(action: PolicyAction, grant: Omit<Grant, 'intentHash' | 'requestHash'>, role: GrantRole, attested: AttestedFacts, known: ServerFacts, step?: StepFacts): PolicyRequest {
   const { intent, budget, used } = grant
@@ -64,7 +67,7 @@ export function questionOf(action: PolicyAction, grant: Omit<Grant, 'intentHash'
       expectedOutcome: intent.expectedOutcome,
       nowMs: known.nowMs,
       ttlSeconds: grant.ttlSeconds,
-      maxTtlSeconds: Math.max(role.credentialTtlSeconds, known.waivers.maxTtlSeconds),
+      maxTtlSeconds: Math.max(usualMaxTtlSeconds, known.waivers.maxTtlSeconds),
       secondsSinceActivation: grant.activatedAtMs === 0 ? 0 : Math.max(0, Math.floor((known.nowMs - grant.activatedAtMs) / 1_000)),
       budgetRenewals: budget.renewals,
       budgetSteps: budget.steps,
