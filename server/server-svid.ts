@@ -101,10 +101,13 @@ export class ServerSvid implements AsyncDisposable {
     }
   }
 
+  /** None when the clock was ahead as it was issued and is right again: it is good for nobody yet. */
   #untilRotationMs(): number {
     const { notBeforeMs, notAfterMs, serial } = this.#issued
+    const nowMs = this.#deps.clock.nowMs()
+    if (nowMs < notBeforeMs) return 0
     const jitter = ((serial[serial.length - 1] ?? 0) / 255 - 0.5) * 0.2 // the serial's last byte is random, and stays the same while it is asked
-    return Math.max(0, notBeforeMs + (notAfterMs - notBeforeMs) * (rotateAt + jitter) - this.#deps.clock.nowMs())
+    return Math.max(0, notBeforeMs + (notAfterMs - notBeforeMs) * (rotateAt + jitter) - nowMs)
   }
 }
 

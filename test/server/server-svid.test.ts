@@ -80,3 +80,13 @@ test('it is renewed within seconds on a machine that slept past its end, though 
   await clock.advance(10_500)
   expect(identities).toEqual([2])
 })
+
+test('one that was issued while the clock was ahead is replaced within seconds of its being set right', async () => {
+  const identities = shown()
+  clock.jump(2 * lifeMs)
+  await clock.advance(10_500)
+  expect(identities).toEqual([2])
+  clock.jump(-2 * lifeMs)
+  await clock.advance(10_500)
+  expect(identities).toEqual([2, 3])
+})
