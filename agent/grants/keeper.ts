@@ -135,7 +135,8 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
     try {
       yield* task.follow(() => task.isOver, signal)
     } finally {
-      this.#endings.end(task, 'process_exit', '', 'the call that vouched for it is over').catch(() => undefined) // reported by itself
+      const [cause, detail] = isStopping(signal) ? (['orphan', 'the agent stopped'] as const) : (['process_exit', 'the call that vouched for it is over'] as const)
+      this.#endings.end(task, cause, '', detail).catch(() => undefined) // reported by itself
     }
   }
 
@@ -291,6 +292,10 @@ function runningOf(task: Task): HeldGrant {
   if (task.isOver) throw overError(task)
   if (task.held === undefined) throw new MayflyError('GRANT_STATE', `the grant is ${task.grant.state}: it does not run yet`)
   return task.held
+}
+
+function isStopping({ reason }: AbortSignal): boolean {
+  return reason instanceof MayflyError && reason.code === 'SHUTTING_DOWN'
 }
 
 /** @throws {MayflyError} INVALID_ARGUMENT */

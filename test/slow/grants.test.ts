@@ -1,8 +1,10 @@
-import { existsSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { GrantRole__Output } from '../../proto/generated/mayfly/v1/GrantRole.ts'
 import { LinuxCgroups } from '../../src/system/linux/cgroups.ts'
 import { systemClock } from '../../src/system/clock.ts'
+import { PrivateKey } from '../../src/x509/private-key.ts'
 import { GrantTask } from '../support/agent/grant-tasks.ts'
 import { isRoot } from '../support/processes/processes.ts'
 import { jobId, jobRole, TestVerifier } from '../support/product/grants.ts'
@@ -116,6 +118,49 @@ describe('the identity of a task ends with it, at a verifier on another node', (
     await product.startServer()
     await verifier.refused(chain)
     expect(await standing(id)).toMatchObject({ cause: 'process_exit' })
+  })
+
+  test('the server is away: no step is let pass on what was known before', async () => {
+    const { socket, task } = await running()
+    task.tell({ do: 'step', socket, name: 'before' })
+    expect(await task.said('step', ({ name }) => name === 'before')).toMatchObject({ allowed: true })
+    await product.killServer()
+    for (let at = 0; ; at++) {
+      task.tell({ do: 'step', socket, name: `away ${at}` })
+      const { allowed, reasons } = await task.said('step', ({ name }) => name === `away ${at}`)
+      if (allowed === true) continue
+      expect(reasons).toEqual(['state-stale'])
+      break
+    }
+    await product.startServer()
+    await task.program.kill()
+  })
+
+  test('a probe of its node holds no more', async () => {
+    const image = join(product.dir, 'image')
+    const config = join(product.dir, 'probes.yaml')
+    writeFileSync(image, 'as built')
+    writeFileSync(config, `probes:\n  - { name: image, file: ${image} }\n`)
+    const probed = await product.startAgent(['--config', config])
+    await jobRole(product, { name: 'probed', spiffeId: `${jobId}/probed`, probes: ['image'], credentialTtlSeconds: 10 })
+    await using task = await GrantTask.start()
+    const { id, socket } = await task.run(probed.workloadSocket, { spiffeId: `${jobId}/probed`, role: 'probed' })
+    task.tell({ do: 'svid', socket })
+    await task.said('svid')
+    writeFileSync(image, 'tampered with')
+    await expect.poll(async () => (await standing(id)).cause, patience).toBe('posture') // at its next renewal, at the latest
+    await expect.poll(() => existsSync(socket), patience).toBe(false)
+    await probed.kill()
+  })
+
+  test('SVID and key that were copied out serve nobody once it has ended', async () => {
+    const { socket, chain, task } = await running()
+    const { key } = await task.said('svid')
+    expect(PrivateKey.fromPkcs8(Buffer.from(String(key), 'base64')).kind).toBe('P-256') // what a thief has is all that there is
+    expect(verifier.verdict(chain)).toBe('accepted')
+    task.tell({ do: 'end', socket, cause: 'completed' })
+    expect((await verifier.refused(chain)).verdict).toBe('revoked')
+    await task.program.kill()
   })
 
   test('the agent was killed and starts anew: what it held is ended', async () => {

@@ -291,7 +291,7 @@ describe('ending', () => {
     const { server } = grants
     client.close()
     await grants[Symbol.asyncDispose]()
-    expect(server.ends).toMatchObject([{ grantId: id }])
+    expect(server.ends).toMatchObject([{ grantId: id, cause: 'orphan', detail: 'the agent stopped' }])
     await restart({ tier: 'pidfd' })
   })
 
