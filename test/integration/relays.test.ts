@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { RevocationChannel } from '../../src/client/revocation-channel.ts'
 import { memberOf, startRevocationFeed, verifyX509Svid, X509Source } from '../../src/client/index.ts'
 import { emptyChainHash } from '../../src/core/revocation/codec.ts'
@@ -16,6 +16,9 @@ import { RelayProcess } from '../support/product/relay.ts'
 
 const run = promisify(execFile)
 const uid = process.geteuid?.() ?? 0
+
+// Up to six processes a test, which start one after another.
+vi.setConfig({ testTimeout: 180_000 })
 
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   const limit = AbortSignal.timeout(30_000)
