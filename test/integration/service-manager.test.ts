@@ -2,8 +2,6 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
-import { createServer } from 'node:net'
-import type { Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -11,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 import { RpcChannel } from '../../src/rpc/channel.ts'
 import { systemClock } from '../../src/system/clock.ts'
+import { BoundSocket } from '../support/processes/bound-socket.ts'
 import { NotifyReceiver } from '../support/processes/notify-receiver.ts'
 import { main, node24, root } from '../support/product/process.ts'
 
@@ -18,21 +17,20 @@ import { main, node24, root } from '../support/product/process.ts'
 describe('a server under a service manager', () => {
   let folder: string
   let receiver: NotifyReceiver
-  let tls: Server
-  let admin: Server
+  let tls: BoundSocket
+  let admin: BoundSocket
   const children: ChildProcess[] = []
-  beforeEach(async () => {
+  beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'mf-'))
     receiver = new NotifyReceiver(join(folder, 'notify'))
-    tls = createServer().listen(0, '127.0.0.1')
-    admin = createServer().listen(join(folder, 'admin.sock'))
-    await Promise.all([once(tls, 'listening'), once(admin, 'listening')])
+    tls = BoundSocket.onLoopback()
+    admin = BoundSocket.atPath(join(folder, 'admin.sock'))
   })
   afterEach(() => {
     for (const child of children.splice(0)) child.kill('SIGKILL')
     receiver[Symbol.dispose]()
-    tls.close()
-    admin.close()
+    tls[Symbol.dispose]()
+    admin[Symbol.dispose]()
     rmSync(folder, { recursive: true, force: true })
   })
 
@@ -40,7 +38,7 @@ describe('a server under a service manager', () => {
   function start(command: readonly string[]): ChildProcess {
     const options = ['--trust-domain', 'example.org', '--data', join(folder, 'server'), '--admin-socket', join(folder, 'admin.sock'), '--listen', '127.0.0.1:1']
     const child = spawn('sh', ['-c', 'LISTEN_PID=$$ exec "$@"', 'sh', ...command, ...options], {
-      stdio: ['ignore', 'pipe', 'inherit', descriptorOf(tls), descriptorOf(admin)],
+      stdio: ['ignore', 'pipe', 'inherit', tls.fd, admin.fd],
       env: { ...process.env, LISTEN_FDS: '2', LISTEN_FDNAMES: 'tls:admin', NOTIFY_SOCKET: join(folder, 'notify'), WATCHDOG_USEC: '200000' },
     })
     children.push(child)
@@ -53,7 +51,7 @@ describe('a server under a service manager', () => {
   ])('started as %s serves on the sockets it was handed, says when it is ready, that it lives, and that it stops', async (_, command) => {
     const child = start(command())
     const serving = await servingOf(child)
-    expect(serving['address']).toBe(`127.0.0.1:${portOf(tls)}`)
+    expect(serving['address']).toBe(`127.0.0.1:${tls.port}`)
     expect(serving['pid']).toBe(child.pid)
     await expect.poll(() => receiver.heard.filter((text) => text.startsWith('READY=1')).length, { timeout: 10_000 }).toBe(1)
     await expect.poll(() => receiver.heard.filter((text) => text === 'WATCHDOG=1').length, { timeout: 10_000 }).toBeGreaterThan(2)
@@ -67,12 +65,12 @@ describe('a server under a service manager', () => {
     expect(statSync(join(folder, 'admin.sock')).isSocket()).toBe(true)
 
     const next = start(command())
-    expect((await servingOf(next))['address']).toBe(`127.0.0.1:${portOf(tls)}`)
+    expect((await servingOf(next))['address']).toBe(`127.0.0.1:${tls.port}`)
   }, 60_000)
 
   test('is refused a socket that is bound elsewhere than the configuration says', async () => {
     const child = spawn('sh', ['-c', 'LISTEN_PID=$$ exec "$@"', 'sh', node24, main('server'), '--trust-domain', 'example.org', '--data', join(folder, 'server'), '--listen', '127.0.0.1:0'], {
-      stdio: ['ignore', 'ignore', 'pipe', descriptorOf(admin)],
+      stdio: ['ignore', 'ignore', 'pipe', admin.fd],
       env: { ...process.env, LISTEN_FDS: '1', LISTEN_FDNAMES: 'admin' },
     })
     children.push(child)
@@ -83,15 +81,6 @@ describe('a server under a service manager', () => {
     expect(existsSync(join(folder, 'admin.sock'))).toBe(true)
   }, 60_000)
 })
-
-function descriptorOf(server: Server): number {
-  return (server as unknown as { readonly _handle: { readonly fd: number } })._handle.fd // no public way to it
-}
-
-function portOf(server: Server): number {
-  const address = server.address()
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
 
 async function servingOf(child: ChildProcess): Promise<Readonly<Record<string, unknown>>> {
   if (child.stdout === null) throw new Error('no standard output')
