@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect } from 'vitest'
 import { stalenessLimitMs } from '../../../src/core/revocation/freshness.ts'
 import { minuteOf } from '../../../src/core/serial.ts'
+import { parseSpiffeId, type SpiffeId } from '../../../src/core/spiffe-id.ts'
 import type { Clock } from '../../../src/ports/clock.ts'
 import { BundleSet, memberOf, RevocationFeed, verifyX509Svid, type StalenessClass, type StreamFrame, type StreamHead } from '../../../src/verify/index.ts'
 import { RevocationStream } from '../../../server/revocation/stream.ts'
@@ -14,7 +15,10 @@ import { authority, leaf, nowMs, streamSigner, trustDomain } from '../verify/cer
 const root = authority('root')
 const bundles = BundleSet.of({ trustDomain, x509Authorities: [root.der] })
 const notAfterMs = nowMs + 900_000
-const peers = Array.from({ length: 12 }, (_, index) => leaf(root, { index }))
+const tree = (index: number): SpiffeId => parseSpiffeId(`spiffe://${trustDomain}/bot/task/${index}`)
+/** Every third is a child in a tree of grants, which ends with its tree. */
+const isChild = (index: number): boolean => index % 3 === 2
+const peers = Array.from({ length: 12 }, (_, index) => leaf(root, { index, ...(isChild(index) ? { uri: `${tree(index)}/sub/a` } : {}) }))
 const skewToleranceMs = 1_000
 const toleranceMs = 1_000
 
@@ -105,7 +109,11 @@ export async function assertFreshness(numRuns: number): Promise<void> {
           switch (item.do) {
             case 'revoke':
               if (revokedBootMs.length === peers.length) break
-              store.commit({ kind: 'revoked', shard: 1, minute: minuteOf(notAfterMs), index: revokedBootMs.length })
+              store.commit(
+                isChild(revokedBootMs.length)
+                  ? { kind: 'prefix_closed', prefix: tree(revokedBootMs.length), minute: minuteOf(notAfterMs) }
+                  : { kind: 'revoked', shard: 1, minute: minuteOf(notAfterMs), index: revokedBootMs.length },
+              )
               revokedBootMs.push(clock.bootMs())
               break
             case 'pass':
