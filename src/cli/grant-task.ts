@@ -141,6 +141,7 @@ function teller(json: boolean, { output, clock }: Context): Teller {
     told = grant.state
     if (json) return output.note(JSON.stringify({ event: `grant.${grant.state}`, ...grantToJson(grant), ...(howToApprove === '' ? {} : { approvers, howToApprove }) }))
     output.note(`mayfly: ${wordsOf(grant, approvers, howToApprove, clock.nowMs())}`)
+    if (grant.state === 'denied') output.note(`hint: mayfly policy explain ${grant.id}`)
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Grant__Output } from '../../proto/generated/mayfly/v1/Grant.ts'
+import { formatDuration } from '../core/duration.ts'
 import type { RpcChannel } from '../rpc/channel.ts'
 import { timeText, whenText } from './when.ts'
 
@@ -40,14 +41,14 @@ export function grantFacts(grant: Grant__Output, nowMs: number): readonly (reado
     ['reason', intent?.reason === '' ? '' : JSON.stringify(intent?.reason)],
     ['ticket', intent?.ticket],
     ['expected', intent?.expectedOutcome === '' ? '' : JSON.stringify(intent?.expectedOutcome)],
-    ['outcome', grant.outcome === '' ? '' : `${JSON.stringify(grant.outcome)}${grant.outcomeAsExpected ? ', as expected' : ', not what was expected'}`],
+    ['outcome', grant.outcome === '' ? '' : `${JSON.stringify(grant.outcome)}${intent?.expectedOutcome === '' ? '' : grant.outcomeAsExpected ? ', as expected' : ', not what was expected'}`],
     ['bound to', grant.binding === '' ? '' : `${grant.binding}, tier ${grant.tier}`],
     ['requested', timeText(grant.requestedAtMs)],
     ['activated', timeText(grant.activatedAtMs)],
     ['deadline', grant.deadlineMs === 0 ? '' : `${timeText(grant.deadlineMs)} (${whenText(grant.deadlineMs, nowMs)})`],
     ['ended', timeText(grant.endedAtMs)],
     ['serial', grant.serial],
-    ['budget', budget === null ? '' : `${budget.seconds} s, renewals ${used?.renewals ?? 0} of ${budget.renewals}, steps ${used?.steps ?? 0} of ${budget.steps}, children ${used?.children ?? 0} of ${budget.children}`],
+    ['budget', budget === null ? '' : `${formatDuration(budget.seconds * 1_000)}, renewals ${used?.renewals ?? 0} of ${budget.renewals}, steps ${used?.steps ?? 0} of ${budget.steps} (leased in blocks), children ${used?.children ?? 0} of ${budget.children}`],
     ['approvals', grant.approvalsNeeded === 0 ? '' : `${grant.approvals.filter(({ withdrawn }) => !withdrawn).length} of ${grant.approvalsNeeded}: ${grant.approvals.map(({ approver, withdrawn }) => `${approver}${withdrawn ? ' (withdrawn)' : ''}`).join(', ')}`],
     ['flags', grant.flags.join(', ')],
     ['decided', decision === null ? '' : `${decision.at} ${decision.allowed ? 'allowed' : 'denied'} by ${decision.reasons.join(', ')}`],

@@ -1,5 +1,5 @@
 import type { GrantRole as WireRole, GrantRole__Output } from '../../proto/generated/mayfly/v1/GrantRole.ts'
-import { parseDurationMs } from '../core/duration.ts'
+import { formatDuration, parseDurationMs } from '../core/duration.ts'
 import { MayflyError } from '../core/errors.ts'
 
 /** A grant role as files and `--json` have it; durations as text, `10m`. */
@@ -92,19 +92,25 @@ export function roleToJson(role: GrantRole__Output): RoleJson & { readonly versi
     owner: role.owner,
     requesters: role.requesters.map(({ parentId, selectors }) => ({ parentId, selectors })),
     intents: role.intents.map((intent) => ({ actions: intent.actions, resources: intent.resources, dataClass: intent.dataClass, workspace: intent.workspace ?? {} })),
-    budget: { time: `${budget?.seconds ?? 0}s`, renewals: budget?.renewals ?? 0, steps: budget?.steps ?? 0, children: budget?.children ?? 0, depth: budget?.depth ?? 0 },
-    ttl: `${role.credentialTtlSeconds}s`,
-    approvalTtl: `${role.approvalTtlSeconds}s`,
+    budget: { time: written(budget?.seconds ?? 0), renewals: budget?.renewals ?? 0, steps: budget?.steps ?? 0, children: budget?.children ?? 0, depth: budget?.depth ?? 0 },
+    ttl: written(role.credentialTtlSeconds),
+    approvalTtl: written(role.approvalTtlSeconds),
     approvals: role.approvals,
     approvers: role.approvers,
     minTier: role.minTier,
-    progress: `${role.progressSeconds}s`,
+    progress: written(role.progressSeconds),
     endOnSecondUse: role.endOnSecondUse,
     confirmActions: role.confirmActions,
     approveActions: role.approveActions,
     probes: role.probes,
     version: role.version,
   }
+}
+
+/** Exactly: formatDuration drops what is below its two largest units. */
+function written(count: number): string {
+  const short = formatDuration(count * 1_000)
+  return parseDurationMs(short) === count * 1_000 && count > 0 ? short : `${count}s`
 }
 
 function seconds(text: string): number {

@@ -39,8 +39,8 @@ export function verifierText({ spiffeId, instance, class: wanted, software }: Re
   return `${spiffeId === '' ? 'without an SVID' : spiffeId} ${instance.slice(0, 8)} (${wanted}, ${software})`
 }
 
-export function count(number: number, word: string): string {
-  return `${number} ${word}${number === 1 ? '' : 's'}`
+export function count(number: number, word: string, words: string = `${word}s`): string {
+  return `${number} ${number === 1 ? word : words}`
 }
 
 /** What a wait for receipts came to, for people: who has it, who refuses anyway, and who may still accept. */

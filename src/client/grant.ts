@@ -94,7 +94,10 @@ export class TaskGrant implements AsyncDisposable {
     this.#channel = channel
     this.#asking = asking
     void this.#follow(bound)
-    signal?.addEventListener('abort', () => void this.#abandon(String(signal.reason)), { once: true })
+    if (signal === undefined) return
+    const abandon = (): void => void this.#abandon(String(signal.reason))
+    if (signal.aborted) abandon()
+    else signal.addEventListener('abort', abandon, { once: true, signal: this.#over.signal })
   }
 
   /** Aborts when the grant has ended, whatever ended it; the reason is a MayflyError GRANT_ENDED that says what. */
