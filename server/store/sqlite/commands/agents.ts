@@ -60,7 +60,7 @@ export const deleteAgent: Command<'agents.delete'> = (tables, id, by) => {
 
 /** Its grants with all below them, and what else it obtained. */
 function endAllOf(tables: Tables, id: SpiffeId, cause: 'agent_banned' | 'agent_evicted', by: Actor): { readonly hits: LedgerHit[]; readonly records: JournalRecord[] } {
-  const grants = tables.grants.list({ sql: `agent_id = ? AND ${notEnded}`, values: [id] }, Number.MAX_SAFE_INTEGER)
+  const grants = tables.grants.each({ sql: `agent_id = ? AND ${notEnded}`, values: [id] })
   const tree = endTrees(tables, grants, { cause: 'operator', detail: cause === 'agent_banned' ? 'its agent was banned' : 'its agent was evicted' }, by, cause)
   const others = besides(tables.ledger.hits(revocable(ofAgent(id), by.atMs)), tree)
   return { hits: [...tree.hits, ...others], records: [...tree.records, ...endRecords(others, 'revoked', cause, '', by)] }

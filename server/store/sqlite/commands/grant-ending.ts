@@ -2,6 +2,7 @@ import { hasEnded, type Grant } from '../../../../src/core/grant/grant.ts'
 import { isExpected } from '../../../../src/core/grant/intent.ts'
 import type { GrantMove } from '../../../../src/core/grant/machine.ts'
 import { MayflyError } from '../../../../src/core/errors.ts'
+import type { SpiffeId } from '../../../../src/core/spiffe-id.ts'
 import type { JournalRecord } from '../../../journal/records.ts'
 import type { GrantEnding } from '../../grant-model.ts'
 import type { Actor, EndCause } from '../../port.ts'
@@ -22,15 +23,15 @@ const justExpiredMs = 60_000
 
 export const endGrant: Command<'grants.end'> = (tables, id, ending, by) => {
   const grant = findGrant(tables, id)
-  const { grants, hits, records } = endTrees(tables, [grant], ending, by)
+  const { ended, hits, records } = endTrees(tables, [grant], ending, by)
   const result = (): { readonly grant: Grant } => ({ grant: findGrant(tables, id) })
-  return { records, result: () => ({ ...result(), ended: grants.map((one) => one.id), hits: describe(hits), streamSeq: tables.stream.head().seq }) }
+  return { records, result: () => ({ ...result(), ended, hits: describe(hits), streamSeq: tables.stream.head().seq }) }
 }
 
 export const endGrantsWhere: Command<'grants.endWhere'> = (tables, filter, ending, limit, by) => {
   const { found, more } = someOf(tables, grantCondition(filter, notEnded), limit)
-  const { grants, hits, records } = endTrees(tables, found, ending, by)
-  return { records, result: () => ({ ended: grants.map((one) => one.id), hits: describe(hits), streamSeq: tables.stream.head().seq, more }) }
+  const { ended, hits, records } = endTrees(tables, found, ending, by)
+  return { records, result: () => ({ ended, hits: describe(hits), streamSeq: tables.stream.head().seq, more }) }
 }
 
 export const lapseDue: Command<'grants.lapseDue'> = (tables, limit, by) => {
@@ -45,16 +46,16 @@ export const finishGrants: Command<'grants.finish'> = (tables, ids, by) => {
   return decision(ending.flatMap((grant) => move(grant, { kind: 'ended' }, by).records), ending.length)
 }
 
-/** The first of these, and whether there are more. */
+/** The first of these by their IDs, parents before their children, and whether there are more. */
 export function someOf(tables: Tables, condition: GrantCondition, limit: number): { readonly found: readonly Grant[]; readonly more: boolean } {
   if (!Number.isInteger(limit) || limit < 1 || limit > maxAtOnce) throw new MayflyError('INVALID_ARGUMENT', `at most ${maxAtOnce} grants end at once`)
   const found = tables.grants.list(condition, limit + 1)
-  return { found: found.slice(0, limit), more: found.length > limit }
+  return { found: found.slice(0, limit).toSorted((left, right) => left.depth - right.depth), more: found.length > limit }
 }
 
 export interface TreeEnd {
-  /** What ends now, parents before their children, as it was before. */
-  readonly grants: readonly Grant[]
+  /** IDs of what ends now, parents before their children. */
+  readonly ended: readonly string[]
   /** What they hold, each once. */
   readonly hits: readonly LedgerHit[]
   readonly records: readonly JournalRecord[]
@@ -62,27 +63,27 @@ export interface TreeEnd {
 
 /**
  * Ends these grants and all below them, for commands that decide so: the records that move them and revoke what they hold, a tree by its prefix and one alone by a bit. What has ended
- * is passed over. Call it once in a transaction. @param credentialCause in the ledger, when it is another than follows from the cause
+ * is passed over. Call it once in a transaction. @param given parents before their children @param credentialCause in the ledger, when it is another than follows from the cause
  */
-export function endTrees(tables: Tables, given: readonly Grant[], ending: GrantEnding, by: Actor, credentialCause: EndCause = causeOfCredentials(ending)): TreeEnd {
+export function endTrees(tables: Tables, given: Iterable<Grant>, ending: GrantEnding, by: Actor, credentialCause: EndCause = causeOfCredentials(ending)): TreeEnd {
   const detail = ending.detail.slice(0, maxDetailLength)
-  const ended = new Map<string, Grant>()
+  const ended = new Set<string>()
   const records: JournalRecord[] = []
-  const trees: Grant[] = []
+  const trees: SpiffeId[] = []
   const alone: LedgerHit[] = []
-  for (const grant of given.toSorted(fromTheTop)) {
+  for (const grant of given) {
     if (hasEnded(grant.state) || ended.has(grant.id)) continue
     // one that never gave anything away has no children
     const below = grant.used.children === 0 ? [] : tables.grants.below(grant).filter((child) => !hasEnded(child.state) && !ended.has(child.id))
     records.push(...endingRecords(grant, { ...ending, detail }, by))
     for (const child of below) records.push(...endingRecords(child, { cause: 'parent_ended', detail: `${grant.id} ended: ${ending.cause}` }, by))
-    for (const one of [grant, ...below]) ended.set(one.id, one)
-    if (below.length > 0) trees.push(grant)
+    for (const one of [grant, ...below]) ended.add(one.id)
+    if (below.length > 0) trees.push(grant.spiffeId)
     else if (grant.activatedAtMs > 0) alone.push(...tables.ledger.hits(revocable(ofGrant(grant.id), by.atMs - justExpiredMs)))
   }
   const reason = credentialCause === 'grant_ended' && detail !== '' ? `${ending.cause}: ${detail}` : detail === '' ? ending.cause : detail
-  const closed = closePrefixes(tables, trees.map(({ spiffeId: prefix }) => ({ prefix, untilMs: by.atMs })), { cause: credentialCause, reason }, by)
-  return { grants: [...ended.values()], hits: [...alone, ...closed.hits], records: [...records, ...endRecords(alone, 'revoked', credentialCause, reason, by), ...closed.records] }
+  const closed = closePrefixes(tables, trees.map((prefix) => ({ prefix, untilMs: by.atMs })), { cause: credentialCause, reason }, by)
+  return { ended: [...ended], hits: [...alone, ...closed.hits], records: [...records, ...endRecords(alone, 'revoked', credentialCause, reason, by), ...closed.records] }
 }
 
 /** Those of the hits that no tree has. */
@@ -110,8 +111,4 @@ export function endingRecords(grant: Grant, { cause, detail, outcome }: GrantEnd
 function causeOfCredentials({ cause }: GrantEnding): EndCause {
   if (cause === 'leak' || cause === 'operator') return cause
   return cause === 'owner_removed' ? 'owner_removed' : 'grant_ended'
-}
-
-function fromTheTop(left: Grant, right: Grant): number {
-  return left.depth - right.depth || (left.id < right.id ? -1 : 1)
 }

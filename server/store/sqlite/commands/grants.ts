@@ -122,7 +122,7 @@ function withdrawn(tables: Tables, grant: Grant, next: PlainMove, by: Actor): Pl
   const after = moved.grant
   if (after.state === 'pending_approval' || approvedUntilMs(after, by.atMs) > by.atMs) return { ended: [], hits: [], records: moved.records }
   const tree = endTrees(tables, [after], { cause: 'approval_withdrawn', detail: '' }, by)
-  return { ended: tree.grants.map(({ id }) => id), hits: tree.hits, records: [...moved.records, ...tree.records] }
+  return { ended: tree.ended, hits: tree.hits, records: [...moved.records, ...tree.records] }
 }
 
 /** What has ended says so itself; of what has not, everything above must be active. */

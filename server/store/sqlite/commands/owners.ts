@@ -29,7 +29,7 @@ export const removeOwner: Command<'owners.remove'> = (tables, name, options, by)
   const owned = ownedBy(tables, name)
   const all = owned.grants + owned.entries
   if (!options.endAll && all + owned.roles > 0) {
-    throw new MayflyError('EXPECTATION_FAILED', `${name} owns ${owned.grants} grants, ${owned.entries} entries and ${owned.roles} roles`, { hint: 'mayfly owner transfer gives them to another; --end-all ends them', details: owned })
+    throw new MayflyError('EXPECTATION_FAILED', `${name} still owns something: grants ${owned.grants}, entries ${owned.entries}, roles ${owned.roles}`, { hint: 'mayfly owner transfer gives them to another; --end-all ends them', details: owned })
   }
   if (options.expect !== undefined && options.expect !== all) throw new MayflyError('EXPECTATION_FAILED', `this would end ${all} grants and entries`, { hint: `say --expect ${all}`, details: owned })
   const { found, more } = someOf(tables, { sql: `owner = ? AND ${notEnded}`, values: [name] }, grantsAtOnce)
@@ -38,7 +38,7 @@ export const removeOwner: Command<'owners.remove'> = (tables, name, options, by)
   const disabled: JournalRecord[] = tables.targets.isDisabled('owner', name) ? [] : [{ kind: 'target.disabled', target: { kind: 'owner', owner: name }, reason: 'the owner was removed', by: by.name, atMs: by.atMs }]
   const records: JournalRecord[] = [{ kind: 'owner.removed', name, by: by.name, atMs: by.atMs }, ...disabled, ...tree.records, ...endRecords(entries, 'revoked', 'owner_removed', 'the owner was removed', by)]
   const hits = [...tree.hits, ...entries]
-  const ended = tree.grants.map(({ id }) => id)
+  const { ended } = tree
   return { records: options.dryRun ? [] : records, result: () => ownerEnd(tables, owned, { ended, hits, more }) }
 }
 

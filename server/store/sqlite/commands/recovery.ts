@@ -27,7 +27,7 @@ export const restoreDomain: Command<'recovery.restore'> = (tables, plan, by) => 
   const ended = tables.authorities.all().filter(({ state }) => state !== 'revoked')
   const credentials = ended.reduce((sum, { id }) => sum + tables.ledger.count(revocable({ sql: 'authority_id = ?', values: [Buffer.from(id, 'hex')] }, by.atMs)), 0)
   const endedAuthorities = ended.map(({ id, keyName }) => ({ id, keyName }))
-  const grants = tables.grants.list({ sql: notEnded, values: [] }, Number.MAX_SAFE_INTEGER).flatMap((grant) => endingRecords(grant, { cause: 'operator', detail: 'the server was restored' }, by))
+  const grants = [...tables.grants.each({ sql: notEnded, values: [] })].flatMap((grant) => endingRecords(grant, { cause: 'operator', detail: 'the server was restored' }, by))
   return decision([restoredRecord(plan, { epoch, shard, before }, ended.map(({ id }) => id), by), ...authorityRecords(tables, plan, ended, by), ...grants], { epoch, shard, endedAuthorities, credentials })
 }
 

@@ -67,8 +67,8 @@ function disableRecords(tables: Tables, target: LastingTarget, reason: string, b
 }
 
 /** Grants that end with the target; none with a serial, whose grant gets another. */
-function grantsOf(tables: Tables, target: Target): readonly Grant[] {
-  const list = (filter: GrantFilter): readonly Grant[] => tables.grants.list(grantCondition(filter, notEnded), Number.MAX_SAFE_INTEGER)
+function grantsOf(tables: Tables, target: Target): Iterable<Grant> {
+  const list = (filter: GrantFilter): Iterable<Grant> => tables.grants.each(grantCondition(filter, notEnded))
   switch (target.kind) {
     case 'id':
       return taskOf(target.id) === undefined ? list({ workload: target.id }) : tables.grants.list({ sql: 'spiffe_id = ?', values: [target.id] }, 1)

@@ -60,6 +60,13 @@ export class GrantTable {
     return this.#statements.query<GrantRow>(`SELECT id, body FROM grants WHERE ${sql} ORDER BY id LIMIT ?`).all(...values, limit)
   }
 
+  /** Parents before their children, one after the other: for what may be many. */
+  *each({ sql, values }: GrantCondition): Generator<Grant> {
+    // a parent's ID is shorter than its children's
+    const rows = this.#statements.query<GrantRow>(`SELECT id, body FROM grants WHERE ${sql} ORDER BY length(spiffe_id), rowid`).each(...values)
+    for (const row of rows) yield grantOf(row)
+  }
+
   count({ sql, values }: GrantCondition): number {
     return this.#statements.query<{ n: number }>(`SELECT count(*) AS n FROM grants WHERE ${sql}`).one(...values)?.n ?? 0
   }
