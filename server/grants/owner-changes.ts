@@ -7,7 +7,8 @@ export interface OwnerChangesDeps {
   readonly log: Logger
 }
 
-const endedAtOnce = 1_000
+/** Other commits wait for some tens of milliseconds at a time. */
+const endedAtOnce = 250
 
 /** Owners come, hand over and go. From the first transaction of a removal on nothing is issued for it; what it owned ends in as many more as it takes. */
 export class OwnerChanges {
