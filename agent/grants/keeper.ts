@@ -82,7 +82,6 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
   /** Requests that the server has not answered yet: what they become may be in its news before. */
   #asking = 0
   readonly #unclaimed = new Map<string, Grant__Output>()
-  #snapshot: Grant__Output[] = []
   readonly #known = Promise.withResolvers<void>()
 
   private constructor(config: GrantKeeperConfig, deps: GrantKeeperDeps, reports: EndReports) {
@@ -178,9 +177,8 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
 
   changed({ grants, complete }: GrantChanges__Output): void {
     for (const grant of grants) this.#take(grant)
-    this.#snapshot.push(...grants)
     if (!complete) return
-    this.#compare(this.#snapshot.splice(0))
+    this.#compare(grants)
     this.#known.resolve()
   }
 

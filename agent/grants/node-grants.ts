@@ -1,4 +1,4 @@
-import { chmod, mkdir, rm } from 'node:fs/promises'
+import { chmod, mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
@@ -21,6 +21,7 @@ import { GrantKeeper } from './keeper.ts'
 import { GrantListener } from './listener.ts'
 import type { GrantSystem } from './ports.ts'
 import type { Probe } from './probes.ts'
+import { RememberedCgroups } from './remembered-cgroups.ts'
 import { grantServerOver } from './server-calls.ts'
 import { grantsServiceOf, grantWorkloadApi } from './service.ts'
 import { StepHttp } from './step-http.ts'
@@ -48,9 +49,10 @@ export interface NodeGrantsDeps {
  */
 export async function startNodeGrants(folder: string, probes: readonly Probe[], deps: NodeGrantsDeps): Promise<GrantKeeper> {
   const { clock, log, system, trust, relay, admission, connections } = deps
-  await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true, mode: 0o711 })
   await chmod(folder, 0o711) // whose socket is whose is nobody's business
+  const cgroups = system.cgroups === undefined ? undefined : new RememberedCgroups(system.cgroups, folder)
+  for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true, force: true })
   const steps = new StepHttp(log)
   const serving: RelayServing<WorkloadConnection> = { relay, reports: deps.reports, admit: ({ caller, processKey }) => admission.stream(caller.uid, processKey) }
   const keeper: GrantKeeper = await GrantKeeper.start(
@@ -63,7 +65,7 @@ export async function startNodeGrants(folder: string, probes: readonly Probe[], 
       processes: connections.processes,
       exitWatch: connections.exitWatch,
       attestor: connections.attestor,
-      cgroups: system.cgroups,
+      cgroups,
       senses: system.senses,
       files: deps.files,
       loadPolicy: async (policies) => {

@@ -1,3 +1,6 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { Binding } from '../../../agent/grants/binding.ts'
 import type { BindingEnd } from '../../../agent/grants/binding.ts'
@@ -9,6 +12,7 @@ import { probesOf } from '../../../agent/grants/probe-config.ts'
 import type { RawProbe } from '../../../agent/grants/probe-config.ts'
 import { brokenProbe, Probes } from '../../../agent/grants/probes.ts'
 import { ProofOfLifeBeat } from '../../../agent/grants/proof-of-life.ts'
+import { RememberedCgroups } from '../../../agent/grants/remembered-cgroups.ts'
 import { StepRecords } from '../../../agent/grants/step-records.ts'
 import { Caller } from '../../../agent/attest/caller.ts'
 import { parseAgentConfig } from '../../../agent/config.ts'
@@ -169,6 +173,24 @@ describe('what a grant is bound to', () => {
     bound.reading = { ...bound.reading, cgroup: '/system.slice/other.service' }
     expect(binding.holds()).toBe(false)
     expect(ends).toMatchObject([{ cause: 'container_restart' }])
+  })
+})
+
+describe('cgroups that an agent made before it was killed', () => {
+  test('are released by its next life', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mf-'))
+    const processes = new FakeProcesses()
+    processes.spawn(100, 1)
+    processes.spawn(101, 1)
+    const before = new FakeCgroups(processes)
+    const killed = new RememberedCgroups(before, folder)
+    const kept = killed.confine(100, 'mayfly-a') ?? ''
+    killed.release(killed.confine(101, 'mayfly-b') ?? '')
+    const after = new FakeCgroups(processes)
+    expect(new RememberedCgroups(after, folder).populated(kept)).toBeUndefined()
+    expect(after.released).toEqual([kept])
+    expect(readdirSync(folder)).toEqual([])
+    rmSync(folder, { recursive: true })
   })
 })
 

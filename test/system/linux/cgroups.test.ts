@@ -12,8 +12,8 @@ test.skipIf(cgroups === undefined)('a process is moved with all that descend fro
   if (cgroups === undefined) return
   const shell = spawn('sh', ['-c', 'sleep 60 & echo $!; wait'])
   try {
-    const [line] = (await once(shell.stdout, 'data')) as readonly [Buffer] // without an encoding, data is a Buffer
-    const child = Number(String(line))
+    const [line]: readonly unknown[] = await once(shell.stdout.setEncoding('utf8'), 'data')
+    const child = Number(line)
     const before = cgroupOf(shell.pid ?? 0)
     const path = cgroups.confine(shell.pid ?? 0, `mayfly-test-${process.pid}`)
     expect(path).toBe(`${before === '/' ? '' : (before ?? '')}/mayfly-test-${process.pid}`)
