@@ -34,6 +34,8 @@ export class Intake {
   readonly #deps: IntakeDeps
   /** Of a snapshot that is not complete yet. */
   #parts: Entry[] = []
+  /** Likewise of the grants; unset once all are known, and what comes then are changes. */
+  #allGrants: GrantChanges__Output['grants'] | undefined = []
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps
@@ -65,7 +67,7 @@ export class Intake {
       case 'renew':
         return { renewFor: wire.renew?.reason ?? '' }
       case 'grants':
-        if (wire.grants !== null && wire.grants !== undefined) grants.changed(wire.grants)
+        if (wire.grants !== null && wire.grants !== undefined) this.#grants(wire.grants)
         return undefined
       case 'verifiersRefused':
         for (const { instance, refused } of wire.verifiersRefused?.refusals ?? []) reports.refused(instance, refused)
@@ -78,6 +80,17 @@ export class Intake {
       default:
         return wire.message satisfies never
     }
+  }
+
+  /** All grants of this agent at once, then each change. */
+  #grants({ grants: part, complete }: GrantChanges__Output): void {
+    const { grants } = this.#deps
+    if (this.#allGrants === undefined) return grants.changed({ grants: part, complete: false })
+    this.#allGrants.push(...part)
+    if (!complete) return
+    const all = this.#allGrants
+    this.#allGrants = undefined
+    grants.changed({ grants: all, complete: true })
   }
 
   #bundle({ bundle }: ServerMessage__Output): void {
