@@ -7,6 +7,7 @@ import { minuteOf } from '../../src/core/serial.ts'
 import { KeptLog } from '../support/agent/quiet.ts'
 import { FakeClock, settle } from '../support/fake-clock.ts'
 import { openAt } from '../support/store/open.ts'
+import { decided, requested, role, wish } from '../support/store/grants.ts'
 import { actorAt, by, issue, nowMs, prepareToIssue, request, spec } from '../support/store/samples.ts'
 
 const minuteMs = 60_000
@@ -105,6 +106,22 @@ describe('maintenance', () => {
     expect(await store.credentials.count({})).toBe(1)
     await pass(6 * hourMs)
     expect(await store.credentials.count({})).toBe(0)
+  })
+
+  test('grants that were over 90 days ago are dropped, with what was decided of them; what runs stays', async () => {
+    await store.owners.put({ name: 'team-a', contact: '' }, by)
+    const writer = await store.roles.put(role(), 0, by)
+    const denied = await store.grants.request(requested(writer, undefined, wish(1)), by, decided('denied'))
+    const waiting = await store.grants.request(requested(writer, undefined, wish(2)), by, decided('approved'))
+    await maintenance[Symbol.asyncDispose]()
+    clock.jump(91 * dayMs)
+    maintenance = new Maintenance({ store, clock, log: new KeptLog() })
+    await pass(20 * hourMs)
+    expect(await store.grants.byId(denied.id)).toBeDefined()
+    await pass(6 * hourMs)
+    expect(await store.grants.byId(denied.id)).toBeUndefined()
+    expect(await store.grants.decisions(denied.id)).toEqual([])
+    expect(await store.grants.byId(waiting.id)).toMatchObject({ state: 'approved' })
   })
 
   test('events of the stream are dropped once all had ten minutes to read them, the newest never', async () => {
