@@ -46,6 +46,7 @@ export class Binding implements Disposable {
   readonly #stop = new AbortController()
   readonly #watches: Disposable[] = []
   #end: BindingEnd | undefined
+  #released: Promise<void> = Promise.resolve()
 
   private constructor(subject: Caller, kind: BindingKind, tier: BindingTier, cgroup: string | undefined, isOwn: boolean, deps: BindingDeps, onEnd: (end: BindingEnd) => void) {
     this.subject = subject
@@ -101,12 +102,17 @@ export class Binding implements Disposable {
     return isBelow(this.#deps.processes.cgroupOf(process.pid), this.#cgroup) && this.#deps.processes.startTicks(process.pid) === process.startTicks && process.alive()
   }
 
+  /** Resolves, after it was disposed, once nothing of it is left. */
+  get released(): Promise<void> {
+    return this.#released
+  }
+
   [Symbol.dispose](): void {
     if (this.#stop.signal.aborted) return
     this.#stop.abort()
     for (const watch of this.#watches) watch[Symbol.dispose]()
     this.subject[Symbol.dispose]()
-    if (this.#isOwn && this.#cgroup !== undefined) this.#deps.cgroups?.release(this.#cgroup)
+    if (this.#isOwn && this.#cgroup !== undefined) this.#released = this.#deps.cgroups?.release(this.#cgroup) ?? this.#released
   }
 
   #watch(): void {
@@ -164,7 +170,7 @@ function tieOf(subject: Caller, kind: BindingKind, grantId: string, { processes,
     const path = cgroups.confine(subject.pid, `mayfly-${grantId}`)
     if (path !== undefined) {
       if (isConfinedNow(readingOf(subject, processes), processes)) return { tier: 'cgroup', cgroup: path, isOwn: true }
-      cgroups.release(path)
+      void cgroups.release(path)
     }
   }
   if (kind === 'cgroup' || choice === 'cgroup') throw tooWeak(`no cgroup can be made that process ${subject.pid} could not leave`)

@@ -173,6 +173,7 @@ export class HeldGrant {
       this.binding[Symbol.dispose]()
     }
     await this.#running
+    await this.binding.released
   }
 
   #drop(): void {

@@ -28,8 +28,8 @@ export interface Cgroups {
   populated(path: string): boolean | undefined
   /** Calls `onChange` soon after that became another. */
   watch(path: string, onChange: () => void): Disposable
-  /** Removes what {@link confine} made; processes that are left go where they came from. */
-  release(path: string): void
+  /** Removes what {@link confine} made; processes that are left go where they came from. Resolves once it is gone, or will not go. */
+  release(path: string): Promise<void>
 }
 
 /** How posture probes look at the machine. Rejections count as a probe that fails. */

@@ -9,14 +9,11 @@ export class RememberedCgroups implements Cgroups {
   readonly #cgroups: Cgroups
   readonly #folder: string
 
-  /** @param folder the agent's own; what is noted there of an earlier life is released now */
+  /** @param folder the agent's own; what is noted there of an earlier life is released */
   constructor(cgroups: Cgroups, folder: string) {
     this.#cgroups = cgroups
     this.#folder = folder
-    for (const name of readdirSync(folder).filter((file) => file.endsWith(suffix))) {
-      cgroups.release(readFileSync(join(folder, name), 'utf8'))
-      rmSync(join(folder, name), { force: true })
-    }
+    for (const name of readdirSync(folder).filter((file) => file.endsWith(suffix))) void this.release(readFileSync(join(folder, name), 'utf8'))
   }
 
   confine(pid: number, name: string): string | undefined {
@@ -33,8 +30,8 @@ export class RememberedCgroups implements Cgroups {
     return this.#cgroups.watch(path, onChange)
   }
 
-  release(path: string): void {
-    this.#cgroups.release(path)
+  async release(path: string): Promise<void> {
+    await this.#cgroups.release(path)
     rmSync(this.#noteOf(path), { force: true })
   }
 

@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, rmdirSync, watch, writeFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
 import { parseDecimal } from '../../core/proc/stat.ts'
 import { cgroupMount, lineage, readProcess } from './proc.ts'
 
@@ -31,7 +32,7 @@ export class LinuxCgroups {
       this.#moveTree(pid, path)
       return path
     } catch {
-      this.release(path)
+      void this.release(path)
       return undefined
     }
   }
@@ -57,17 +58,19 @@ export class LinuxCgroups {
     }
   }
 
-  /** Removes a cgroup that {@link confine} made; what is left in it goes where it came from. */
-  release(path: string): void {
+  /** Removes a cgroup that {@link confine} made; what is left in it goes where it came from. One that the kernel is not done with yet is tried again for a while. */
+  async release(path: string): Promise<void> {
+    for (let attempt = 0; attempt < maxAttempts && !this.#removed(path); attempt++) await pause(retryMs, undefined, { ref: false })
+  }
+
+  #removed(path: string): boolean {
     const above = path.slice(0, path.lastIndexOf('/'))
-    for (let attempt = 0; attempt < maxAttempts; attempt++) {
-      try {
-        for (const pid of this.#processesOf(path)) this.#move(pid, above)
-        rmdirSync(`${this.#mount}${path}`)
-        return
-      } catch {
-        if (this.populated(path) === undefined) return
-      }
+    try {
+      for (const pid of this.#processesOf(path)) this.#move(pid, above)
+      rmdirSync(`${this.#mount}${path}`)
+      return true
+    } catch {
+      return this.populated(path) === undefined // a process that has exited is in it for a moment still
     }
   }
 
@@ -93,6 +96,7 @@ export class LinuxCgroups {
 }
 
 const maxAttempts = 100
+const retryMs = 20
 
 function childrenOf(pid: number): number[] {
   try {

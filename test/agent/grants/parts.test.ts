@@ -59,8 +59,9 @@ class FakeCgroups implements Cgroups {
     return { [Symbol.dispose]: () => undefined }
   }
 
-  release(path: string): void {
+  async release(path: string): Promise<void> {
     this.released.push(path)
+    this.inhabited.delete(path)
   }
 
   becomes(path: string, inhabited: boolean | undefined): void {
@@ -177,7 +178,7 @@ describe('what a grant is bound to', () => {
 })
 
 describe('cgroups that an agent made before it was killed', () => {
-  test('are released by its next life', () => {
+  test('are released by its next life', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'mf-'))
     const processes = new FakeProcesses()
     processes.spawn(100, 1)
@@ -185,9 +186,10 @@ describe('cgroups that an agent made before it was killed', () => {
     const before = new FakeCgroups(processes)
     const killed = new RememberedCgroups(before, folder)
     const kept = killed.confine(100, 'mayfly-a') ?? ''
-    killed.release(killed.confine(101, 'mayfly-b') ?? '')
+    await killed.release(killed.confine(101, 'mayfly-b') ?? '')
     const after = new FakeCgroups(processes)
     expect(new RememberedCgroups(after, folder).populated(kept)).toBeUndefined()
+    await settle()
     expect(after.released).toEqual([kept])
     expect(readdirSync(folder)).toEqual([])
     rmSync(folder, { recursive: true })

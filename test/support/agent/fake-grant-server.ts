@@ -35,6 +35,8 @@ export class FakeGrantServer implements GrantServer {
   /** Told of each change, as the sync stream tells the agent. */
   push: (grant: Grant__Output) => void = () => undefined
   readonly #clock: Clock
+  /** Two tests of one process make cgroups of different names. */
+  readonly #started = started++
   #changed: (() => void)[] = []
 
   constructor(clock: Clock) {
@@ -50,7 +52,7 @@ export class FakeGrantServer implements GrantServer {
   async request(request: AttestedRequest): Promise<Grant__Output> {
     this.#hear()
     this.asked.push(request)
-    const id = `0000000000000000000000000${this.grants.size}`.slice(-26)
+    const id = `${process.pid}x${this.#started}x${this.grants.size}`.padStart(26, '0')
     const nowMs = this.#clock.nowMs()
     const { intent } = request.request ?? {}
     const parent = request.parentGrantId === undefined || request.parentGrantId === '' ? '' : request.parentGrantId
@@ -174,6 +176,8 @@ export class FakeGrantServer implements GrantServer {
     if (this.refuses !== undefined) throw this.refuses
   }
 }
+
+let started = 0
 
 const emptyGrant: Grant__Output = {
   id: '', spiffeId: '', role: '', parentId: '', rootId: '', depth: 0, agentId: '', requester: '', instance: '', owner: '', intent: null, intentHash: '', requestHash: '', budget: null, used: null, binding: '', tier: '',

@@ -20,7 +20,7 @@ test.skipIf(cgroups === undefined)('a process is moved with all that descend fro
     expect([cgroupOf(shell.pid ?? 0), cgroupOf(child)]).toEqual([path, path])
     expect(cgroupOwners(path ?? '')?.every(({ uid, mode }) => uid === 0 && (mode & 0o022) === 0)).toBe(true)
     expect(cgroups.populated(path ?? '')).toBe(true)
-    cgroups.release(path ?? '')
+    await cgroups.release(path ?? '')
     expect([cgroupOf(shell.pid ?? 0), cgroupOf(child)]).toEqual([before, before])
     expect(cgroups.populated(path ?? '')).toBeUndefined()
   } finally {
@@ -38,7 +38,8 @@ test.skipIf(cgroups === undefined)('the end of the last process is seen', async 
   })
   child.kill('SIGKILL')
   await emptied.promise
-  cgroups.release(path)
+  await cgroups.release(path)
+  expect(cgroups.populated(path)).toBeUndefined()
 })
 
 test.skipIf(cgroups === undefined)('what is gone cannot be confined, and what is not there is not watched in vain', async () => {
