@@ -12,7 +12,7 @@ export interface Step {
 
 /**
  * A transcript: comment lines and blank lines as they are, `$ command`, and below it what it prints. What differs from run to run
- * is written as `<uuid>`, `<serial>`, `<time>`, `<span>`, `<port>`, `<hex>`, `<n>`.
+ * is written as `<uuid>`, `<serial>`, `<grant>`, `<time>`, `<span>`, `<port>`, `<hex>`, `<n>`.
  */
 export function readTranscript(file: string): readonly (Step | string)[] {
   const parts: (Step | string)[] = []

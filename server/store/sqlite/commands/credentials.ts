@@ -99,7 +99,7 @@ export class Plan {
     const holder = keyHolder(request.kind, request.spiffeId, request.entryId, agentId)
     const seen = this.#holders.get(request.publicKeyHash) ?? this.#tables.ledger.holderOfKey(key)
     if (seen === deniedHolder) return refuse('KEY_DENIED', 'this key was ended')
-    if (seen !== undefined && seen !== holder) return refuse('KEY_DENIED', 'this key was seen under another entry or agent')
+    if (seen !== undefined && seen !== holder) return refuse('KEY_DENIED', 'this key was seen under another entry, agent or grant')
     this.#holders.set(request.publicKeyHash, holder)
     return undefined
   }
