@@ -28,7 +28,7 @@ export async function bench(): Promise<Report> {
   const { admin } = product
   for (const name of ['team-db', 'team-many']) await admin.unary('mayfly.v1.GrantAdmin', 'PutOwner', { name, contact: '' })
   await admin.unary('mayfly.v1.GrantAdmin', 'PutRole', { role: wireRole(agent.id), ifVersion: 0 })
-  await admin.unary('mayfly.v1.GrantAdmin', 'PutRole', { role: wireRole(agent.id, { name: 'many', spiffeId: 'spiffe://example.org/many', owner: 'team-many', budget: { seconds: 3_600 }, credentialTtlSeconds: 3_600 }), ifVersion: 0 })
+  await admin.unary('mayfly.v1.GrantAdmin', 'PutRole', { role: wireRole(agent.id, { name: 'many', spiffeId: 'spiffe://example.org/many', owner: 'team-many', budget: { seconds: 3_600 }, credentialTtlSeconds: 900 }), ifVersion: 0 })
   const task = new Tasks(agent)
   await Promise.all(Array.from({ length: callers }, async () => { for (let at = 0; at < warmUp / callers; at++) await task.live() }))
   const one = await oneByOne(task, verifier)
@@ -58,8 +58,8 @@ class Tasks {
   async active(role = 'deploy'): Promise<{ readonly id: string; readonly chain: readonly Uint8Array[] }> {
     const instance = `process ${this.#count++}`
     const intent = { actions: ['write'], resources: ['db:orders'], workspace, reason: 'migration 42' }
-    const { id, state } = await this.channel.unary('mayfly.v1.GrantControl', 'Request', { request: { spiffeId: '', role, intent }, selectors: [...selectors], requester: 'uid:1000', instance, tier: 'pidfd' })
-    if (state !== 'approved') throw new Error(`a request is ${state}`)
+    const { id, state, decision } = await this.channel.unary('mayfly.v1.GrantControl', 'Request', { request: { spiffeId: '', role, intent }, selectors: [...selectors], requester: 'uid:1000', instance, tier: 'pidfd' })
+    if (state !== 'approved') throw new Error(`a request is ${state}: ${JSON.stringify(decision?.reasons ?? [])}`)
     const csr = this.#csrs.pop() ?? buildCsr(PrivateKey.generate())
     const { chain } = await this.channel.unary('mayfly.v1.GrantControl', 'Activate', { grantId: id, csr, selectors: [...selectors], instance, binding: 'process', tier: 'pidfd' })
     return { id, chain }
