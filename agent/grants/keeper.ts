@@ -13,6 +13,7 @@ import { formatSelector } from '../../src/core/selector.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Random } from '../../src/ports/random.ts'
+import { Quota } from '../../src/rpc/quota.ts'
 import { within } from '../abortable.ts'
 import type { WorkloadAttestor } from '../attest/attestor.ts'
 import type { ExitWatch, Processes } from '../attest/ports.ts'
@@ -72,6 +73,8 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
   readonly #config: GrantKeeperConfig
   readonly #deps: GrantKeeperDeps
   readonly #stop = new AbortController()
+  readonly #requests: Quota
+  readonly #steps: Quota
   readonly #roster = new Roster()
   readonly #endings: Endings
   readonly #probes: Probes
@@ -88,6 +91,8 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
     this.#config = config
     this.#deps = deps
     this.#reports = reports
+    this.#requests = new Quota(deps.clock, requestTerms)
+    this.#steps = new Quota(deps.clock, stepTerms)
     this.#records = new StepRecords(deps)
     this.#policy = new PushedPolicy(deps.loadPolicy, deps.log)
     this.#probes = Probes.start(config.probes, { ...deps, wanted: () => this.#roster.held().length > 0 })
@@ -146,7 +151,13 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
 
   /** @throws {MayflyError} GRANT_STATE, GRANT_ENDED, NOT_IN_BINDING, INVALID_ARGUMENT */
   async step(task: Task, connection: WorkloadConnection, request: StepRequest__Output, signal: AbortSignal): Promise<StepAnswer> {
-    return await this.#insideOf(task, connection).step(request, signal)
+    return await this.stepIn(this.#insideOf(task, connection), request, signal)
+  }
+
+  /** The same for whoever was just let in. */
+  async stepIn(held: HeldGrant, request: StepRequest__Output, signal: AbortSignal): Promise<StepAnswer> {
+    this.#steps.take(held.grant.id, 1)
+    return await held.step(request, signal)
   }
 
   /** The task says itself that it goes on. @throws {MayflyError} as {@link step} */
@@ -204,6 +215,7 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
 
   async #ask(connection: WorkloadConnection, request: RequestGrantRequest__Output, parentId: string, signal: AbortSignal): Promise<Task> {
     const kind = kindOf(request.binding)
+    this.#requests.take(String(connection.caller.uid), 1)
     await within(this.#known.promise, knownWaitMs, notKnownYet, this.#deps.clock, signal)
     await connection.attest()
     const { caller } = connection
@@ -278,6 +290,10 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
   }
 }
 
+/** Of one user: policy is asked for each, and each is a record for ever. */
+const requestTerms = { perSecond: 10, burst: 200 }
+/** Of one grant: also a step that is denied is written down. */
+const stepTerms = { perSecond: 1_000, burst: 4_000 }
 /** How long a first request waits for the server's word on what runs on this node. */
 const knownWaitMs = 5_000
 const allKinds: ReadonlySet<string> = new Set(['unix:sha256'])

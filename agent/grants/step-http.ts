@@ -1,11 +1,15 @@
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { StepAnswer } from '../../proto/generated/mayfly/v1/StepAnswer.ts'
 import type { StepRequest__Output } from '../../proto/generated/mayfly/v1/StepRequest.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { WorkloadConnection } from '../workload-api/workload-connection.ts'
+import type { HeldGrant } from './held-grant.ts'
 import type { GrantGate } from './listener.ts'
+
+export type TakeStep = (held: HeldGrant, request: StepRequest__Output, signal: AbortSignal) => Promise<StepAnswer>
 
 const maxBodyBytes = 16_384
 const limitMs = 10_000
@@ -18,9 +22,12 @@ export class StepHttp {
   readonly #http: Server
   readonly #peers = new WeakMap<Socket, { readonly connection: WorkloadConnection; readonly gate: GrantGate }>()
   readonly #log: Logger
+  readonly #take: TakeStep
 
-  constructor(log: Logger) {
+  /** @param take decides and records one step */
+  constructor(log: Logger, take: TakeStep) {
     this.#log = log
+    this.#take = take
     this.#http = createServer({ maxHeaderSize: 8_192, headersTimeout: limitMs, requestTimeout: limitMs, keepAliveTimeout: 30_000, connectionsCheckingInterval: 2_000 }, (request, response) => void this.#answer(request, response))
     this.#http.on('clientError', (_, socket) => socket.destroy())
     this.#http.emit('listening') // it is handed its connections, and begins to watch their limits with this event
@@ -47,7 +54,7 @@ export class StepHttp {
       const step = stepFromJson(await readBody(request))
       const gone = new AbortController()
       response.once('close', () => gone.abort(new MayflyError('CANCELLED', 'the caller went away')))
-      const answer = await held.step(step, AbortSignal.any([gone.signal, peer.connection.over]))
+      const answer = await this.#take(held, step, AbortSignal.any([gone.signal, peer.connection.over]))
       send(response, answer.allowed === true ? 200 : 403, answer)
     } catch (error) {
       if (error instanceof MayflyError) return send(response, statuses[error.status] ?? 500, problem(error.code, error.message, error.hint))

@@ -44,6 +44,7 @@ export class GrantSteps {
   #leased: number
   /** Of all blocks so far. */
   #everLeased: number
+  #lastBlock = 0
   /** Of the budget, and what is leased or taken of it as the server last said. */
   #budget: number
   #used: number
@@ -72,6 +73,7 @@ export class GrantSteps {
   leased(steps: number): void {
     this.#leased += steps
     this.#everLeased += steps
+    this.#lastBlock = steps
   }
 
   /** What is neither leased nor taken: the news of a block may come before or after the block. */
@@ -117,7 +119,7 @@ export class GrantSteps {
     }
   }
 
-  /** Takes one step of the block; a new block is leased before the last of the old one is gone. */
+  /** Takes one step of the block; the next block is leased when half of one is left. */
   async #spend(grantId: string): Promise<'taken' | OwnReason> {
     try {
       while (this.#leased === 0 && this.#unleased > 0) await this.#lease(grantId) // others may have taken it all meanwhile
@@ -127,7 +129,7 @@ export class GrantSteps {
     }
     if (this.#leased === 0) return 'budget-steps'
     this.#leased--
-    if (this.#leased < lowBlock && this.#unleased > 0) this.#lease(grantId).catch(() => undefined) // asked for again when it is needed
+    if (this.#leased <= this.#lastBlock / 2 && this.#unleased > 0) this.#lease(grantId).catch(() => undefined) // asked for again when it is needed
     return 'taken'
   }
 
@@ -186,8 +188,6 @@ export class GrantSteps {
 
 /** Of one call that waits for people. */
 const longestAskSeconds = 20
-/** Below it the next block is asked for. */
-const lowBlock = 8
 
 function checkRequest({ action, resource, description }: StepRequest__Output): void {
   if (Buffer.byteLength(action) > 64 || Buffer.byteLength(resource) > 300) throw new MayflyError('INVALID_ARGUMENT', 'an action has at most 64 bytes, a resource 300')

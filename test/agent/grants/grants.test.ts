@@ -127,6 +127,13 @@ describe('asking', () => {
     expect(grants.server.ends).toMatchObject([{ grantId: grant?.id, cause: 'withdrawn' }])
   })
 
+  test('one user asks for so many at once, and no more', async () => {
+    const codes: string[] = []
+    while (!codes.includes('LIMIT_EXCEEDED') && codes.length < 2_000) codes.push(await codeOf(ask().next()))
+    expect(codes.slice(0, 200).every((code) => code === 'none')).toBe(true)
+    expect(codes).toContain('LIMIT_EXCEEDED')
+  })
+
   test('what waits for approval is not bound', async () => {
     grants.server.asks = 'pending_approval'
     const { grant } = await ask().next()

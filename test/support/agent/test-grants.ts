@@ -64,7 +64,7 @@ export class TestGrants implements AsyncDisposable {
     const tier = options.tier ?? 'auto'
     this.#connections = { processes, exitWatch: this.#exitWatch, attestor: new WorkloadAttestor(processes, { sha256MaxBytes: 0, tier: tier === 'cgroup' ? 'auto' : tier }), tier: tier === 'cgroup' ? 'auto' : tier, needs: () => new Set() }
     this.#rpc = new RpcServer<WorkloadConnection>({ clock: systemClock, log: this.log })
-    this.#steps = new StepHttp(this.log)
+    this.#steps = new StepHttp(this.log, async (held, request, signal) => await this.keeper.stepIn(held, request, signal))
   }
 
   static async start(options: TestGrantsOptions = {}): Promise<TestGrants> {
