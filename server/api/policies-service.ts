@@ -11,11 +11,11 @@ import type { PolicySet } from '../../src/policy/policy-set.ts'
 import type { Random } from '../../src/ports/random.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
 import { checkSignature } from '../approvals/signer.ts'
-import { isRunning, maxTtlControl } from '../policy/exceptions.ts'
+import { checkMayApproveException, isRunning, maxTtlControl } from '../policy/exceptions.ts'
 import type { Policies } from '../policy/policies.ts'
 import { replay } from '../policy/replay.ts'
 import type { PolicyException, PolicyVersion } from '../store/grant-model.ts'
-import type { ExceptionStore, GrantStore, PeopleStore } from '../store/grant-port.ts'
+import type { ExceptionStore, GrantStore, PeopleStore, RoleStore } from '../store/grant-port.ts'
 import type { Actor } from '../store/port.ts'
 import { nameOf } from './caller.ts'
 import type { Caller } from './caller.ts'
@@ -32,7 +32,7 @@ export interface Reevaluation {
 export interface PoliciesServiceDeps {
   readonly trustDomain: TrustDomain
   readonly policies: Policies
-  readonly store: { readonly grants: GrantStore; readonly exceptions: ExceptionStore; readonly people: PeopleStore }
+  readonly store: { readonly grants: GrantStore; readonly exceptions: ExceptionStore; readonly people: PeopleStore; readonly roles: RoleStore }
   /** Asks a policy about every active grant; unless it is a dry run, ends those that it denies (cause `policy_change`). */
   readonly reevaluate: (decider: PolicyDecider, dryRun: boolean, by: Actor) => Promise<Reevaluation>
   readonly random: Random
@@ -74,7 +74,9 @@ export function policiesService({ trustDomain, policies, store, reevaluate, rand
       const id = wire.id === '' ? `exception-${Buffer.from(random.bytes(8)).toString('hex')}` : wire.id
       const exception = exceptionFromWire(wire, id, by)
       const words = exceptionStatement(trustDomain, exception)
-      checkSignature(await store.people.byName(exception.approver), words, wire.signature)
+      const person = await store.people.byName(exception.approver)
+      checkSignature(person, words, wire.signature)
+      checkMayApproveException(person, exception, await store.roles.all())
       const signedHash = createHash('sha256').update(words).digest('hex')
       await store.people.spendSignature({ approver: exception.approver, signedHash, signature: wire.signature }, by)
       return exceptionToWire(await store.exceptions.put(exception, by), by.atMs)

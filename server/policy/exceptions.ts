@@ -1,4 +1,6 @@
-import type { PolicyException } from '../store/grant-model.ts'
+import { MayflyError } from '../../src/core/errors.ts'
+import type { GrantRole } from '../../src/core/grant/grant.ts'
+import type { Person, PolicyException } from '../store/grant-model.ts'
 
 /** The control whose exception raises the longest life of a credential instead of waiving anything. */
 export const maxTtlControl = 'max_ttl'
@@ -31,6 +33,19 @@ export function isRunning({ createdAtMs, reviewAtMs }: PolicyException, nowMs: n
   return createdAtMs <= nowMs && nowMs < reviewAtMs
 }
 
-function covers({ scope }: PolicyException, { role, owner, spiffeId }: Covered): boolean {
+/**
+ * Whether the person may approve it: an approver, who speaks neither for its owner nor for an owner of what it is for; else people waive the controls of what is their own.
+ * @throws {MayflyError} APPROVAL_INVALID
+ */
+export function checkMayApproveException(person: Person | undefined, { scope, owner }: Pick<PolicyException, 'scope' | 'owner'>, grantRoles: readonly GrantRole[]): void {
+  if (person === undefined) throw new MayflyError('APPROVAL_INVALID', 'nobody is registered by this name', { hint: 'mayfly person list' })
+  const { name, roles, owners } = person
+  if (!roles.includes('approve')) throw new MayflyError('APPROVAL_INVALID', `${name} is no approver`, { hint: 'mayfly person list' })
+  const covered = grantRoles.filter((role) => covers({ scope }, { role: role.name, owner: role.owner, spiffeId: role.spiffeId })).map((role) => role.owner)
+  const own = [owner, ...covered, scope.replace(/^owner:/, '')].find((one) => one === name || owners.includes(one))
+  if (own !== undefined) throw new MayflyError('APPROVAL_INVALID', `${name} speaks for ${own}: nobody approves an exception of their own`, { hint: 'somebody else has to' })
+}
+
+function covers({ scope }: Pick<PolicyException, 'scope'>, { role, owner, spiffeId }: Covered): boolean {
   return scope === `role:${role}` || scope === `owner:${owner}` || scope === spiffeId
 }

@@ -6,7 +6,9 @@ import { promisify } from 'node:util'
 import type { Grant__Output } from '../../../proto/generated/mayfly/v1/Grant.ts'
 import type { Intent } from '../../../proto/generated/mayfly/v1/Intent.ts'
 import { requestGrant } from '../../client/index.ts'
+import { approvalNamespace, exceptionStatement } from '../../core/approval/statement.ts'
 import { MayflyError } from '../../core/errors.ts'
+import { parseTrustDomain } from '../../core/spiffe-id.ts'
 import { RpcChannel } from '../../rpc/channel.ts'
 import { buildCsr } from '../../x509/csr-builder.ts'
 import { PrivateKey } from '../../x509/private-key.ts'
@@ -87,6 +89,7 @@ export async function grantAttacks(scene: GrantScene, context: Context): Promise
           await approve(grant.id, 'alice', signature)
         }),
     },
+    { name: 'who owns a role waives a control for it', control: 'an exception is approved by somebody who does not speak for what it is for', ...ofPeople, run: () => refusalOf(() => ownException(scene, people, context)) },
     { name: 'after a denial the same process asks for more', control: 'requests of a process are remembered: a wider one is flagged, and waits for a person', run: () => widerRequest(asked) },
   ]
 }
@@ -199,6 +202,14 @@ async function reusedKey({ door, rogue }: GrantScene, spiffeId: string, signal: 
   }
   await activate()
   return await refusalOf(activate)
+}
+
+async function ownException({ server, door }: GrantScene, people: PeopleKeys | { readonly skipped: string }, context: Context): Promise<void> {
+  if ('skipped' in people) throw letThrough('nobody is registered')
+  const exception = { control: 'reason-given', scope: 'role:deploy', owner: 'somebody-else', reason: 'in a hurry', reviewAtMs: context.clock.nowMs() + 3_600_000, value: 0 }
+  const words = exceptionStatement(parseTrustDomain(door.trustDomain), exception)
+  const signature = await sign(words, approvalNamespace, { as: undefined, key: people.mallory }, context)
+  await server.unary('mayfly.v1.Policies', 'PutException', { ...exception, approver: 'mallory', signature }, { signal: context.signal })
 }
 
 async function widerRequest(asked: (change: Partial<Intent>) => Promise<Asked>): Promise<Refusal> {

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { waiversOf } from '../../../server/policy/exceptions.ts'
-import type { PolicyException } from '../../../server/store/grant-model.ts'
+import { checkMayApproveException, waiversOf } from '../../../server/policy/exceptions.ts'
+import type { Person, PolicyException } from '../../../server/store/grant-model.ts'
+import { parseSpiffeId } from '../../../src/core/spiffe-id.ts'
 import { starterPolicy } from '../../../src/policy/starter.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { grantBench } from '../../support/server/grants.ts'
+import { role as sampleRole } from '../../support/store/grants.ts'
 import { startServer } from '../../support/server/test-server.ts'
 
 const noWrites = { ...starterPolicy, 'no-writes': 'forbid (principal, action, resource) when { context.actions.contains("write") };' }
@@ -90,6 +92,20 @@ describe('exceptions', () => {
 
   test('raise the longest life, and waive no control by that name', () => {
     expect(waiversOf([{ ...exception, control: 'max_ttl', value: 7_200 }], covered, 1_500)).toEqual({ controls: [], maxTtlSeconds: 7_200 })
+  })
+
+  test('are approved by an approver who speaks neither for their owner nor for an owner of what they are for', () => {
+    const role = sampleRole({ name: 'deploy', owner: 'platform', spiffeId: parseSpiffeId('spiffe://example.org/deploy-bot') })
+    const person = { name: 'alice', sshKeys: [], owners: ['team-web'], roles: ['approve'], addedAtMs: 0 }
+    const check = (who: Partial<Person>, scope: string) => () => checkMayApproveException({ ...person, ...who }, { scope, owner: 'team-db' }, [role])
+    for (const scope of ['role:deploy', 'owner:platform', 'spiffe://example.org/deploy-bot']) {
+      expect(check({}, scope)).not.toThrow()
+      expect(check({ owners: ['platform'] }, scope)).toThrow(/speaks for platform/)
+      expect(check({ owners: ['team-db'] }, scope)).toThrow(/speaks for team-db/)
+      expect(check({ name: 'platform' }, scope)).toThrow(/their own/)
+      expect(check({ roles: ['read'] }, scope)).toThrow(/no approver/)
+    }
+    expect(check({ owners: ['platform'] }, 'role:other')).not.toThrow()
   })
 
   test('need the signature of the person who approves them', async () => {

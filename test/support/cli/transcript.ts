@@ -77,6 +77,7 @@ function plain(text: string): string {
     .replace(/(\bbound to the \w+ \(|, tier )\w+/g, '$1<tier>')
     .replace(/\b(process |why )\d+/g, '$1<pid>')
     .replace(/(^|[^\w.-])(?=[a-z]*\d)[0-9a-hjkmnp-tv-z]{26}\b/g, '$1<grant>')
+    .replace(/\bSHA256:[\w+/]{43}/g, 'SHA256:<hash>')
     .replace(/mayfly-join:v1:[\w-]+/g, 'mayfly-join:v1:<secret>')
     .replace(/\b01[0-9a-f]{32}\b/g, '<serial>')
     .replace(/\b[0-9a-f]{64}\b/g, '<hex>')
