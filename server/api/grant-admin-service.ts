@@ -9,7 +9,6 @@ import { parseSpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
 import type { Grants } from '../grants/grants.ts'
-import { OwnerChanges } from '../grants/owner-changes.ts'
 import type { GrantFilter, OwnerShare } from '../store/grant-model.ts'
 import type { OwnerEnd } from '../store/grant-port.ts'
 import type { Actor, Page, Store } from '../store/port.ts'
@@ -33,7 +32,7 @@ const states: readonly GrantState[] = ['requested', 'denied', 'pending_approval'
 /** `mayfly.v1.GrantAdmin`: people and grants, roles, owners. */
 export function grantAdminService({ grants, store, log }: GrantAdminServiceDeps): Handlers<'mayfly.v1.GrantAdmin', Caller> {
   const actor = (caller: Caller): Actor => ({ name: nameOf(caller), atMs: grants.nowMs() })
-  const owners = new OwnerChanges({ store, log })
+  const { owners } = grants
   return {
     List: async (request) => {
       const { items, next } = await store.grants.list(filterOf(request), pageOf(request))

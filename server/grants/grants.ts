@@ -19,6 +19,7 @@ import { issueForGrant, ownGrant } from './issuing.ts'
 import type { IssuedCredential, IssueWish, IssuingDeps } from './issuing.ts'
 import { Judge } from './judge.ts'
 import { noticeOfRequest, noticeOfStep } from './notices.ts'
+import { OwnerChanges } from './owner-changes.ts'
 import { ProofOfLife } from './proof-of-life.ts'
 import { reevaluate } from './reevaluation.ts'
 import type { Reevaluation } from './reevaluation.ts'
@@ -67,6 +68,7 @@ export class Grants implements AsyncDisposable {
   readonly time: GrantTime
   readonly ends: Ends
   readonly steps: Steps
+  readonly owners: OwnerChanges
   readonly stepApprovals: StepApprovals = new StepApprovals()
   readonly #deps: GrantsDeps
   readonly #judge: Judge
@@ -85,6 +87,7 @@ export class Grants implements AsyncDisposable {
     this.directory = this.#following.use(new Directory(store))
     this.time = new GrantTime(clock, latestOf(index))
     this.#judge = new Judge({ store, directory: this.directory, decider: deps.decider })
+    this.owners = new OwnerChanges({ store, log })
     this.ends = new Ends({ store, index, time: this.time, log })
     this.#life = new ProofOfLife(clock.bootMs())
     this.#life.resume([...index.all()].filter(isRunning))
@@ -98,7 +101,7 @@ export class Grants implements AsyncDisposable {
         for (const { record } of records) if (record.kind === 'uses.reported') this.#used(record.uses)
       }),
     )
-    this.#sweep = new Sweep({ ...parts, ends: this.ends, life: this.#life, stepApprovals: this.stepApprovals, cleaned: this.#cleaned })
+    this.#sweep = new Sweep({ ...parts, ends: this.ends, life: this.#life, stepApprovals: this.stepApprovals, removing: this.owners.removing, cleaned: this.#cleaned })
   }
 
   /** Knows all that is not over; each agent then has a while to vouch for what runs on its node. */

@@ -12,6 +12,8 @@ const endedAtOnce = 250
 
 /** Owners come, hand over and go. From the first transaction of a removal on nothing is issued for it; what it owned ends in as many more as it takes. */
 export class OwnerChanges {
+  /** Whose removal is under way: nobody else needs to end what is theirs. */
+  readonly removing: Set<string> = new Set()
   readonly #deps: OwnerChangesDeps
 
   constructor(deps: OwnerChangesDeps) {
@@ -27,6 +29,15 @@ export class OwnerChanges {
 
   /** Ends the grants of this owner and disables its entries. @throws {MayflyError} OWNER_MISSING, EXPECTATION_FAILED when it owns anything and not all of it is to end */
   async remove(name: string, options: RemoveOwnerOptions, by: Actor): Promise<OwnerEnd> {
+    this.removing.add(name)
+    try {
+      return await this.#remove(name, options, by)
+    } finally {
+      this.removing.delete(name)
+    }
+  }
+
+  async #remove(name: string, options: RemoveOwnerOptions, by: Actor): Promise<OwnerEnd> {
     const { store, log } = this.#deps
     const first = await store.owners.remove(name, options, by)
     if (options.dryRun) return first

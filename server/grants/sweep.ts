@@ -18,6 +18,8 @@ export interface SweepDeps {
   readonly time: GrantTime
   readonly life: ProofOfLife
   readonly stepApprovals: StepApprovals
+  /** Owners whose removal is under way. */
+  readonly removing: ReadonlySet<string>
   /** Ended grants of which nothing is left on their nodes; emptied here. */
   readonly cleaned: Set<string>
   readonly clock: Clock
@@ -87,12 +89,12 @@ export class Sweep implements AsyncDisposable {
 
   /** Running grants that nobody answers for (invariant 12): what was left when a removal was cut short. */
   async #unowned(): Promise<readonly Grant[]> {
-    const { index, directory, clock } = this.#deps
+    const { index, directory, removing, clock } = this.#deps
     if (clock.bootMs() < this.#ownersDueBootMs) return []
     this.#ownersDueBootMs = clock.bootMs() + ownersEveryMs
     const running = [...index.all()].filter(isRunning)
     const gone = new Set<string>()
-    for (const owner of new Set(running.map((grant) => grant.owner))) if (!(await directory.isOwner(owner))) gone.add(owner)
+    for (const owner of new Set(running.map((grant) => grant.owner))) if (!(await directory.isOwner(owner)) && !removing.has(owner)) gone.add(owner)
     return running.filter(({ owner }) => gone.has(owner))
   }
 
