@@ -1,3 +1,4 @@
+import type { Grant__Output } from '../../../proto/generated/mayfly/v1/Grant.ts'
 import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectServer } from '../connection.ts'
@@ -8,7 +9,7 @@ import { whenText } from '../when.ts'
 const liveStates = ['requested', 'pending_approval', 'approved', 'active', 'suspended', 'ending']
 
 export const command: Command = define({
-  about: 'Lists grants that are not over, by filter; with --all those that are over too. With --json one object a line.',
+  about: 'Lists grants that are not over, by filter; with --all those that are over too, the oldest request first. With --json one object a line, in no order.',
   options: {
     role: { type: 'string', value: 'NAME', help: 'only of this role' },
     owner: { type: 'string', value: 'NAME', help: 'only of this owner' },
@@ -22,12 +23,15 @@ export const command: Command = define({
   async run({ options }, context) {
     const { output, clock } = context
     using server = await connectServer(options, context)
-    const rows: string[][] = []
+    const found: Grant__Output[] = []
     const states = options.state.length > 0 ? options.state : options.all ? [] : liveStates
     for await (const grant of listGrants(server, { role: options.role, owner: options.owner, agentId: options.agent, states }, context.signal)) {
       if (options.json) output.json(grantToJson(grant))
-      else rows.push([grant.id, grant.state.replaceAll('_', ' '), grant.role, intentText(grant), grant.owner, whenText(grant.endedAtMs || grant.deadlineMs || grant.lapsesAtMs, clock.nowMs()), grant.cause.replaceAll('_', ' ')])
+      else found.push(grant)
     }
-    if (!options.json) output.table(['GRANT', 'STATE', 'ROLE', 'INTENT', 'OWNER', 'ENDS', 'CAUSE'], rows)
+    if (options.json) return
+    const oldestFirst = found.toSorted((left, right) => left.requestedAtMs - right.requestedAtMs)
+    const rows = oldestFirst.map((grant) => [grant.id, grant.state.replaceAll('_', ' '), grant.role, intentText(grant), grant.owner, whenText(grant.endedAtMs || grant.deadlineMs || grant.lapsesAtMs, clock.nowMs()), grant.cause.replaceAll('_', ' ')])
+    output.table(['GRANT', 'STATE', 'ROLE', 'INTENT', 'OWNER', 'ENDS', 'CAUSE'], rows)
   },
 })
