@@ -49,7 +49,7 @@ export function stepQuestion(request: StepRequest__Output, facts: StepFacts, ter
       ticket: grant.intent?.ticket ?? '',
       expectedOutcome: grant.intent?.expectedOutcome ?? '',
       nowMs,
-      ttlSeconds: grant.budget?.seconds ?? 0,
+      ttlSeconds: grant.ttlSeconds,
       maxTtlSeconds: terms.maxTtlSeconds,
       secondsSinceActivation: facts.secondsSinceActivation,
       budgetRenewals: grant.budget?.renewals ?? 0,

@@ -18,7 +18,7 @@ import type { TakenStep } from '../store/grant-model.ts'
 
 /** A grant as it travels. */
 export function grantToWire(grant: Grant): WireGrant {
-  const { intent, approvals, flags, decision, roleVersion: _roleVersion, ...rest } = grant
+  const { intent, approvals, flags, decision, ...rest } = grant
   return {
     ...rest,
     flags: [...flags],

@@ -21,6 +21,8 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   'revocation-latency': () => import('./revocation-latency.ts'),
   'process-death': () => import('./process-death.ts'),
   step: () => import('./step.ts'),
+  policy: () => import('./policy.ts'),
+  'grant-lifecycle': () => import('./grant-lifecycle.ts'),
 }
 
 const { values, positionals } = parseArgs({ allowPositionals: true, strict: false, options: { json: { type: 'boolean' } } })

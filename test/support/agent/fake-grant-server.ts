@@ -182,5 +182,5 @@ let started = 0
 const emptyGrant: Grant__Output = {
   id: '', spiffeId: '', role: '', parentId: '', rootId: '', depth: 0, agentId: '', requester: '', instance: '', owner: '', intent: null, intentHash: '', requestHash: '', budget: null, used: null, binding: '', tier: '',
   state: 'requested', cause: '', detail: '', requestedAtMs: 0, lapsesAtMs: 0, activatedAtMs: 0, deadlineMs: 0, endedAtMs: 0, serial: '', notAfterMs: 0, approvalsNeeded: 0, approvals: [], flags: [], outcome: '',
-  outcomeAsExpected: false, decision: null, version: 0, policyHash: '',
+  outcomeAsExpected: false, decision: null, version: 0, ttlSeconds: 0, roleVersion: 1, policyHash: '',
 }

@@ -43,6 +43,8 @@ export interface Grant {
   'decision'?: (_mayfly_v1_Decision | null);
   'version'?: (number | string | Long);
   'policyHash'?: (string);
+  'ttlSeconds'?: (number | string | Long);
+  'roleVersion'?: (number | string | Long);
 }
 
 export interface Grant__Output {
@@ -81,4 +83,6 @@ export interface Grant__Output {
   'decision': (_mayfly_v1_Decision__Output | null);
   'version': (number);
   'policyHash': (string);
+  'ttlSeconds': (number);
+  'roleVersion': (number);
 }
