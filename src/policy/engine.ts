@@ -1,14 +1,25 @@
+import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs'
 import { MayflyError } from '../core/errors.ts'
-import type { PolicyDecider, PolicyDecision, PolicyRequest } from '../core/grant/policy-request.ts'
+import type { PolicyAction, PolicyDecider, PolicyDecision, PolicyRequest } from '../core/grant/policy-request.ts'
 import { problemsOf, type Cedar } from './cedar.ts'
 import { policyHash, type PolicySet } from './policy-set.ts'
-import { questionsOf } from './questions.ts'
+import { questionsOf, type Question } from './questions.ts'
+import { isAbout, lookedAt, type LookedAt } from './relevance.ts'
+
+const actions: readonly PolicyAction[] = ['request', 'activate', 'renew', 'step', 'approve']
+
+/** The policies that can say something about one action. */
+interface Part {
+  /** Under which Cedar keeps them. */
+  readonly name: string
+  readonly facts: LookedAt
+}
 
 /** A set of policies, parsed and checked against the schema once, then asked for as long as it lives. */
 export class PolicyEngine implements PolicyDecider, Disposable {
   readonly hash: string
   readonly #cedar: Cedar
-  readonly #name: string
+  readonly #parts: Readonly<Record<PolicyAction, Part>>
   /** Of each policy that people may lift: how many of them. */
   readonly #approvals: ReadonlyMap<string, number>
 
@@ -24,9 +35,16 @@ export class PolicyEngine implements PolicyDecider, Disposable {
   private constructor(cedar: Cedar, set: PolicySet) {
     this.hash = policyHash(set)
     this.#cedar = cedar
-    this.#name = `policy-${++loaded}`
-    must(cedar.preparsePolicySet(this.#name, { staticPolicies: { ...set } }))
-    this.#approvals = new Map(Object.entries(set).flatMap(([name, text]): [string, number][] => approvalsOf(cedar, name, text)))
+    const parsed = new Map(Object.entries(set).map(([name, text]) => [name, parse(cedar, text)]))
+    const number = ++loaded
+    const part = (action: PolicyAction): Part => {
+      const about = [...parsed].filter(([, policy]) => isAbout(policy, action))
+      const name = `policy-${number}-${action}`
+      must(cedar.preparsePolicySet(name, { staticPolicies: Object.fromEntries(about.map(([policy]) => [policy, set[policy] ?? ''])) }))
+      return { name, facts: lookedAt(about.map(([, policy]) => policy)) }
+    }
+    this.#parts = { request: part('request'), activate: part('activate'), renew: part('renew'), step: part('step'), approve: part('approve') }
+    this.#approvals = new Map([...parsed].flatMap(([name, policy]): [string, number][] => approvalsOf(name, policy)))
   }
 
   /** Asks for each resource; one that is denied denies all. Never throws. */
@@ -34,7 +52,8 @@ export class PolicyEngine implements PolicyDecider, Disposable {
     const denials = new Set<string>()
     const permits = new Set<string>()
     if (request.resources.length === 0) denials.add('no-resource')
-    for (const question of questionsOf(request)) this.#ask(question, denials, permits)
+    const { name, facts } = this.#parts[request.action]
+    for (const question of questionsOf(request, facts)) this.#ask(name, question, denials, permits)
     if (denials.size === 0) return { allowed: true, reasons: [...permits].toSorted(), policyHash: this.hash, approvalsWanted: 0 }
     const wanted = [...denials].map((name) => this.#approvals.get(name) ?? 0)
     return { allowed: false, reasons: [...denials].toSorted(), policyHash: this.hash, approvalsWanted: wanted.includes(0) ? 0 : Math.max(...wanted) }
@@ -42,14 +61,14 @@ export class PolicyEngine implements PolicyDecider, Disposable {
 
   /** Gives the parsed set back: Cedar keeps it under its name otherwise. */
   [Symbol.dispose](): void {
-    this.#cedar.preparsePolicySet(this.#name, { staticPolicies: {} })
+    for (const action of actions) this.#cedar.preparsePolicySet(this.#parts[action].name, { staticPolicies: {} })
   }
 
-  #ask(question: ReturnType<typeof questionsOf>[number], denials: Set<string>, permits: Set<string>): void {
+  #ask(part: string, question: Question, denials: Set<string>, permits: Set<string>): void {
     const failed = (what: string): void => void denials.add(`policy-error:${what}`)
     try {
       // the policies were checked against the schema and the question is of its shape: checking it again would double the time
-      const answer = this.#cedar.statefulIsAuthorized({ ...question, validateRequest: false, preparsedPolicySetId: this.#name })
+      const answer = this.#cedar.statefulIsAuthorized({ ...question, validateRequest: false, preparsedPolicySetId: part })
       if (answer.type === 'failure') return failed('request')
       const { decision, diagnostics } = answer.response
       // a forbid whose condition fails does not forbid, as Cedar has it: here it does
@@ -69,8 +88,13 @@ function must(answer: { type: 'success' } | { type: 'failure'; errors: readonly 
   if (answer.type === 'failure') throw new MayflyError('POLICY_INVALID', answer.errors.map(({ message }) => message).join('; '))
 }
 
-function approvalsOf(cedar: Cedar, name: string, text: string): [string, number][] {
+function parse(cedar: Cedar, text: string): PolicyJson {
   const parsed = cedar.policyToJson(text)
-  const wanted = parsed.type === 'success' ? Number(parsed.json.annotations?.['approvals'] ?? 0) : 0
+  if (parsed.type === 'failure') throw new MayflyError('POLICY_INVALID', parsed.errors.map(({ message }) => message).join('; '))
+  return parsed.json
+}
+
+function approvalsOf(name: string, { annotations }: PolicyJson): [string, number][] {
+  const wanted = Number(annotations?.['approvals'] ?? 0)
   return Number.isInteger(wanted) && wanted > 0 ? [[name, wanted]] : []
 }

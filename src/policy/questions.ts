@@ -1,4 +1,5 @@
 import type { BindingTier, DataClass, PolicyContext, PolicyPerson, PolicyRequest, PolicyResource, PolicyWorkload } from '../core/grant/policy-request.ts'
+import type { LookedAt } from './relevance.ts'
 
 const tierLevels: Readonly<Record<BindingTier, number>> = { pid: 0, pidfd: 1, cgroup: 2 }
 const classLevels: Readonly<Record<DataClass, number>> = { public: 0, internal: 1, confidential: 2, restricted: 3 }
@@ -24,12 +25,12 @@ export interface Question {
   readonly entities: Entity[]
 }
 
-/** The request as Cedar is asked, once for each resource, in the words of the schema. */
-export function questionsOf(request: PolicyRequest): Question[] {
-  const principal = principalOf(request.principal)
-  const context = contextOf(request.context)
+/** The request as Cedar is asked, once for each resource, in the words of the schema; with the facts that are looked at and no others. */
+export function questionsOf(request: PolicyRequest, facts: LookedAt): Question[] {
+  const principal = only(principalOf(request.principal), facts.principal)
+  const context = chosen(contextOf(request.context), facts.context)
   return request.resources.map((resource) => {
-    const asked = resourceOf(resource)
+    const asked = only(resourceOf(resource), facts.resource)
     return { principal: principal.uid, action: uid('Action', request.action), resource: asked.uid, context, entities: [principal, asked] }
   })
 }
@@ -62,6 +63,14 @@ function contextOf(context: PolicyContext): Record<string, Value> {
     minuteOfDay: Math.floor((nowSeconds - days * 86_400) / 60),
     weekday: ((days + 3) % 7) + 1, // the epoch began on a Thursday
   }
+}
+
+function only(entity: Entity, names: ReadonlySet<string> | undefined): Entity {
+  return { ...entity, attrs: chosen(entity.attrs, names) }
+}
+
+function chosen(facts: Record<string, Value>, names: ReadonlySet<string> | undefined): Record<string, Value> {
+  return names === undefined ? facts : Object.fromEntries(Object.entries(facts).filter(([name]) => names.has(name)))
 }
 
 /** Cedar has whole numbers only. */

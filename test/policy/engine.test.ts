@@ -1,6 +1,9 @@
+import { policyToJson, preparsePolicySet, statefulIsAuthorized } from '@cedar-policy/cedar-wasm/nodejs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { PolicyEngine } from '../../src/policy/engine.ts'
+import { questionsOf } from '../../src/policy/questions.ts'
+import { lookedAt } from '../../src/policy/relevance.ts'
 import { policyHash } from '../../src/policy/policy-set.ts'
 import { starterPolicy } from '../../src/policy/starter.ts'
 import { alice, asked, orders, type Overrides } from './support.ts'
@@ -87,6 +90,46 @@ describe('what an engine answers', () => {
     strict[Symbol.dispose]()
     expect(open.decide(asked()).allowed).toBe(true)
     expect(strict.decide(asked()).allowed).toBe(false)
+  })
+})
+
+describe('what is sent to be asked', () => {
+  const facts = (...texts: readonly string[]): ReturnType<typeof lookedAt> =>
+    lookedAt(
+      texts.map((text) => {
+        const parsed = policyToJson(text)
+        if (parsed.type === 'failure') throw new Error(text)
+        return parsed.json
+      }),
+    )
+
+  test.for([
+    ['what a condition names', 'forbid (principal, action, resource) when { context.reason == "" && principal.tier < 1 } unless { resource.name like "db:*" };', { context: ['reason'], principal: ['tier'], resource: ['name'] }],
+    ['what it asks for with has', 'forbid (principal, action, resource) when { context has reason };', { context: ['reason'], principal: [], resource: [] }],
+    ['all of the context, when it is taken as a whole', 'forbid (principal, action, resource) when { [context].contains(context) };', { context: undefined, principal: [], resource: [] }],
+    ['all, when it is asked of something that was worked out', 'forbid (principal, action, resource) when { (if context.ownerKnown then principal else principal).owner == "x" };', { context: undefined, principal: undefined, resource: undefined }],
+  ] as const)('%s', ([, text, { context, principal, resource }]) => {
+    const set = (names: readonly string[] | undefined): ReadonlySet<string> | undefined => (names === undefined ? undefined : new Set(names))
+    expect(facts(text)).toEqual({ context: set(context), principal: set(principal), resource: set(resource) })
+  })
+
+  test('is enough: the answer is the same as with every fact and every policy, for any of them', async () => {
+    const set = { ...starterPolicy, odd: 'forbid (principal, action, resource) when { (if context.ownerKnown then principal else principal) == principal && context.depth > 3 };' }
+    using engine = await PolicyEngine.load(set)
+    preparsePolicySet('whole', { staticPolicies: set })
+    const flags = fc.subarray(['wider_after_denial', 'second_use'])
+    const request = fc.record({ action: fc.constantFrom('request', 'activate', 'renew', 'step'), depth: fc.nat(5), approvalsGiven: fc.nat(2), held: flags, reason: fc.constantFrom('', 'x'), dataClass: fc.constantFrom('public', 'restricted'), environment: fc.constantFrom('', 'production') })
+    fc.assert(
+      fc.property(request, ({ action, depth, approvalsGiven, held, reason, dataClass, environment }) => {
+        const given = asked({ action, resource: { dataClass, environment }, context: { depth, approvalsGiven, flags: held, reason, ticket: '' } })
+        const [question] = questionsOf(given, { principal: undefined, resource: undefined, context: undefined })
+        if (question === undefined) throw new Error('there is one')
+        const whole = statefulIsAuthorized({ ...question, preparsedPolicySetId: 'whole' })
+        if (whole.type === 'failure') throw new Error('Cedar refuses it')
+        const { allowed, reasons } = engine.decide(given)
+        expect({ allowed, reasons }).toEqual({ allowed: whole.response.decision === 'allow', reasons: whole.response.diagnostics.reason.toSorted() })
+      }),
+    )
   })
 })
 
