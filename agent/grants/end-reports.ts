@@ -5,7 +5,7 @@ import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Random } from '../../src/ports/random.ts'
 import { backoffMs } from '../rotation/schedule.ts'
-import type { StateFiles } from '../sync/agent-state.ts'
+import type { StateFiles } from '../sync/state-files.ts'
 import type { GrantServer } from './ports.ts'
 
 /** That a grant is over on this node, as the server is to write it down. */

@@ -8,15 +8,7 @@ import { PrivateKey } from '../../src/x509/private-key.ts'
 import { agentSvidOf } from './agent-svid.ts'
 import type { AgentSvid } from './agent-svid.ts'
 import { keptTwice } from './kept-twice.ts'
-
-/** Small files of the agent's data folder, each replaced whole; `src/system/files.ts` keeps it. */
-export interface StateFiles {
-  /** `undefined` when there is none. @throws {MayflyError} LIMIT_EXCEEDED, INVALID_ARGUMENT */
-  read(name: string, maxBytes: number): Promise<Uint8Array | undefined>
-  /** Mode 0600. */
-  write(name: string, content: string): Promise<void>
-  remove(name: string): Promise<void>
-}
+import type { StateFiles } from './state-files.ts'
 
 const keyFile = 'agent.key'
 /** The key of a renewal, until its SVID is on disk too. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { StateFiles } from './agent-state.ts'
+import type { StateFiles } from './state-files.ts'
 
 const spareSuffix = '.spare'
 const digestLength = 64

@@ -1,10 +1,9 @@
 import type { Decision, Grant, GrantRole } from '../../src/core/grant/grant.ts'
 import type { GrantMove } from '../../src/core/grant/machine.ts'
-import type { JournalRecord } from './records.ts'
 import type { Person, PolicyException, PolicyVersion, TakenStep } from '../store/grant-model.ts'
 
 /** Whether a record is about grants or what they stand on. */
-export function isGrantRecord(record: JournalRecord): record is GrantRecord {
+export function isGrantRecord(record: { readonly kind: string }): record is GrantRecord {
   return Object.hasOwn(kinds, record.kind)
 }
 

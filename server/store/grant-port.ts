@@ -2,7 +2,7 @@ import type { Decision, Grant, GrantRole } from '../../src/core/grant/grant.ts'
 import type {
   DecidedMove, GrantActivation, GrantEnding, GrantFilter, GrantIssue, GrantIssued, Owner, OwnerShare, Person, PlainMove, PolicyException, PolicyVersion, RecordedDecision, TakenStep,
 } from './grant-model.ts'
-import type { Actor, EndResult, Page, PageOf } from './port.ts'
+import type { Actor, EndResult, Page, PageOf } from './model.ts'
 
 /** What ended, and where in the stream it is. */
 export interface GrantEndResult extends EndResult {

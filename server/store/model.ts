@@ -141,3 +141,37 @@ export interface StreamEvent {
   readonly chainHash: Uint8Array
   readonly atMs: number
 }
+
+export interface Page {
+  /** 1..10,000. */
+  readonly size: number
+  /** The `next` of the page before; unset for the first. @throws PAGE_TOKEN_INVALID when it is none of ours */
+  readonly after?: string
+}
+
+export interface PageOf<T> {
+  readonly items: readonly T[]
+  /** Unset on the last page. */
+  readonly next?: string
+}
+
+/** Who changes, for the record: `uid:1000`, an admin's SPIFFE ID, `system`. And when. */
+export interface Actor {
+  readonly name: string
+  readonly atMs: number
+}
+
+/** What a revocation hits, said before it is done. */
+export interface Hits {
+  readonly credentials: number
+  readonly workloads: number
+  readonly owners: readonly string[]
+  /** The first hundred serials, hexadecimal. */
+  readonly serials: readonly string[]
+}
+
+export interface EndResult {
+  readonly hits: Hits
+  /** Head of the revocation stream once this is in it. */
+  readonly streamSeq: number
+}

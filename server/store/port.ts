@@ -3,9 +3,9 @@ import type { Selector } from '../../src/core/selector.ts'
 import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
 import type { ExceptionStore, GrantStore, OwnerStore, PeopleStore, PolicyStore, RoleStore } from './grant-port.ts'
 import type { JournalRecord } from '../journal/records.ts'
-import type { Agent, Authority, Credential, CredentialRequest, CredentialUse, DisabledTarget, EndCause, JoinToken, RegisteredVerifier, RolledBack, SeenHead, StreamEvent, Target } from './model.ts'
+import type { Actor, Agent, Authority, Credential, CredentialRequest, CredentialUse, DisabledTarget, EndCause, EndResult, JoinToken, Page, PageOf, RegisteredVerifier, RolledBack, SeenHead, StreamEvent, Target } from './model.ts'
 
-export type { Agent, Authority, Credential, CredentialRequest, CredentialUse, DisabledTarget, EndCause, RegisteredVerifier, RolledBack, SeenHead, StreamEvent, Target } from './model.ts'
+export type { Actor, Agent, Authority, Credential, CredentialRequest, CredentialUse, DisabledTarget, EndCause, EndResult, Hits, Page, PageOf, RegisteredVerifier, RolledBack, SeenHead, StreamEvent, Target } from './model.ts'
 
 /**
  * The store: asynchronous, shaped by transactions (design 5). Every call below is one transaction: it reads what it
@@ -47,19 +47,6 @@ export interface Domain {
 /** A result a thing: one bad item of a batch does not fail the others. */
 export type ItemResult<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly code: 'ALREADY_EXISTS' | 'NOT_FOUND' | 'INVALID_ARGUMENT'; readonly message: string; readonly existing?: T }
 
-export interface Page {
-  /** 1..10,000. */
-  readonly size: number
-  /** The `next` of the page before; unset for the first. @throws PAGE_TOKEN_INVALID when it is none of ours */
-  readonly after?: string
-}
-
-export interface PageOf<T> {
-  readonly items: readonly T[]
-  /** Unset on the last page. */
-  readonly next?: string
-}
-
 export type SelectorMatchKind = 'exact' | 'subset' | 'superset' | 'any'
 
 export interface EntryFilter {
@@ -85,12 +72,6 @@ export interface EntryStore {
   byId(id: string): Promise<Entry | undefined>
   list(filter: EntryFilter, page: Page): Promise<PageOf<Entry>>
   count(filter: EntryFilter): Promise<number>
-}
-
-/** Who changes, for the record: `uid:1000`, an admin's SPIFFE ID, `system`. And when. */
-export interface Actor {
-  readonly name: string
-  readonly atMs: number
 }
 
 export interface AgentFilter {
@@ -175,21 +156,6 @@ export interface VerifierStore {
   register(verifiers: readonly RegisteredVerifier[], atMs: number): Promise<void>
   remove(instances: readonly string[], atMs: number): Promise<void>
   all(): Promise<readonly RegisteredVerifier[]>
-}
-
-/** What a revocation hits, said before it is done. */
-export interface Hits {
-  readonly credentials: number
-  readonly workloads: number
-  readonly owners: readonly string[]
-  /** The first hundred serials, hexadecimal. */
-  readonly serials: readonly string[]
-}
-
-export interface EndResult {
-  readonly hits: Hits
-  /** Head of the revocation stream once this is in it. */
-  readonly streamSeq: number
 }
 
 export interface RevokeOptions {

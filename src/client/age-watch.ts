@@ -1,7 +1,7 @@
 import type { StalenessClass } from '../core/revocation/freshness.ts'
 import { stalenessLimitMs } from '../core/revocation/freshness.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { RevocationChecker } from '../verify/verify-svid.ts'
+import type { RevocationChecker } from '../verify/checker.ts'
 
 interface Watched {
   readonly limitMs: number

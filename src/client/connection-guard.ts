@@ -3,7 +3,8 @@ import { MayflyError } from '../core/errors.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { RevocationSource } from '../verify/live-connections.ts'
 import { LiveConnections } from '../verify/live-connections.ts'
-import type { AcceptedSvid, RevocationChecker, revocationUnchecked } from '../verify/verify-svid.ts'
+import type { RevocationChecker } from '../verify/checker.ts'
+import type { AcceptedSvid, revocationUnchecked } from '../verify/verify-svid.ts'
 import { AgeWatch } from './age-watch.ts'
 
 /**

@@ -13,7 +13,7 @@ import type { StreamSource } from './source-link.ts'
 import { StreamSources, type SourceStatus } from './sources.ts'
 import { VerifierReporter, type SignedReport, type VerifierReporterConfig, type VerifierReporterDeps } from './reporter.ts'
 import { RevocationReader, type ReaderOutcome, type RevokedChange, type StreamFrame } from './reader.ts'
-import type { RevocationChecker } from './verify-svid.ts'
+import type { RevocationChecker } from './checker.ts'
 
 export interface RevocationFeedConfig {
   readonly trustDomain: TrustDomain

@@ -4,7 +4,7 @@ import { toHex } from '../core/bytes.ts'
 import { decodeSerial } from '../core/serial.ts'
 import { grantPrefixesOf } from '../core/task.ts'
 import type { RevokedChange } from './reader.ts'
-import type { RevocationChecker } from './verify-svid.ts'
+import type { RevocationChecker } from './checker.ts'
 
 /** Why a connection is cut. */
 export type CutReason = 'revoked' | 'authority_revoked'

@@ -10,7 +10,7 @@ import { sha256 } from '../x509/fingerprint.ts'
 import { viewOf } from '../x509/spki.ts'
 import type { TrustAnchor } from './bundle-set.ts'
 import { verifySignerChain, type StreamKey } from './signer-chain.ts'
-import type { RevocationChecker } from './verify-svid.ts'
+import type { RevocationChecker } from './checker.ts'
 
 /** One message of the stream: a signed frame, with the certificate of its key (DER, leaf first) whenever that may be new to the reader. */
 export interface StreamFrame {

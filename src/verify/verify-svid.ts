@@ -1,27 +1,17 @@
 import { toHex } from '../core/bytes.ts'
 import { MayflyError } from '../core/errors.ts'
 import type { ChainFacts, CheckOutcome } from '../core/revocation/check.ts'
-import { isWithin, skewOf, stricterOf, type Freshness, type StalenessClass } from '../core/revocation/freshness.ts'
+import { isWithin, skewOf, stricterOf, type StalenessClass } from '../core/revocation/freshness.ts'
 import { hasGrantSegment, trustDomainOf, type SpiffeId } from '../core/spiffe-id.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import type { GrantClaims } from '../x509/grant-claims.ts'
 import { SignedCrl } from '../x509/signed-crl.ts'
 import type { Authorizer } from './authorize.ts'
 import type { BundleSet } from './bundle-set.ts'
+import type { RevocationChecker } from './checker.ts'
 import { foreignStream, ofAuthority, type RevocationsElsewhere } from './elsewhere.ts'
 import { svidOf } from './leaf.ts'
 import { parseChain, svidExtKeyUsages, validatePath, type PeerChain } from './path.ts'
-
-/** What knows revocations, and how fresh it is: a `RevocationFeed`, or the server's own set. */
-export interface RevocationChecker {
-  check(facts: ChainFacts): CheckOutcome
-  /** Unset when nothing was received yet. */
-  freshness(): Freshness | undefined
-  /** The class of this verifier, which a check may tighten and not loosen: what `revoke --wait` was told. `available` when unset. */
-  readonly class?: StalenessClass | undefined
-  /** A check has accepted the credential with this serial; for the record of where it was used. It must not throw. */
-  noteUse?(serial: Uint8Array): void
-}
 
 /** In place of a checker: whoever verifies accepts revoked identities until they expire, and says so in the code. */
 export const revocationUnchecked: unique symbol = Symbol('revocation is not checked')

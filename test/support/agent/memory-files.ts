@@ -1,4 +1,4 @@
-import type { StateFiles } from '../../../agent/sync/agent-state.ts'
+import type { StateFiles } from '../../../agent/sync/state-files.ts'
 
 /** A data folder in memory, whose writes can be made to stop as a crash would stop them. */
 export class MemoryFiles implements StateFiles {

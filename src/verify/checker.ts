@@ -1,0 +1,13 @@
+import type { ChainFacts, CheckOutcome } from '../core/revocation/check.ts'
+import type { Freshness, StalenessClass } from '../core/revocation/freshness.ts'
+
+/** What knows revocations, and how fresh it is: a `RevocationFeed`, or the server's own set. */
+export interface RevocationChecker {
+  check(facts: ChainFacts): CheckOutcome
+  /** Unset when nothing was received yet. */
+  freshness(): Freshness | undefined
+  /** The class of this verifier, which a check may tighten and not loosen: what `revoke --wait` was told. `available` when unset. */
+  readonly class?: StalenessClass | undefined
+  /** A check has accepted the credential with this serial; for the record of where it was used. It must not throw. */
+  noteUse?(serial: Uint8Array): void
+}
