@@ -80,7 +80,7 @@ export class Notifications implements AsyncDisposable {
     if (webhook !== undefined) await this.#try('webhook', async (signal) => await this.#within(async (limited) => await post(webhook, body, limited), signal))
     if (command.length > 0) {
       await this.#try('command', async (signal) => {
-        const code = await run(command, limitMs, signal, body)
+        const code = await run(command, limitMs, signal, `${body}\n`)
         if (code !== 0) throw new Error(`it exited with ${code}`)
       })
     }
