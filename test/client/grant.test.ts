@@ -105,7 +105,7 @@ describe('a grant of this process', () => {
     }
     expect(signal.aborted).toBe(true)
     expect(agent.server.ends).toMatchObject([{ cause: 'completed' }])
-    expect(agent.folders).toEqual([])
+    await expect.poll(() => agent.folders).toEqual([]) // the socket goes after the answer that it carries
   })
 
   test('complete tells the outcome, fail what went wrong; each ends it once', async () => {
