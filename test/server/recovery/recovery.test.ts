@@ -84,8 +84,9 @@ test('a restore writes over no database, and not into the data of a server that 
   await cp(data, copy, { recursive: true })
   expect(await run('restore', '--from', backup, '--data', copy)).toMatchObject({ error: { code: 'ALREADY_EXISTS' } })
   const held = start('restore', '--in-place', '--data', copy) // whoever comes second is refused, or comes after
+  const ended = once(held, 'exit')
   const second = await run('restore', '--in-place', '--data', copy)
-  await once(held, 'exit')
+  await ended
   expect([(second['error'] as { code: string } | undefined)?.code ?? 'done']).toEqual([expect.stringMatching(/STORE_LOCKED|done/)])
   expect(await run('restore', '--in-place', '--data', await place('empty'))).toMatchObject({ error: { code: 'NOT_FOUND' } })
 })
