@@ -44,14 +44,14 @@ async function story(): Promise<void> {
     tell('alice reads what it wants, and signs')
     await mayfly('approve', String(step), '--as', 'alice', '--key', key)
   }
-  await once(first.child, 'exit')
+  await first.ended
 
   tell('a second task watches for ever, until an operator ends it')
   const second = start([join(here, 'agent.ts'), String(port), String(as), 'watch for ever'], show)
   const { grant } = await second.find(({ event }) => event === 'granted')
   await second.find(({ event }) => event === 'did')
   await mayfly('end', String(grant), '--reason', 'wrong customer')
-  await once(second.child, 'exit')
+  await second.ended
 
   tell('what is on record')
   process.stdout.write(await mayfly('grant', 'list', '--all'))
@@ -63,7 +63,7 @@ interface Fact {
 }
 
 interface Started {
-  readonly child: ChildProcess
+  readonly ended: Promise<unknown>
   /** The next fact that fits, in the order they come. */
   find(fits: (fact: Fact) => boolean): Promise<Fact>
 }
@@ -72,6 +72,7 @@ interface Started {
 function start(args: readonly string[], each: (fact: Fact) => void = () => undefined): Started {
   const child = spawn(process.execPath, args, { env, stdio: ['pipe', 'pipe', 'inherit'] })
   running.push(child)
+  const ended = once(child, 'exit')
   const facts: Fact[] = []
   let wake: () => void = () => undefined
   let over = false
@@ -93,7 +94,7 @@ function start(args: readonly string[], each: (fact: Fact) => void = () => undef
       await new Promise<void>((resolve) => (wake = resolve))
     }
   }
-  return { child, find }
+  return { ended, find }
 }
 
 function parse(line: string): Fact | undefined {
