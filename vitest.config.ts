@@ -4,7 +4,7 @@ import { defineConfig, type ViteUserConfig } from 'vitest/config'
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/interop/**', 'test/bench/**', 'test/slow/**', 'test/faults/**'],
+    exclude: ['test/interop/**', 'test/bench/**', 'test/slow/**', 'test/timelines/**', 'test/faults/**'],
     pool: 'forks',
     maxWorkers: 2, // on two cores vitest itself would take one, and half of the tests' time is waiting for processes
     // Threads and processes that tests start need not strip and compile the same files again.

@@ -1,4 +1,4 @@
-// `npm run slow | interop | fuzz | faults [-- vitest arguments]`: the suites that `npm test` leaves out. The last takes a quarter of an hour, and .ci/run leaves it out too.
+// `npm run slow | timelines | interop | fuzz | faults [-- vitest arguments]`: the suites that `npm test` leaves out. The last takes a quarter of an hour, and .ci/run leaves it out too.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 

@@ -15,8 +15,9 @@ interface Report {
 
 /** The step of .ci/run, its report, and which test files it runs. */
 const suites = [
-  { step: 'test', report: 'fast', runs: (file: string) => !/^test\/(slow|interop|bench|faults)\//.test(file) },
+  { step: 'test', report: 'fast', runs: (file: string) => !/^test\/(slow|timelines|interop|bench|faults)\//.test(file) },
   { step: 'slow', report: 'slow', runs: (file: string) => file.startsWith('test/slow/') },
+  { step: 'timelines', report: 'timelines', runs: (file: string) => file.startsWith('test/timelines/') },
   { step: 'interop', report: 'interop', runs: (file: string) => file.startsWith('test/interop/') },
   { step: 'fuzz', report: 'fuzz', runs: (file: string) => file.startsWith('test/fuzz/') },
 ]

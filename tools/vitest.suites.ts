@@ -1,6 +1,6 @@
 import { defineConfig, type ViteUserConfig } from 'vitest/config'
 
-/** One folder of test/ at a time, named by MAYFLY_SUITE: slow, interop, fuzz or faults. */
+/** One folder of test/ at a time, named by MAYFLY_SUITE: slow, timelines, interop, fuzz or faults. */
 const suite = process.env['MAYFLY_SUITE'] ?? 'slow'
 
 const config: ViteUserConfig = defineConfig({
@@ -11,7 +11,7 @@ const config: ViteUserConfig = defineConfig({
     maxConcurrency: 3, // of tests that mostly wait, where they say so
     testTimeout: 300_000,
     hookTimeout: 120_000,
-    maxWorkers: suite === 'fuzz' ? 2 : 1, // crowds, crashes and timelines would disturb each other
+    maxWorkers: suite === 'fuzz' || suite === 'timelines' ? 2 : 1, // crowds and floods would disturb each other; timelines mostly wait
   },
 })
 

@@ -3,15 +3,15 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
-import type { Store } from '../../../server/store/port.ts'
-import type { CommitStep } from '../../../server/store/sqlite/engine.ts'
-import { decodeSerial } from '../../../src/core/serial.ts'
-import type { Acknowledged } from '../../support/store/crash-run.ts'
-import type { Faults } from '../../support/store/faults.ts'
-import { openAt, temporaryFolder } from '../../support/store/open.ts'
-import { nowMs, sha256 } from '../../support/store/samples.ts'
+import type { Store } from '../../server/store/port.ts'
+import type { CommitStep } from '../../server/store/sqlite/engine.ts'
+import { decodeSerial } from '../../src/core/serial.ts'
+import type { Acknowledged } from '../support/store/crash-run.ts'
+import type { Faults } from '../support/store/faults.ts'
+import { openAt, temporaryFolder } from '../support/store/open.ts'
+import { nowMs, sha256 } from '../support/store/samples.ts'
 
-const program = join(import.meta.dirname, '../../support/store/crash-run.ts')
+const program = join(import.meta.dirname, '../support/store/crash-run.ts')
 const steps: readonly CommitStep[] = ['begin', 'append', 'apply', 'commit', 'committed', 'answered']
 
 test.for(steps.map((step) => [step] as const))('killed at "%s", over and over, it loses nothing acknowledged and reuses nothing', { timeout: 60_000 }, async ([step]) => {

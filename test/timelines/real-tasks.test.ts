@@ -1,10 +1,10 @@
 import { kill } from 'node:process'
 import { afterEach, describe, expect, test } from 'vitest'
-import { GrantTask } from '../../support/agent/grant-tasks.ts'
-import { TestGrants } from '../../support/agent/test-grants.ts'
-import type { TestGrantsOptions } from '../../support/agent/test-grants.ts'
-import { isRoot } from '../../support/processes/processes.ts'
-import { LinuxCgroups } from '../../../src/system/linux/cgroups.ts'
+import { GrantTask } from '../support/agent/grant-tasks.ts'
+import { TestGrants } from '../support/agent/test-grants.ts'
+import type { TestGrantsOptions } from '../support/agent/test-grants.ts'
+import { isRoot } from '../support/processes/processes.ts'
+import { LinuxCgroups } from '../../src/system/linux/cgroups.ts'
 
 const patience = { timeout: 20_000 }
 

@@ -3,17 +3,17 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
-import { hasEnded } from '../../../src/core/grant/grant.ts'
-import { decodeSerial } from '../../../src/core/serial.ts'
-import { grantPrefixesOf } from '../../../src/core/task.ts'
-import type { Store } from '../../../server/store/port.ts'
-import type { CommitStep } from '../../../server/store/sqlite/engine.ts'
-import type { Faults } from '../../support/store/faults.ts'
-import { prepareForCrash, type AcknowledgedGrant } from '../../support/store/grants-crash-run.ts'
-import { openAt, temporaryFolder } from '../../support/store/open.ts'
-import { nowMs } from '../../support/store/samples.ts'
+import { hasEnded } from '../../src/core/grant/grant.ts'
+import { decodeSerial } from '../../src/core/serial.ts'
+import { grantPrefixesOf } from '../../src/core/task.ts'
+import type { Store } from '../../server/store/port.ts'
+import type { CommitStep } from '../../server/store/sqlite/engine.ts'
+import type { Faults } from '../support/store/faults.ts'
+import { prepareForCrash, type AcknowledgedGrant } from '../support/store/grants-crash-run.ts'
+import { openAt, temporaryFolder } from '../support/store/open.ts'
+import { nowMs } from '../support/store/samples.ts'
 
-const program = join(import.meta.dirname, '../../support/store/grants-crash-run.ts')
+const program = join(import.meta.dirname, '../support/store/grants-crash-run.ts')
 const steps: readonly CommitStep[] = ['begin', 'append', 'apply', 'commit', 'committed', 'answered']
 
 test.for(steps.map((step) => [step] as const))('invariants 1, 2, 5 and 16: killed at "%s", over and over, no grant comes back, no credential is unknown, what ended is in the set', { timeout: 120_000 }, async ([step]) => {
