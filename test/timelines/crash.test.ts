@@ -23,7 +23,7 @@ afterEach(async () => {
 
 /**
  * `kill -9` at a moment that differs from round to round, under attestations, issuance and new entries; each step between two writes has a test of
- * its own at the store (`test/server/store/crash.test.ts`).
+ * its own at the store (`test/timelines/store-crash.test.ts`).
  */
 test(`a server that is killed ${rounds} times at work: nothing handed out is missing, no token joins twice, no index is used again, the journal equals the tables`, { timeout: 240_000 }, async () => {
   product = await Product.start({ serverArgs: ['--log-level', 'error'] })
