@@ -2,10 +2,16 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { GrantRole__Output } from '../../proto/generated/mayfly/v1/GrantRole.ts'
+import { approvalNamespace } from '../../src/core/approval/statement.ts'
+import { leakStatement } from '../../src/core/leak.ts'
+import { parseTrustDomain } from '../../src/core/spiffe-id.ts'
 import { LinuxCgroups } from '../../src/system/linux/cgroups.ts'
 import { systemClock } from '../../src/system/clock.ts'
+import { publicKeyHash } from '../../src/x509/fingerprint.ts'
 import { PrivateKey } from '../../src/x509/private-key.ts'
+import { signPlain } from '../../src/x509/signature.ts'
 import { GrantTask } from '../support/agent/grant-tasks.ts'
+import { personKey } from '../support/ssh/person-key.ts'
 import { isRoot } from '../support/processes/processes.ts'
 import { jobId, jobRole, TestVerifier } from '../support/product/grants.ts'
 import { Product } from '../support/product/product.ts'
@@ -46,9 +52,9 @@ interface Running {
 }
 
 /** A task with a grant whose SVID a verifier accepts. */
-async function running(agent: AgentProcess = near, as?: number): Promise<Running> {
+async function running(agent: AgentProcess = near, as?: number, asked: Readonly<Record<string, string>> = { spiffeId: jobId, role: 'job' }): Promise<Running> {
   const task = await GrantTask.start(as)
-  const { id, socket, tier } = await task.run(agent.workloadSocket, { spiffeId: jobId, role: 'job' })
+  const { id, socket, tier } = await task.run(agent.workloadSocket, asked)
   task.tell({ do: 'svid', socket })
   const { chain } = await task.said('svid')
   const svid = [Buffer.from(String(chain), 'base64')]
@@ -107,6 +113,79 @@ describe('the identity of a task ends with it, at a verifier on another node', (
     expect(await refusedAfter(chain, atMs)).toBeLessThan(soonMs)
     await expect.poll(() => existsSync(socket), patience).toBe(false)
     expect(await task.said('bound', ({ cause }) => cause === 'operator')).toBeDefined()
+    await task.program.kill()
+  })
+
+  test('another policy does not allow it', async () => {
+    const { set } = await product.admin.unary('mayfly.v1.Policies', 'Show', {})
+    const { id, socket, chain, task } = await running()
+    const atMs = systemClock.nowMs()
+    await product.admin.unary('mayfly.v1.Policies', 'Apply', { set: { policies: { ...set?.policies, freeze: 'forbid (principal is Mayfly::Workload, action, resource);' } } })
+    expect(await refusedAfter(chain, atMs)).toBeLessThan(soonMs)
+    expect(await standing(id)).toMatchObject({ cause: 'policy_change' })
+    await expect.poll(() => existsSync(socket), patience).toBe(false)
+    await product.admin.unary('mayfly.v1.Policies', 'Apply', { set: { policies: { ...set?.policies } } })
+    await task.program.kill()
+  })
+
+  test('its owner is removed', async () => {
+    await product.admin.unary('mayfly.v1.GrantAdmin', 'PutOwner', { name: 'leaving', contact: '' })
+    await jobRole(product, { name: 'left', spiffeId: `${jobId}/left`, owner: 'leaving' })
+    const { id, socket, chain, task } = await running(near, undefined, { spiffeId: `${jobId}/left`, role: 'left' })
+    const atMs = systemClock.nowMs()
+    await product.admin.unary('mayfly.v1.GrantAdmin', 'RemoveOwner', { name: 'leaving', endAll: true })
+    expect(await refusedAfter(chain, atMs)).toBeLessThan(soonMs)
+    expect(await standing(id)).toMatchObject({ cause: 'owner_removed' })
+    await expect.poll(() => existsSync(socket), patience).toBe(false)
+    await task.program.kill()
+  })
+
+  test('its renewals are used up', async () => {
+    await jobRole(product, { name: 'short', spiffeId: `${jobId}/short`, credentialTtlSeconds: 10, budget: { seconds: 300, renewals: 0, steps: 1, children: 0, depth: 0 } })
+    const { id, socket, task } = await running(near, undefined, { spiffeId: `${jobId}/short`, role: 'short' })
+    await expect.poll(async () => (await standing(id)).cause, { timeout: 40_000 }).toBe('budget')
+    await expect.poll(() => existsSync(socket), patience).toBe(false)
+    await task.program.kill()
+  })
+
+  test('what is above it ends: a grant that it asked for on its own socket goes with it', async () => {
+    const { id, socket, task } = await running()
+    task.tell({ do: 'run', socket, spiffeId: jobId, role: 'job' })
+    const child = await task.said('bound', (line) => line['state'] === 'active' && line['id'] !== id)
+    expect(child['spiffeId']).toContain(`/task/${id}/sub/`)
+    await product.admin.unary('mayfly.v1.GrantAdmin', 'End', { grantId: id, cause: 'operator' })
+    expect(await standing(String(child['id']))).toMatchObject({ cause: 'parent_ended' })
+    await expect.poll(() => existsSync(String(child['socket'])), patience).toBe(false)
+    await task.program.kill()
+  })
+
+  test.skipIf(!existsSync('/usr/bin/ssh-keygen'))('a person takes back the approval that it stands on (skipped where there is no ssh-keygen)', async () => {
+    const alice = await personKey(product.dir, 'alice')
+    await product.admin.unary('mayfly.v1.Approvals', 'AddPerson', { name: 'alice', sshKeys: [alice.line], roles: ['approve'] })
+    await jobRole(product, { name: 'approved', spiffeId: `${jobId}/approved`, approvals: 1 })
+    const started = running(near, undefined, { spiffeId: `${jobId}/approved`, role: 'approved' })
+    const waiting = async (): Promise<string | undefined> => (await product.admin.unary('mayfly.v1.Approvals', 'List', {})).approvals[0]?.canonical
+    await expect.poll(waiting, patience).toBeDefined()
+    const words = (await waiting()) ?? ''
+    const id = /grant: "(\w+)"/.exec(words)?.[1] ?? ''
+    await product.admin.unary('mayfly.v1.Approvals', 'Approve', { id, approver: 'alice', signature: await alice.sign(words, approvalNamespace) })
+    const { chain, task } = await started
+    const atMs = systemClock.nowMs()
+    await product.admin.unary('mayfly.v1.Approvals', 'Withdraw', { grantId: id, approver: 'alice', signature: await alice.sign(words.replace('mayfly approve', 'mayfly withdraw'), approvalNamespace) })
+    expect(await refusedAfter(chain, atMs)).toBeLessThan(soonMs)
+    expect(await standing(id)).toMatchObject({ cause: 'approval_withdrawn' })
+    await task.program.kill()
+  })
+
+  test('its key says that it has leaked', async () => {
+    const { id, chain, task } = await running()
+    const { key } = await task.said('svid')
+    const leaked = PrivateKey.fromPkcs8(Buffer.from(String(key), 'base64'))
+    const { spki } = leaked
+    const atMs = systemClock.nowMs()
+    await product.admin.unary('mayfly.v1.Leaks', 'Report', { publicKey: Buffer.from(spki), signature: Buffer.from(signPlain(leaked.keyObject, leakStatement(parseTrustDomain('example.org'), publicKeyHash(spki)))) })
+    expect(await refusedAfter(chain, atMs)).toBeLessThan(soonMs)
+    await expect.poll(async () => (await standing(id)).cause, patience).toBe('leak')
     await task.program.kill()
   })
 
