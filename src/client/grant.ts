@@ -71,7 +71,7 @@ export async function requestGrant(wish: GrantWish, options: GrantRequestOptions
   }
 }
 
-/** An active grant of this process. Dispose ends it: completed, or failed when {@link fail} was called or its scope was left by an error that was told to it. */
+/** An active grant of this process. Dispose ends it as completed: what leaves its scope by an error says so with {@link fail} before, since a disposal is told of no error. */
 export class TaskGrant implements AsyncDisposable {
   readonly id: string
   readonly spiffeId: SpiffeId
@@ -124,13 +124,13 @@ export class TaskGrant implements AsyncDisposable {
     await this.#channel.unary('mayfly.v1.Grants', 'Renew', { grantId: this.id }, { signal: this.#over.signal })
   }
 
-  /** Ends it as completed; the outcome is held against what was expected. */
+  /** Ends it as completed; the outcome is held against what was expected. Once: what is said later changes nothing. @throws {MayflyError} UNAVAILABLE: the agent ends it by itself then */
   async complete(outcome = ''): Promise<void> {
     this.#word = { cause: 'completed', outcome, detail: '' }
     await this[Symbol.asyncDispose]()
   }
 
-  /** Ends it as failed. */
+  /** Ends it as failed; of the detail 200 characters are kept. @throws as {@link complete} */
   async fail(detail: string, outcome = ''): Promise<void> {
     this.#word = { cause: 'failed', outcome, detail: detail.slice(0, 200) }
     await this[Symbol.asyncDispose]()
