@@ -1,16 +1,14 @@
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { systemClock } from '../../../src/system/clock.ts'
 import { node24, Program, root } from '../../support/product/process.ts'
 import { opened } from '../../support/agent/opened.ts'
-import { SvidStream, TestApi } from '../../support/agent/workload-api.ts'
+import { holds, SvidStream, TestApi } from '../../support/agent/workload-api.ts'
 import { anEntry } from '../../support/agent/entries.ts'
 import { WorkloadProcess } from '../../support/agent/workload.ts'
 import { isRoot } from '../../support/processes/processes.ts'
 
 const mine = [`unix:uid:${process.geteuid?.() ?? -1}`]
-const never = new AbortController().signal
 
 let api: TestApi
 
@@ -55,7 +53,7 @@ describe('who is answered', () => {
       await workload.svids()
       expect(api.svids.held()).toHaveLength(1)
     }
-    while (api.ended.length === 0) await systemClock.sleep(5, never)
+    await holds(api.endedChanged, () => api.ended.length > 0)
     expect(api.svids.held()).toEqual([])
   })
 })
@@ -88,9 +86,9 @@ describe('who takes too much', () => {
     await stream.next()
     for (let revision = 1; revision <= 500; revision++) {
       api.entriesAre(anEntry('a', { selectors: mine, revision }))
-      if (revision % 50 === 0) await systemClock.sleep(1, never)
+      if (revision % 50 === 0) await new Promise((resolve) => setImmediate(resolve))
     }
-    while (api.svids.current('a')?.revision !== 500) await systemClock.sleep(5, never)
+    await holds(api.svids.changed, () => api.svids.current('a')?.revision === 500)
     const serial = api.svids.current('a')?.chainDer ?? Buffer.alloc(0)
     let messages = 0
     for (;;) {
@@ -106,11 +104,14 @@ describe('who takes too much', () => {
     api = await TestApi.start({ limits: { connectionsPerProcess: 20 } })
     api.entriesAre(anEntry('a', { selectors: mine }))
     const sockets = await Promise.all(Array.from({ length: 50 }, async () => await opened(api.socket)))
-    while (sockets.filter((socket) => !socket.destroyed).length > 20) await systemClock.sleep(5, never)
+    const refused = Promise.withResolvers<void>()
+    const open = (): number => sockets.filter((socket) => !socket.destroyed).length
+    for (const socket of sockets) socket.once('close', () => (open() <= 20 ? refused.resolve() : undefined))
+    if (open() > 20) await refused.promise
     await using workload = WorkloadProcess.start(api.socket, { once: true })
     expect((await workload.svids()).ids).toEqual(['spiffe://test.example/a'])
     for (const socket of sockets) socket.destroy()
-    while (api.connections > 0) await systemClock.sleep(5, never)
+    await expect.poll(() => api.connections).toBe(0)
   })
 })
 

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { concatBytes } from '../../../src/core/bytes.ts'
 import { MayflyError } from '../../../src/core/errors.ts'
 import { systemClock } from '../../../src/system/clock.ts'
-import { SvidStream, TestApi } from '../../support/agent/workload-api.ts'
+import { holds, SvidStream, TestApi } from '../../support/agent/workload-api.ts'
 import type { ApiOptions } from '../../support/agent/workload-api.ts'
 import { anEntry } from '../../support/agent/entries.ts'
 import { TestIssuer } from '../../support/agent/test-issuer.ts'
@@ -73,10 +73,13 @@ describe('endpoint', () => {
       await using three = new SvidStream(api)
       await expect(three.next()).rejects.toMatchObject({ status: 'UNAVAILABLE' })
     }
-    await eventually(async () => {
-      await using four = new SvidStream(api)
-      return (await four.next()).svids.length === 1
-    })
+    // the place is free once the server has seen its stream end
+    await expect
+      .poll(async () => {
+        await using four = new SvidStream(api)
+        return (await four.next().catch(() => undefined))?.svids.length
+      })
+      .toBe(1)
   })
 
   test('EP-13 WX-07 a process without identity gets PermissionDenied, with a hint', async () => {
@@ -144,7 +147,7 @@ describe('FetchX509SVID', () => {
 
   test('WAPI-05 the first message comes without delay: an identity that is signed already takes no signing', async () => {
     api.entriesAre(anEntry('a', { selectors: mine, prefetch: true }))
-    await eventually(async () => api.svids.current('a') !== undefined)
+    await holds(api.svids.changed, () => api.svids.current('a') !== undefined)
     const calls = api.signer.calls.length
     await using stream = new SvidStream(api)
     await stream.next()
@@ -220,7 +223,7 @@ describe('FetchX509SVID', () => {
 
   test('no other identity takes the place of a default that cannot be had', async () => {
     api.entriesAre(anEntry('b', { selectors: mine, createdAtSeconds: 2, prefetch: true }))
-    await eventually(async () => api.svids.current('b') !== undefined)
+    await holds(api.svids.changed, () => api.svids.current('b') !== undefined)
     api.signer.down = true
     api.entriesAre(anEntry('a', { selectors: mine, createdAtSeconds: 1 }), anEntry('b', { selectors: mine, createdAtSeconds: 2, prefetch: true }))
     await using stream = new SvidStream(api)
@@ -281,9 +284,5 @@ async function failureOf(stream: AsyncIterable<unknown>): Promise<unknown> {
   } catch (error) {
     return error
   }
-}
-
-async function eventually(holds: () => Promise<boolean>): Promise<void> {
-  while (!(await holds().catch(() => false))) await systemClock.sleep(5, new AbortController().signal)
 }
 

@@ -42,6 +42,8 @@ export class TestApi implements AsyncDisposable {
   readonly log: KeptLog = new KeptLog()
   readonly entries: EntryCache = new EntryCache()
   readonly ended: Uint8Array[] = []
+  /** Something was added to {@link ended}. */
+  readonly endedChanged: Notifier<void> = new Notifier()
   readonly #synced = Promise.withResolvers<void>()
   readonly #dir: string
   readonly #exitWatch = ExitWatch.start()
@@ -66,7 +68,10 @@ export class TestApi implements AsyncDisposable {
     const standing = new SvidStanding(this.trust, this.relay.reader, systemClock, this.log)
     this.svids = SvidCache.start(
       { maxSvids: 1_000, maxBatch: 100, retry: { leastMs: 50, mostMs: 1_000 }, maxSleepMs: 1_000 },
-      { clock: systemClock, random: systemRandom, log: this.log, signer: this.signer, standing: (svid) => standing.of(svid), ended: (serials) => void this.ended.push(...serials) },
+      { clock: systemClock, random: systemRandom, log: this.log, signer: this.signer, standing: (svid) => standing.of(svid), ended: (serials) => {
+          this.ended.push(...serials)
+          this.endedChanged.emit()
+        } },
     )
     this.holders = ProcessHolders.start({ pollMs: 50 }, { exitWatch: this.#exitWatch, processes: linuxProcesses(), clock: systemClock, log: this.log, onLastExit: (id) => this.svids.lastExit(id) })
     this.entries.changed.on(() => {
@@ -170,4 +175,14 @@ export class SvidStream implements AsyncDisposable {
     this.#channel.close()
     await this.#messages.return().catch(() => undefined)
   }
+}
+
+/** Resolves once it holds, looked at now and each time that the notifier tells. */
+export async function holds<T>(changed: Notifier<T>, condition: () => boolean): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  using _ = changed.on(() => {
+    if (condition()) resolve()
+  })
+  if (condition()) resolve()
+  await promise
 }
