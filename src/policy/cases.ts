@@ -81,7 +81,8 @@ const ordinaryPerson: PolicyPerson = { kind: 'person', name: 'alice', owners: []
 
 const ordinaryResource: PolicyResource = { name: 'db:orders', dataClass: 'internal', system: '', environment: '', tenant: '' }
 
-const ordinaryContext: PolicyContext = {
+/** Facts of a request that nothing speaks against: what a case leaves out. */
+export const ordinaryContext: PolicyContext = {
   role: 'role',
   owner: 'team',
   ownerKnown: true,

@@ -1,5 +1,6 @@
 import type { PolicyContext, PolicyPerson, PolicyRequest, PolicyResource, PolicyWorkload } from '../../src/core/grant/policy-request.ts'
 import { parseSpiffeId } from '../../src/core/spiffe-id.ts'
+import { ordinaryContext } from '../../src/policy/cases.ts'
 
 export const workload: PolicyWorkload = {
   kind: 'workload',
@@ -17,31 +18,15 @@ export const alice: PolicyPerson = { kind: 'person', name: 'alice', owners: ['bi
 export const orders: PolicyResource = { name: 'db:orders', dataClass: 'internal', system: 'shop', environment: 'staging', tenant: '' }
 
 const context: PolicyContext = {
+  ...ordinaryContext,
   role: 'deploy',
   owner: 'platform',
-  ownerKnown: true,
-  requester: 'uid:1000',
   actions: ['write'],
   reason: 'migration 42',
   ticket: 'CHG-7',
-  expectedOutcome: '',
   nowMs: Date.UTC(2026, 10, 22, 12, 30),
-  ttlSeconds: 300,
-  maxTtlSeconds: 3600,
-  secondsSinceActivation: 0,
   budgetRenewals: 2,
   budgetSteps: 100,
-  usedRenewals: 0,
-  usedSteps: 0,
-  depth: 0,
-  approvalsGiven: 0,
-  approvalsNeeded: 0,
-  approvers: [],
-  flags: [],
-  probesFailed: [],
-  progressSeconds: 0,
-  progressSecondsAgo: 0,
-  exceptions: [],
 }
 
 export interface Overrides {
