@@ -1,6 +1,6 @@
 import { everywhere } from './command.ts'
 import type { Command, OptionSpec } from './command.ts'
-import type { Row } from './table.ts'
+import type { Row } from './row.ts'
 
 /** `mayfly --help`, or that of a group such as `mayfly entry --help`. */
 export function helpOfTable(rows: readonly Row[], group = ''): string {

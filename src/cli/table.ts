@@ -1,11 +1,4 @@
-import type { Command } from './command.ts'
-
-/** A command by name; its file is loaded only when it is the one that was asked for. */
-export interface Row {
-  readonly name: string
-  readonly summary: string
-  readonly load: () => Promise<{ readonly command: Command }>
-}
+import type { Row } from './row.ts'
 
 export const table: readonly Row[] = [
   { name: 'dev', summary: 'a server and an agent on this machine, for trying things', load: () => import('./commands/dev.ts') },
@@ -82,7 +75,7 @@ export const table: readonly Row[] = [
   { name: 'server restore', summary: 'begin a new epoch from a backup, or from a database that was copied back', load: () => import('./commands/server-restore.ts') },
   { name: 'server reload', summary: 'have the server read its configuration again', load: () => import('./commands/server-reload.ts') },
   { name: 'agent reload', summary: 'have the agent read its configuration again', load: () => import('./commands/agent-reload.ts') },
-  { name: 'completion', summary: 'a script that lets bash, zsh or fish complete commands', load: () => import('./commands/completion.ts') },
+  { name: 'completion', summary: 'a script that lets bash, zsh or fish complete commands', load: async () => ({ command: (await import('./commands/completion.ts')).completionOf(table) }) },
   { name: 'config schema', summary: 'the JSON Schema of a configuration file', load: () => import('./commands/config-schema.ts') },
 ]
 

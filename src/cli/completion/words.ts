@@ -1,6 +1,6 @@
 import { everywhere } from '../command.ts'
 import type { OptionSpecs } from '../command.ts'
-import type { Row } from '../table.ts'
+import type { Row } from '../row.ts'
 
 /** What a shell offers after a command: its options, and whether each takes a value. */
 export interface CommandWords {
