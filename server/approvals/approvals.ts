@@ -134,11 +134,7 @@ export class Approvals {
   }
 
   async #signer({ approver, signature }: SignedWord, words: string): Promise<Person> {
-    const person = await this.#deps.store.people.byName(approver)
-    checkSignature(person, words, signature)
-    // checkSignature refuses somebody who is not registered
-    if (person === undefined) throw new MayflyError('APPROVAL_INVALID', 'nobody is registered by this name')
-    return person
+    return checkSignature(await this.#deps.store.people.byName(approver), words, signature)
   }
 
   async #askPolicy(person: Person, grant: Grant, role: GrantRole, nowMs: number): Promise<void> {
