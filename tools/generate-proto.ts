@@ -28,6 +28,8 @@ export const serviceFiles: readonly string[] = [
   'mayfly/v1/stream.proto',
   'mayfly/v1/sync.proto',
   'mayfly/v1/verifier.proto',
+  'spire/api/agent/debug/v1/debug.proto',
+  'spire/api/agent/delegatedidentity/v1/delegatedidentity.proto',
   'spire/api/server/agent/v1/agent.proto',
   'spire/api/server/bundle/v1/bundle.proto',
   'spire/api/server/entry/v1/entry.proto',

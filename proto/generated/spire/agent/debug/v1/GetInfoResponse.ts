@@ -1,0 +1,36 @@
+// Original file: proto/spire/api/agent/debug/v1/debug.proto
+
+import type { SPIFFEID as _spire_api_types_SPIFFEID, SPIFFEID__Output as _spire_api_types_SPIFFEID__Output } from '../../../../spire/api/types/SPIFFEID.ts';
+import type { Long } from '@grpc/proto-loader';
+
+export interface _spire_agent_debug_v1_GetInfoResponse_Cert {
+  'id'?: (_spire_api_types_SPIFFEID | null);
+  'expiresAt'?: (number | string | Long);
+  'subject'?: (string);
+}
+
+export interface _spire_agent_debug_v1_GetInfoResponse_Cert__Output {
+  'id': (_spire_api_types_SPIFFEID__Output | null);
+  'expiresAt': (number);
+  'subject': (string);
+}
+
+export interface GetInfoResponse {
+  'svidChain'?: (_spire_agent_debug_v1_GetInfoResponse_Cert)[];
+  'uptime'?: (number);
+  'svidsCount'?: (number);
+  'lastSyncSuccess'?: (number | string | Long);
+  'cachedX509SvidsCount'?: (number);
+  'cachedJwtSvidsCount'?: (number);
+  'cachedSvidstoreX509SvidsCount'?: (number);
+}
+
+export interface GetInfoResponse__Output {
+  'svidChain': (_spire_agent_debug_v1_GetInfoResponse_Cert__Output)[];
+  'uptime': (number);
+  'svidsCount': (number);
+  'lastSyncSuccess': (number);
+  'cachedX509SvidsCount': (number);
+  'cachedJwtSvidsCount': (number);
+  'cachedSvidstoreX509SvidsCount': (number);
+}
