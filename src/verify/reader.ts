@@ -1,4 +1,3 @@
-import { verify } from 'node:crypto'
 import { equalBytes, toHex } from '../core/bytes.ts'
 import type { ChainFacts, CheckOutcome } from '../core/revocation/check.ts'
 import { isEnding, type RevocationEvent } from '../core/revocation/codec.ts'
@@ -7,9 +6,9 @@ import type { Freshness } from '../core/revocation/freshness.ts'
 import type { RevocationSet } from '../core/revocation/set.ts'
 import type { Clock } from '../ports/clock.ts'
 import { sha256 } from '../x509/fingerprint.ts'
-import { viewOf } from '../x509/spki.ts'
 import type { TrustAnchor } from './bundle-set.ts'
 import { verifySignerChain, type StreamKey } from './signer-chain.ts'
+import { signaturesOfThisProcess, type VerifiedSignatures } from './verified-signatures.ts'
 import type { RevocationChecker } from './checker.ts'
 
 /** One message of the stream: a signed frame, with the certificate of its key (DER, leaf first) whenever that may be new to the reader. */
@@ -33,6 +32,8 @@ export interface ReaderDeps {
   readonly clock: Clock
   /** The present authorities of the trust domain whose stream it is. */
   readonly anchors: () => readonly TrustAnchor[]
+  /** Verifies signatures, once for all readers that share it; those of this process do when it is absent. */
+  readonly signatures?: VerifiedSignatures
 }
 
 const maxKeys = 16
@@ -46,6 +47,7 @@ const nothing = new Uint8Array(0)
 export class RevocationReader implements RevocationChecker {
   readonly #deps: ReaderDeps
   readonly #follower: StreamFollower
+  readonly #signatures: VerifiedSignatures
   readonly #keys = new Map<string, StreamKey>()
   /** Key ids by the SHA-256 of the certificates that were verified. */
   readonly #keyOfCertificate = new Map<string, string>()
@@ -56,6 +58,7 @@ export class RevocationReader implements RevocationChecker {
   /** @param highest what was kept of an earlier life: a stream behind it is refused */
   constructor(deps: ReaderDeps, highest?: StreamHead) {
     this.#deps = deps
+    this.#signatures = deps.signatures ?? signaturesOfThisProcess
     this.#follower = new StreamFollower({ sha256, verify: (keyId, signed, signature, signedAtMs) => this.#verify(keyId, signed, signature, signedAtMs) }, highest)
   }
 
@@ -159,7 +162,7 @@ export class RevocationReader implements RevocationChecker {
     const key = this.#keyOf(keyId)
     if (key === undefined || this.#isUnderRevoked(key) || !this.#isAnchored(key)) return 'unknown_key'
     if (signedAtMs < key.notBeforeMs || signedAtMs > key.notAfterMs) return 'bad'
-    return verify(null, viewOf(signed), key.key, viewOf(signature)) ? 'good' : 'bad'
+    return this.#signatures.verify(key, signed, signature) ? 'good' : 'bad'
   }
 
   /** Nearly always the one of the frame before. */

@@ -74,7 +74,8 @@ export const nonceBytes = 16
 export const maxNonces = 64
 const maxBatchEvents = 65_535
 const maxIntroducedCertificates = 8
-const signatureBytes = 64
+/** Of an Ed25519 signature. */
+export const signatureBytes = 64
 const tailBytes = hashBytes + signatureBytes
 /** 25 octets of ASCII and a zero. */
 const context = new TextEncoder().encode('mayfly revocation frame 1\0')
