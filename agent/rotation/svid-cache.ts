@@ -94,6 +94,7 @@ export class SvidCache implements AsyncDisposable {
         if (slot.svid !== undefined) this.changed.emit(id)
       } else if (entry !== slot.entry) {
         if (entry.revision !== slot.entry.revision) forgetFailures(slot)
+        if (!hasSameTerms(entry, slot.entry)) slot.signedFrom = entry.revision
         slot.entry = entry
       }
     }
@@ -290,7 +291,7 @@ export class SvidCache implements AsyncDisposable {
       if (oldest === undefined) return undefined
       this.#drop(oldest)
     }
-    const slot: Slot = { entry, svid: undefined, standing: 'good', due: undefined, earlier: [], held: false, signing: undefined, failure: undefined, failures: 0, retryAtBootMs: 0, usedAtBootMs: this.#now().bootMs }
+    const slot: Slot = { entry, signedFrom: entry.revision, svid: undefined, standing: 'good', due: undefined, earlier: [], held: false, signing: undefined, failure: undefined, failures: 0, retryAtBootMs: 0, usedAtBootMs: this.#now().bootMs }
     this.#slots.set(entry.id, slot)
     return slot
   }
@@ -302,6 +303,8 @@ export class SvidCache implements AsyncDisposable {
 
 interface Slot {
   entry: Entry
+  /** An SVID that was asked for at an earlier revision of the entry is to be replaced. */
+  signedFrom: number
   svid: WorkloadSvid | undefined
   /** Of `svid`. */
   standing: Standing
@@ -323,7 +326,12 @@ function isWanted(slot: Slot): boolean {
 /** Whether it should be replaced, though it may be good still. */
 function isStale(slot: Slot, now: Moment): boolean {
   const { svid, due, entry } = slot
-  return svid === undefined || due === undefined || isDue(due, now) || slot.standing !== 'good' || svid.revision < entry.revision || svid.spiffeId !== entry.spiffeId
+  return svid === undefined || due === undefined || isDue(due, now) || slot.standing !== 'good' || svid.revision < slot.signedFrom || svid.spiffeId !== entry.spiffeId
+}
+
+/** A revision that rises alone says that credentials have ended, which this agent knows from the stream. */
+function hasSameTerms(left: Entry, right: Entry): boolean {
+  return JSON.stringify({ ...left, revision: 0 }) === JSON.stringify({ ...right, revision: 0 })
 }
 
 function msUntil(slot: Slot, now: Moment): number {

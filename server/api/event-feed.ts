@@ -41,6 +41,7 @@ function fieldsOf(record: JournalRecord): Readonly<Record<string, unknown>> {
     case 'entries.created':
     case 'entries.updated':
       return { by: record.by, count: record.entries.length, entries: record.entries.slice(0, maxNamed).map(({ id, spiffeId, parentId, owner }) => ({ id, spiffeId, parentId, owner })) }
+    case 'entries.revised':
     case 'entries.deleted':
       return { by: record.by, count: record.ids.length, ids: record.ids.slice(0, maxNamed) }
     case 'token.created':

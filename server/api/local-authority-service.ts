@@ -35,7 +35,8 @@ export function localAuthorityService({ authorities, clock }: LocalAuthorityDeps
     GetX509AuthorityState: async () => ({
       active: stateOf(authorities.all().find(({ state }) => state === 'active')),
       prepared: stateOf(authorities.all().find(({ state }) => state === 'prepared')),
-      old: stateOf(authorities.all().findLast(({ state }) => state === 'old')),
+      // a tainted one is old still, as SPIRE counts: it is there to be revoked
+      old: stateOf(authorities.all().findLast(({ state }) => state === 'old' || state === 'tainted')),
     }),
     PrepareX509Authority: async (_, { peer }) => ({ preparedAuthority: stateOf(await authorities.prepare(actor(peer))) }),
     ActivateX509Authority: async ({ authorityId }, { peer }) => {

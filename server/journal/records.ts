@@ -13,6 +13,8 @@ export type JournalRecord =
   | { readonly kind: 'domain.restored'; readonly epoch: number; readonly shard: number; readonly before: { readonly epoch: number; readonly shard: number }; readonly shardFreeAtMs: number; readonly endedAuthorityIds: readonly string[]; readonly agentsReturn: boolean; readonly reason: string; readonly by: string; readonly atMs: number }
   | { readonly kind: 'entries.created'; readonly entries: readonly Entry[]; readonly by: string; readonly atMs: number }
   | { readonly kind: 'entries.updated'; readonly entries: readonly Entry[]; readonly by: string; readonly atMs: number }
+  /** Credentials of entries that stay have ended: the revision of each rises by one, for agents that know nothing else of it (SPIRE's) sign anew then. */
+  | { readonly kind: 'entries.revised'; readonly ids: readonly string[]; readonly by: string; readonly atMs: number }
   | { readonly kind: 'entries.deleted'; readonly ids: readonly string[]; readonly by: string; readonly atMs: number }
   | { readonly kind: 'token.created'; readonly tokenHash: string; readonly agentId: SpiffeId; readonly aliasId?: SpiffeId; readonly expiresAtMs: number; readonly by: string; readonly atMs: number }
   | { readonly kind: 'agent.attested'; readonly id: SpiffeId; readonly attestationType: string; readonly selectors: readonly string[]; readonly tokenHash: string; readonly canReattest: boolean; readonly atMs: number }

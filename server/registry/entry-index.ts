@@ -14,7 +14,8 @@ export interface IndexedEntry {
   readonly x509SvidTtlSeconds: number
   readonly expiresAtSeconds: number
   readonly dnsNames: readonly string[]
-  readonly revision: number
+  /** Rises in place when it is revised. */
+  revision: number
   readonly createdAtSeconds: number
   readonly admin: boolean
 }
@@ -90,6 +91,12 @@ export class EntryIndex {
     if (indexed.parentId === this.#serverId) this.#aliases.set(entry.id, { entry: indexed, selectors: entry.selectors.map((selector: Selector) => formatSelector(selector)) })
     if (indexed.expiresAtSeconds > 0) this.#expiring.set(entry.id, indexed.expiresAtSeconds)
     if (entry.disabled) this.#disabled.entry.add(entry.id)
+  }
+
+  /** Its revision rises by one. */
+  revise(id: string): void {
+    const entry = this.#byId.get(id)
+    if (entry !== undefined) entry.revision++
   }
 
   remove(id: string): IndexedEntry | undefined {

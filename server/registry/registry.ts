@@ -155,6 +155,9 @@ export class Registry implements AsyncDisposable {
           touched.push(touchedEntry(entry.id, before, this.entries.byId(entry.id), entry))
         }
         return
+      case 'entries.revised':
+        for (const id of record.ids) this.entries.revise(id) // who follows the stream of revocations knows already
+        return
       case 'entries.deleted':
         for (const id of record.ids) touched.push(touchedEntry(id, this.entries.remove(id), undefined, undefined))
         return

@@ -39,6 +39,9 @@ export function apply(tables: Tables, record: JournalRecord): StreamEvent[] {
         tables.entries.put(entry)
       }
       return []
+    case 'entries.revised':
+      for (const id of record.ids) tables.entries.revise(id)
+      return []
     case 'entries.deleted':
       for (const id of record.ids) tables.entries.remove(id)
       return []

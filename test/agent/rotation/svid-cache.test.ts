@@ -135,6 +135,18 @@ describe('rotation', () => {
     expect(cache.current('a')?.serialHex).not.toBe(first?.serialHex)
   })
 
+  test('a revision that rises alone signs nothing anew: what ended is known from the stream', async () => {
+    entriesAre(anEntry('a'))
+    await use('a')
+    const first = cache.current('a')
+    entriesAre(anEntry('a', { revision: 1 }))
+    await settle()
+    expect(cache.current('a')).toBe(first)
+    entriesAre(anEntry('a', { revision: 2, dnsNames: ['a.example'] }))
+    await settle()
+    expect(cache.current('a')?.serialHex).not.toBe(first?.serialHex)
+  })
+
   test('an entry whose SPIFFE ID changes gives out nothing under the old one', async () => {
     entriesAre(anEntry('a'))
     await use('a')

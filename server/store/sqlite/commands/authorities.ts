@@ -3,7 +3,7 @@ import type { JournalRecord } from '../../../journal/records.ts'
 import type { Actor, Authority } from '../../port.ts'
 import type { Command } from '../operations.ts'
 import type { Tables } from '../tables/tables.ts'
-import { decision, endDecision, notFound, refuseWhileRolledBack, revocable } from './ending.ts'
+import { decision, endDecision, notFound, refuseWhileRolledBack, revisedRecords, revocable } from './ending.ts'
 
 export const prepareAuthority: Command<'authorities.prepare'> = (tables, authority, by) => {
   if (!/^[0-9a-f]{64}$/.test(authority.id)) throw new MayflyError('INVALID_ARGUMENT', 'the id of an authority is 64 hexadecimal digits')
@@ -39,7 +39,7 @@ export const revokeAuthority: Command<'authorities.revoke'> = (tables, id, by, {
   if (expect !== undefined && expect !== hits.length) {
     throw new MayflyError('EXPECTATION_FAILED', `this would end ${hits.length} credentials`, { hint: `say --expect ${hits.length}`, details: { hits: hits.length } })
   }
-  return endDecision(tables, hits, authority.state === 'revoked' ? [] : [{ kind: 'authority.revoked', id, ...said(reason), by: by.name, atMs: by.atMs }])
+  return endDecision(tables, hits, authority.state === 'revoked' ? [] : [{ kind: 'authority.revoked', id, ...said(reason), by: by.name, atMs: by.atMs }, ...revisedRecords(tables, hits, by)])
 }
 
 export const removeAuthority: Command<'authorities.remove'> = (tables, id, by) => {

@@ -33,6 +33,13 @@ export function endRecords(hits: readonly LedgerHit[], bit: 'superseded' | 'revo
   return [{ kind: 'credentials.ended', serials: hits.map((hit) => toHex(hit.serial)), bit, cause, reason, by: by.name, atMs: by.atMs }]
 }
 
+/** Entries whose workloads these credentials were of, and that are still there: they are signed for anew, also by agents that follow no stream. No record when there are none. */
+export function revisedRecords(tables: Tables, hits: readonly LedgerHit[], by: Actor): JournalRecord[] {
+  const ids = new Set(hits.flatMap(({ kind, entry_id: id }) => (kind === 'workload' && id !== null ? [id] : [])))
+  const present = [...ids].filter((id) => tables.entries.has(id))
+  return present.length === 0 ? [] : [{ kind: 'entries.revised', ids: present, by: by.name, atMs: by.atMs }]
+}
+
 export function describe(hits: readonly LedgerHit[]): Hits {
   return {
     credentials: hits.length,

@@ -12,7 +12,7 @@ import { ofSpiffeId, type LedgerCondition } from '../tables/ledger.ts'
 import type { Tables } from '../tables/tables.ts'
 import { nameOf, type LastingTarget } from '../tables/targets.ts'
 import { besides, endTrees } from './grant-ending.ts'
-import { decision, endDecision, endRecords, live, notFound, ofAgent, ofEntry, revocable } from './ending.ts'
+import { decision, endDecision, endRecords, live, notFound, ofAgent, ofEntry, revisedRecords, revocable } from './ending.ts'
 
 /** More hits than this must be expected by number. */
 const hitsWithoutExpectation = 10
@@ -30,7 +30,7 @@ export const revokeTarget: Command<'targets.revoke'> = (tables, given, options, 
   if (options.expect === undefined ? hits.length > hitsWithoutExpectation : options.expect !== hits.length) {
     throw new MayflyError('EXPECTATION_FAILED', `this would end ${hits.length} credentials`, { hint: `say --expect ${hits.length}`, details: { hits: hits.length } })
   }
-  const records = [...tree.records, ...endRecords(others, replace ? 'superseded' : 'revoked', replace ? 'rotated' : 'operator', options.reason, by)]
+  const records = [...tree.records, ...endRecords(others, replace ? 'superseded' : 'revoked', replace ? 'rotated' : 'operator', options.reason, by), ...revisedRecords(tables, others, by)]
   return endDecision(tables, hits, options.rotate || !isLasting(target) ? records : [...records, ...disableRecords(tables, target, options.reason, by)])
 }
 
@@ -43,7 +43,7 @@ export const endKey: Command<'targets.endKey'> = (tables, publicKeyHash, { denyU
   const known = isDenied || tables.ledger.list(condition, 1).length > 0
   const denied = known || denyUnknown
   const tree = endTrees(tables, tables.ledger.grantsOfKey(key).flatMap((id) => tables.grants.byId(id) ?? []), { cause: 'leak', detail: reason }, by)
-  const records = [...tree.records, ...endRecords(besides(hits, tree), 'revoked', 'leak', reason, by)]
+  const records = [...tree.records, ...endRecords(besides(hits, tree), 'revoked', 'leak', reason, by), ...revisedRecords(tables, hits, by)]
   if (denied && !isDenied && hits.length === 0) records.push({ kind: 'key.denied', publicKeyHash, cause: 'leak', reason, by: by.name, atMs: by.atMs })
   const { result } = endDecision(tables, [...tree.hits, ...besides(hits, tree)], records)
   return { records, result: () => ({ ...result(), known, denied }) }

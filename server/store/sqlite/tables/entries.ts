@@ -106,6 +106,11 @@ export class EntryTable {
       .run()
   }
 
+  /** Its revision rises by one, and nothing else of it changes. */
+  revise(id: string): void {
+    this.#statements.query("UPDATE entries SET body = json_set(body, '$.revision', json_extract(body, '$.revision') + 1) WHERE id = ?").run(id)
+  }
+
   setDisabled(id: string, disabled: boolean): void {
     this.#statements.query('UPDATE entries SET disabled = ? WHERE id = ?').run(disabled ? 1 : 0, id)
   }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { RevokeOptions, Target } from '../../../../server/store/port.ts'
+import type { RevokeOptions, Store, Target } from '../../../../server/store/port.ts'
 import { actorAt, agentId, agentRequest, attest, by, id, issue, nowMs, prepareToIssue, request, sha256, spec } from '../../../support/store/samples.ts'
 import { withStore, type MakePlace } from '../contract.ts'
 
@@ -33,6 +33,20 @@ export function targetContract(makePlace: MakePlace): void {
       await store.targets.enable(target, 'mended', by)
       expect(await store.targets.disabled()).toEqual([])
       expect(await store.credentials.reserve([blocked], nowMs)).toMatchObject([{ ok: true }])
+    }))
+
+  test.for<[string, (store: Store, serial: string) => Promise<unknown>]>([
+    ['one credential', (store, serial) => store.targets.revoke({ kind: 'serial', serial }, options, by)],
+    ['what is replaced', (store) => store.targets.revoke({ kind: 'entry', entryId: 'entry-1' }, { ...options, rotate: true }, by)],
+    ['a leaked key', (store) => store.targets.endKey(sha256('mine'), { denyUnknown: false, reason: '' }, by)],
+  ])('the end of %s raises the revision of its entry and of no other, so that agents that only compare revisions sign anew', ([, end]) =>
+    withStore(makePlace, async (store) => {
+      await prepareToIssue(store)
+      await store.entries.create([spec(1), spec(2)], by)
+      const [serial = ''] = await issue(store, request(1, { key: 'mine' }), request(2))
+      await end(store, serial)
+      expect(await Promise.all(['entry-1', 'entry-2'].map((entryId) => store.entries.byId(entryId)))).toMatchObject([{ revision: 1, spiffeId: id('/workload/1') }, { revision: 0 }])
+      await store.journal.verify()
     }))
 
   test('a leaked key ends all that was issued to it and is refused from then on; again it changes nothing', () =>
