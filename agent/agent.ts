@@ -239,7 +239,25 @@ export class Agent implements AsyncDisposable {
     this.#checks = await CheckListener.start(config.checkSocket, { check, processes, clock, log, checkTerms, fd: this.#deps.inherited?.get('check') })
     this.#admin = await AdminListener.start(
       { socketPath: config.adminSocket, fd: this.#deps.inherited?.get('admin'), uids: config.adminUids, onlyOwn: config.onlyOwnAdmin, drainMs: config.drainMs },
-      { clock, log, processes, changed: this.#changed, sources: (signal) => this.#statusSources(signal), attestPid: (pid) => this.#attestPid(pid), live },
+      {
+        clock,
+        log,
+        processes,
+        changed: this.#changed,
+        sources: (signal) => this.#statusSources(signal),
+        attestPid: (pid) => this.#attestPid(pid),
+        live,
+        delegation: {
+          clock,
+          log,
+          admission: this.#admission,
+          connections: this.#connections,
+          authorized: new Set(config.authorizedDelegates),
+          notSynced: () => (this.#isSynced ? undefined : this.#synced.promise),
+          syncWaitMs,
+          x509: () => this.#streams(),
+        },
+      },
     )
   }
 

@@ -10,7 +10,8 @@ import type { TracingConfig } from '../src/config/tracing.ts'
 import type { JsonSchema } from '../src/config/schema.ts'
 import { MayflyError } from '../src/core/errors.ts'
 import { parseJoinLine } from '../src/core/join-line.ts'
-import type { TrustDomain } from '../src/core/spiffe-id.ts'
+import { isSpiffeId, trustDomainOf } from '../src/core/spiffe-id.ts'
+import type { SpiffeId, TrustDomain } from '../src/core/spiffe-id.ts'
 import type { TierChoice } from './attest/caller.ts'
 import { maxProbes, probeField, probesOf } from './grants/probe-config.ts'
 import type { Probe } from './grants/probes.ts'
@@ -43,6 +44,8 @@ export interface AgentConfig {
   readonly adminUids: readonly number[]
   /** Whether that is nobody but the uid of this process, and root. */
   readonly onlyOwnAdmin: boolean
+  /** Programs that may ask, on the admin socket, for the identities of other workloads. */
+  readonly authorizedDelegates: readonly SpiffeId[]
   readonly keyStorage: 'disk' | 'memory'
   readonly bindingTier: TierChoice
   /** Largest executable that is hashed for `unix:sha256`; 0: none. */
@@ -79,6 +82,7 @@ const fields = {
   adminSocket: optional(text(maxSocketPathBytes)),
   checkSocket: optional(text(maxSocketPathBytes)),
   adminUids: optional(list(integer(0, 4_294_967_294), 100)),
+  authorizedDelegates: withDefault(list(text(2_048), 100), []),
   keyStorage: withDefault(oneOf('disk', 'memory'), 'disk'),
   logLevel: withDefault(oneOf('debug', 'info', 'warn', 'error'), 'info'),
   drain: withDefault(duration(0, 60_000), 1_000),
@@ -115,6 +119,7 @@ export const agentSettings: SettingPaths<AgentConfig> = {
   checkSocket: { path: 'checkSocket', live: false },
   adminUids: { path: 'adminUids', live: false },
   onlyOwnAdmin: { path: 'adminUids', live: false },
+  authorizedDelegates: { path: 'authorizedDelegates', live: false },
   keyStorage: { path: 'keyStorage', live: false },
   bindingTier: { path: 'attest.bindingTier', live: false },
   sha256MaxBytes: { path: 'attest.sha256MaxBytes', live: false },
@@ -179,6 +184,7 @@ export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: s
   for (const [path, socket] of [['workloadSocket', workloadSocket], ['adminSocket', adminSocket], ['checkSocket', checkSocket]] as const) {
     if (Buffer.byteLength(socket) > maxSocketPathBytes) problem(path, `longer than the ${maxSocketPathBytes} bytes that a Unix socket's path may have: set it, or a shorter dataDir`)
   }
+  const authorizedDelegates = delegatesOf(raw.authorizedDelegates, raw.trustDomain ?? line?.trustDomain, (at, message) => problem(`authorizedDelegates[${at}]`, message))
   const probes = probesOf(raw.probes, (at, message) => problem(`probes[${at}]`, message))
   if (problems.length > 0) throw new MayflyError('CONFIG_INVALID', problems.join('\n'), { hint: 'every problem is listed: mend them and run it again with --check-config' })
   const token = line?.token ?? raw.joinToken
@@ -195,6 +201,7 @@ export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: s
     checkSocket,
     adminUids,
     onlyOwnAdmin: adminUids.every((uid) => uid === ownUid),
+    authorizedDelegates,
     keyStorage: raw.keyStorage,
     bindingTier: raw.attest.bindingTier,
     sha256MaxBytes: raw.attest.sha256MaxBytes,
@@ -211,4 +218,15 @@ export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: s
     logLevel: raw.logLevel,
     drainMs: raw.drain,
   })
+}
+
+/** Of the agent's own trust domain, where that is known: entries have no other IDs. */
+function delegatesOf(ids: readonly string[], trustDomain: TrustDomain | undefined, problem: (at: number, message: string) => void): readonly SpiffeId[] {
+  const read: SpiffeId[] = []
+  for (const [at, id] of ids.entries()) {
+    if (!isSpiffeId(id)) problem(at, 'not a SPIFFE ID: write it as spiffe://example.org/proxy')
+    else if (trustDomain !== undefined && trustDomainOf(id) !== trustDomain) problem(at, `of another trust domain than ${trustDomain}`)
+    else read.push(id)
+  }
+  return Object.freeze(read)
 }

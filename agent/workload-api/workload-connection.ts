@@ -49,6 +49,17 @@ export class WorkloadConnection implements Disposable {
     }
   }
 
+  /** A process that an authorized delegate names by its pid: held and attested as one that connected. @throws {MayflyError} as {@link Caller.named} */
+  static named(pid: number, deps: WorkloadConnectionDeps): WorkloadConnection {
+    const caller = Caller.named(pid, deps.processes)
+    try {
+      return new WorkloadConnection(caller, deps)
+    } catch (error) {
+      caller[Symbol.dispose]()
+      throw error
+    }
+  }
+
   /** Aborts, with the reason, when nothing more may be given to this connection. */
   get over(): AbortSignal {
     return this.#over.signal

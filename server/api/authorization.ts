@@ -7,7 +7,7 @@ import type { Caller, SvidCaller } from './caller.ts'
 /** Who may call: `anyone`, even without a certificate; `agent`: one that is attested, neither banned nor disabled; `admin`: on the admin socket, or with an SVID of an admin entry. */
 export type Right = 'anyone' | 'agent' | 'admin'
 
-type ServedService = Exclude<keyof Services, 'SpiffeWorkloadAPI' | 'mayfly.v1.AgentAdmin' | 'mayfly.v1.Verifier' | 'mayfly.v1.VerifierReports' | 'mayfly.v1.Relays' | 'mayfly.v1.Grants' | 'grpc.reflection.v1.ServerReflection'>
+type ServedService = Exclude<keyof Services, 'SpiffeWorkloadAPI' | 'mayfly.v1.AgentAdmin' | 'mayfly.v1.Verifier' | 'mayfly.v1.VerifierReports' | 'mayfly.v1.Relays' | 'mayfly.v1.Grants' | 'spire.agent.debug.v1.Debug' | 'spire.api.agent.delegatedidentity.v1.DelegatedIdentity' | 'grpc.reflection.v1.ServerReflection'>
 type Table = { readonly [S in ServedService]: { readonly [M in keyof Services[S]]: readonly Right[] } }
 
 /** What an agent may do with an SVID from before a restore. */
