@@ -61,6 +61,7 @@ async function main(args: readonly string[]): Promise<number> {
   using _lock = FileLock.acquire(join(config.dataDir, 'agent.lock'))
   const support = await selfTestPeerCredentials()
   await using exitWatch = ExitWatch.start()
+  using trim = trimHeapWhenIdle()
   await using agent = await Agent.start(config, {
     clock,
     random: systemRandom,
@@ -76,11 +77,10 @@ async function main(args: readonly string[]): Promise<number> {
     processes: linuxProcesses(),
     exitWatch,
     bindingTier: config.bindingTier === 'auto' ? (support.pidfd ? 'pidfd' : 'pid') : config.bindingTier,
-    grants: { bootId: readBootId(), cgroups: LinuxCgroups.open(), senses: probeSenses },
+    grants: { bootId: readBootId(), cgroups: LinuxCgroups.open(), senses: probeSenses, forgetSoon: () => trim.forgetSoon() },
     rssBytes: () => process.memoryUsage.rss(),
     version: versionBeside(import.meta.filename),
   })
-  using _trimming = trimHeapWhenIdle()
   manager?.ready('serving')
   void manager?.keepAlive(clock) // never rejects
   process.stdout.write(`${JSON.stringify({ event: 'serving', workloadSocket: config.workloadSocket, adminSocket: config.adminSocket, checkSocket: config.checkSocket, ...(agent.metricsAddress === undefined ? {} : { metricsAddress: agent.metricsAddress }), trustDomain: agent.trustDomain, pid: process.pid })}\n`)

@@ -41,6 +41,8 @@ export interface HeldGrantDeps {
   readonly records: StepRecords
   standing(svid: WorkloadSvid): Standing
   isCurrent(): boolean
+  /** A key was dropped. */
+  forgetSoon(): void
   /** Names a process on this node for ever. */
   instanceOf(process: Pick<Caller, 'pid' | 'startTicks'>): string
   /** The grant has to end, for a reason that this node sees. */
@@ -181,6 +183,7 @@ export class HeldGrant {
     if (svid === undefined) return
     this.#svid = undefined
     svid.wipe()
+    this.#deps.forgetSoon()
     this.changed.emit()
   }
 
@@ -233,6 +236,7 @@ export class HeldGrant {
         throw new MayflyError('RESPONSE_INVALID', 'the server renewed a grant without saying what it is')
       }
       this.#svid?.wipe()
+      this.#deps.forgetSoon()
       this.#svid = svid
       this.#selectors = asked.selectors
       if (credential.grant.version > this.#grant.version) this.#grant = credential.grant

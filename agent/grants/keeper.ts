@@ -63,6 +63,8 @@ export interface GrantKeeperDeps {
   standing(svid: WorkloadSvid): Standing
   /** Whether what the server has acknowledged is known here within three seconds. */
   isCurrent(): boolean
+  /** A key was dropped: nothing of it is to be left in memory, soon. */
+  forgetSoon(): void
   /** Opens the grant's own socket. */
   listen(grantId: string, held: () => HeldGrant | undefined): Promise<GrantListener>
 }

@@ -74,6 +74,7 @@ export async function startNodeGrants(folder: string, probes: readonly Probe[], 
       },
       standing: (svid) => deps.standing.of(svid),
       isCurrent: () => deps.connection().connectedSinceMs !== undefined && isWithin(relay.reader.freshness(), 'strict'),
+      forgetSoon: () => system.forgetSoon(),
       listen: async (grantId, held) =>
         await GrantListener.start(folder, grantId, held, {
           clock,

@@ -49,4 +49,6 @@ export interface GrantSystem {
   /** `undefined` where the agent can make none. */
   readonly cgroups: Cgroups | undefined
   readonly senses: ProbeSenses
+  /** A key was dropped: what the garbage collector still holds of it is to go within seconds. */
+  forgetSoon(): void
 }

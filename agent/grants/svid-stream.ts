@@ -1,6 +1,7 @@
 import type { X509BundlesResponse } from '../../proto/generated/X509BundlesResponse.ts'
 import type { X509SVIDResponse } from '../../proto/generated/X509SVIDResponse.ts'
 import { MayflyError } from '../../src/core/errors.ts'
+import { secret } from '../../src/rpc/secret.ts'
 import type { Trust } from '../sync/trust.ts'
 import { Wake } from '../wake.ts'
 import type { HeldGrant } from './held-grant.ts'
@@ -20,7 +21,7 @@ export async function* grantSvids(held: HeldGrant, trust: Trust, admit: () => Pr
       const mark = `${svid.serialHex} ${trust.bundle.sequence ?? 0n}`
       if (mark !== sent) {
         sent = mark
-        yield { svids: [{ spiffeId: svid.spiffeId, x509Svid: svid.chainDer, x509SvidKey: svid.pkcs8, bundle: trust.concatenated, hint: '' }], crl: [], federatedBundles: {} }
+        yield secret({ svids: [{ spiffeId: svid.spiffeId, x509Svid: svid.chainDer, x509SvidKey: svid.pkcs8, bundle: trust.concatenated, hint: '' }], crl: [], federatedBundles: {} })
       }
     }
     await wake.heard(signal)

@@ -2,6 +2,7 @@ import type { X509BundlesResponse } from '../../proto/generated/X509BundlesRespo
 import type { X509SVIDResponse } from '../../proto/generated/X509SVIDResponse.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import type { Clock } from '../../src/ports/clock.ts'
+import { secret } from '../../src/rpc/secret.ts'
 import type { Attestation } from '../attest/attestation.ts'
 import type { Notifier } from '../notifier.ts'
 import type { SvidCache } from '../rotation/svid-cache.ts'
@@ -131,9 +132,9 @@ function bundleMark(bundle: Buffer): number {
 }
 
 function responseOf(identities: readonly Identity[], { concatenated }: Trust, lists: readonly Buffer[]): X509SVIDResponse {
-  return {
+  return secret({
     svids: identities.map(({ svid, hint }) => ({ spiffeId: svid.spiffeId, x509Svid: svid.chainDer, x509SvidKey: svid.pkcs8, bundle: concatenated, hint })),
     crl: [...lists],
     federatedBundles: {},
-  }
+  })
 }

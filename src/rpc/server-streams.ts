@@ -1,6 +1,7 @@
 import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { MayflyError } from '../core/errors.ts'
+import { writeMessage } from './secret.ts'
 
 /**
  * Writes one message after the other, each once the one before has been taken by the connection: a reader that stops reading holds
@@ -40,7 +41,7 @@ export async function* requestsOf(call: ServerDuplexStream<object, object>, sign
 
 async function written(call: ServerWritableStream<object, object> | ServerDuplexStream<object, object>, message: object): Promise<void> {
   return new Promise((resolve, reject) => {
-    call.write(message, (error: Error | null | undefined) => (error instanceof Error ? reject(error) : resolve()))
+    writeMessage(call, message, (error) => (error instanceof Error ? reject(error) : resolve()))
   })
 }
 

@@ -4,6 +4,7 @@ import type * as Protobuf from 'protobufjs'
 import { descriptors } from '../../proto/generated/descriptors.ts'
 import type { Services } from '../../proto/generated/services.ts'
 import { MayflyError } from '../core/errors.ts'
+import { secretCopiesOf } from './secret.ts'
 
 /** Full name of a service, such as `mayfly.v1.Sync`. */
 export type ServiceName = keyof Services
@@ -87,7 +88,10 @@ function codecOf(root: () => Protobuf.Root, service: ServiceName, type: string):
   })
   return {
     // The writer of protobufjs is its Buffer writer under Node.
-    write: (value) => found().encode(found().fromObject(value)).finish() as Buffer,
+    write: (value) => {
+      const encoded = found().encode(found().fromObject(value)).finish() as Buffer
+      return secretCopiesOf(value)?.follow(encoded) ?? encoded
+    },
     read: (bytes) => found().toObject(found().decode(bytes), shape),
   }
 }

@@ -51,7 +51,10 @@ class MendedSocket extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (failure?: Error | null) => void): void {
-    this.#socket.write(chunk, done)
+    this.#socket.write(chunk, (failure) => {
+      chunk.fill(0) // Node's copy for this stream alone, and there may be a key in it
+      done(failure)
+    })
   }
 
   override _final(done: (failure?: Error | null) => void): void {

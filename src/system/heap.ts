@@ -7,27 +7,43 @@ const lookMs = 1_000
 const idleShare = 0.05
 const worthBytes = 6e6
 
+/** How long a process that never rests may put it off. */
+const mostLooks = 8
+
+/** Collects what is garbage, at good moments. */
+export interface HeapTrim extends Disposable {
+  /** Has garbage collected within ten seconds: what only the collector gives back, as OpenSSL's form of a key, is overwritten then. */
+  forgetSoon(): void
+}
+
 /**
  * Gives memory back once the work that took it is over. V8 collects when it wants to allocate: a process that has served a burst and then rests keeps the burst's garbage
  * for hours. Looks each second; when the process rests and its heap has grown by half since the last time, everything is collected and the pages returned. That stops
- * this thread for 50 to 300 ms (measured on a busy machine), once after a burst, and never while there is work.
+ * this thread for 50 to 300 ms (measured on a busy machine), once after a burst, and while there is work only when somebody has asked for it.
  */
-export function trimHeapWhenIdle(): Disposable {
+export function trimHeapWhenIdle(): HeapTrim {
   let trimmedBytes = 0
+  let looksLeft = Infinity
   let before = process.cpuUsage()
   const timer = setInterval(() => {
     const { user, system } = process.cpuUsage(before)
     before = process.cpuUsage()
     const bytes = getHeapStatistics().total_heap_size
-    if (user + system > lookMs * 1_000 * idleShare || bytes < trimmedBytes * 1.5 + worthBytes) return
-    collector()({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+    const isBusy = user + system > lookMs * 1_000 * idleShare
+    looksLeft--
+    if (isBusy ? looksLeft > 0 : looksLeft === Infinity && bytes < trimmedBytes * 1.5 + worthBytes) return
+    looksLeft = Infinity
+    collector()({ type: 'major', execution: 'sync', flavor: isBusy ? 'regular' : 'last-resort' })
     trimmedBytes = getHeapStatistics().total_heap_size
   }, lookMs)
   timer.unref()
-  return { [Symbol.dispose]: () => clearInterval(timer) }
+  return {
+    forgetSoon: () => (looksLeft = Math.min(looksLeft, mostLooks)),
+    [Symbol.dispose]: () => clearInterval(timer),
+  }
 }
 
-type Collect = (options: { readonly type: 'major'; readonly execution: 'sync'; readonly flavor: 'last-resort' }) => void
+type Collect = (options: { readonly type: 'major'; readonly execution: 'sync'; readonly flavor: 'regular' | 'last-resort' }) => void
 
 let collect: Collect | undefined
 

@@ -4,6 +4,9 @@
  */
 import { X509Certificate } from 'node:crypto'
 import { spawn } from 'node:child_process'
+import { connect as connectHttp2 } from 'node:http2'
+import type { Settings } from 'node:http2'
+import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import { MayflyError } from '../../../src/core/errors.ts'
 import { RpcChannel } from '../../../src/rpc/channel.ts'
@@ -62,9 +65,17 @@ async function act({ do: what, socket = '', id = '', pid = 0, binding = '', acti
         say({ event: 'svid', name, id: svid?.spiffeId, serial: svid === undefined ? '' : new X509Certificate(svid.x509Svid).serialNumber.toLowerCase(), chain: svid?.x509Svid.toString('base64'), key: svid?.x509SvidKey.toString('base64') })
       }
       return
+    case 'stall':
+      return fetchRaw(socket, { initialWindowSize: 0 }, name)
+    case 'as java':
+      return fetchRaw(socket, { maxConcurrentStreams: 0 }, name)
     case 'step': {
       const { allowed, reasons, stepsLeft } = await channel(socket).unary('mayfly.v1.Grants', 'Step', { action, resource: 'db:orders', description: 'one step' })
       return say({ event: 'step', name, allowed, reasons, stepsLeft })
+    }
+    case 'renew': {
+      const { used } = await channel(socket).unary('mayfly.v1.Grants', 'Renew', { grantId: id })
+      return say({ event: 'renewed', renewals: used?.renewals })
     }
     case 'end': {
       const grant = await channel(socket).unary('mayfly.v1.Grants', 'End', { grantId: id, cause, outcome: 'done' })
@@ -89,6 +100,17 @@ async function act({ do: what, socket = '', id = '', pid = 0, binding = '', acti
     default:
       say({ event: 'unknown', do: what })
   }
+}
+
+/** Asks for the SVID over a connection with these settings: with a window of 0 not a byte of the answer leaves the agent, and without streams it is taken for one of Java's. */
+function fetchRaw(socket: string, settings: Settings, name: string): void {
+  const session = connectHttp2('http://localhost', { createConnection: () => connect(socket), settings })
+  session.on('error', () => undefined)
+  const request = session.request({ ':method': 'POST', ':path': '/SpiffeWorkloadAPI/FetchX509SVID', 'content-type': 'application/grpc', te: 'trailers', 'workload.spiffe.io': 'true' })
+  request.on('error', () => undefined)
+  request.on('response', () => say({ event: 'answered', name }))
+  request.on('data', (bytes: Buffer) => say({ event: 'bytes', name, count: bytes.length }))
+  request.end(Buffer.alloc(5))
 }
 
 function channel(socket: string): RpcChannel {

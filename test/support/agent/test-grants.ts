@@ -115,6 +115,7 @@ export class TestGrants implements AsyncDisposable {
         loadPolicy: async (set) => await this.loadPolicy(set),
         standing: (svid) => standing.of(svid),
         isCurrent: () => this.current,
+        forgetSoon: () => undefined,
         listen: async (id, held) =>
           await GrantListener.start(join(this.dir, 'g'), id, held, {
             clock: systemClock,
