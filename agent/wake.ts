@@ -10,6 +10,13 @@ export class Wake {
     this.#waiter?.()
   }
 
+  /** Resolves at the next ring, or at once after one that nobody heard. For who has something else that rings when it is to stop. */
+  async rung(): Promise<void> {
+    if (!this.#rung) await new Promise<void>((resolve) => (this.#waiter = resolve))
+    this.#waiter = undefined
+    this.#rung = false
+  }
+
   /** Resolves at the next ring, or at once after one that nobody heard; rejects with the signal's reason when it aborts first. */
   async heard(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()

@@ -133,6 +133,9 @@ export class RevocationRelay {
     const told: Told = { keys: new Set(), path: undefined, behindSinceMs: undefined }
     this.#readers.set(wake, told)
     this.readersChanged.emit(this.#readers.size)
+    // One listener for the whole call and not one for each wait: a thousand readers wait each second.
+    const stopped = (): void => wake.ring()
+    signal.addEventListener('abort', stopped, { once: true })
     try {
       let at = this.#placeOf(position)
       let beat: LoggedFrame | undefined
@@ -150,9 +153,11 @@ export class RevocationRelay {
           continue
         }
         told.behindSinceMs = undefined
-        await wake.heard(signal)
+        await wake.rung()
+        signal.throwIfAborted()
       }
     } finally {
+      signal.removeEventListener('abort', stopped)
       this.#readers.delete(wake)
       this.readersChanged.emit(this.#readers.size)
     }

@@ -1,4 +1,3 @@
-import type { ClientReadableStream } from '@grpc/grpc-js'
 import { Client, connectivityState, credentials } from '@grpc/grpc-js'
 import type { ChannelCredentials, ChannelOptions } from '@grpc/grpc-js'
 import { MayflyError } from '../core/errors.ts'
@@ -105,27 +104,22 @@ export class RpcChannel {
   }
 
   /** Messages as they come; the server waits while the reader does. Leaving the loop cancels the call. */
-  async *serverStream<S extends ServiceName, M extends MethodsOfKind<S, 'serverStream'>>(service: S, name: M, request: Request<S, M>, options: CallOptions = {}): AsyncGenerator<ResponseOutput<S, M>, void, undefined> {
+  serverStream<S extends ServiceName, M extends MethodsOfKind<S, 'serverStream'>>(service: S, name: M, request: Request<S, M>, options: CallOptions = {}): AsyncGenerator<ResponseOutput<S, M>, void, undefined> {
     const method = methodOf(service, name)
-    const scope = this.#scope(options)
-    try {
-      const call: ClientReadableStream<object> = this.#client.makeServerStreamRequest(method.path, method.requestSerialize, method.responseDeserialize, request as object, this.#metadata(options, options.timeoutMs))
-      yield* messagesOf(call, scope) as AsyncGenerator<ResponseOutput<S, M>, void, undefined> // the method's own deserializer made them
-    } finally {
-      scope.end()
-    }
+    return messagesOf(() => {
+      const scope = this.#scope(options)
+      return { scope, call: this.#client.makeServerStreamRequest(method.path, method.requestSerialize, method.responseDeserialize, request as object, this.#metadata(options, options.timeoutMs)) }
+    }) as AsyncGenerator<ResponseOutput<S, M>, void, undefined> // the method's own deserializer made them
   }
 
   /** Sends what `requests` yields while it gives what comes back. Leaving the loop cancels the call; when `requests` throws, so does the loop. */
-  async *bidi<S extends ServiceName, M extends MethodsOfKind<S, 'bidi'>>(service: S, name: M, requests: AsyncIterable<Request<S, M>>, options: CallOptions = {}): AsyncGenerator<ResponseOutput<S, M>, void, undefined> {
+  bidi<S extends ServiceName, M extends MethodsOfKind<S, 'bidi'>>(service: S, name: M, requests: AsyncIterable<Request<S, M>>, options: CallOptions = {}): AsyncGenerator<ResponseOutput<S, M>, void, undefined> {
     const method = methodOf(service, name)
-    const scope = this.#scope(options)
-    try {
+    return messagesOf(() => {
+      const scope = this.#scope(options)
       const call = this.#client.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize, this.#metadata(options, options.timeoutMs))
-      yield* messagesOf(call, scope, { requests: requests as AsyncIterable<object>, call }) as AsyncGenerator<ResponseOutput<S, M>, void, undefined> // as above
-    } finally {
-      scope.end()
-    }
+      return { scope, call, sending: { requests: requests as AsyncIterable<object>, call } } // messages of this method
+    }) as AsyncGenerator<ResponseOutput<S, M>, void, undefined> // as above
   }
 
   /** Whether the connection stands now. */

@@ -1,21 +1,32 @@
 import type { ClientDuplexStream, ClientReadableStream } from '@grpc/grpc-js'
+import { MayflyError } from '../core/errors.ts'
 import type { CallScope } from './call-scope.ts'
 import { fromStatus } from './status.ts'
 
-interface Sending {
-  readonly requests: AsyncIterable<object>
-  readonly call: ClientDuplexStream<object, object>
+export interface StreamingCall {
+  readonly call: ClientReadableStream<object>
+  readonly scope: CallScope
+  /** What is sent meanwhile. */
+  readonly sending?: { readonly requests: AsyncIterable<object>; readonly call: ClientDuplexStream<object, object> }
 }
 
-/** Messages of a streaming call; sends `requests` meanwhile. Cancels the call when it is left or the scope aborts. */
-export async function* messagesOf(call: ClientReadableStream<object>, scope: CallScope, sending?: Sending): AsyncGenerator<object, void, undefined> {
+/** Messages of a streaming call, which begins when the first is asked for; sends `requests` meanwhile. Cancels the call when it is left or the scope aborts. */
+export async function* messagesOf(begin: () => StreamingCall): AsyncGenerator<object, void, undefined> {
+  const { call, scope, sending } = begin()
   let failure: { readonly reason: unknown } | undefined
-  let reject: (reason: unknown) => void = () => undefined
+  let isOver = false
+  let wake: () => void = () => undefined
   const fail = (reason: unknown): void => {
     failure ??= { reason }
-    reject(failure.reason)
+    wake()
   }
   call.on('error', (status) => fail(fromStatus(status)))
+  call.on('readable', () => wake())
+  call.on('end', () => {
+    isOver = true
+    wake()
+  })
+  call.on('close', () => isOver || fail(new MayflyError('UNAVAILABLE', 'the call was closed before its end')))
   scope.onAbort((reason) => {
     fail(reason)
     call.cancel()
@@ -24,26 +35,23 @@ export async function* messagesOf(call: ClientReadableStream<object>, scope: Cal
     fail(reason)
     call.cancel()
   })
-  const iterator = call.iterator({ destroyOnReturn: false }) as AsyncIterator<object, undefined> // messages of the call's deserializer
   try {
     for (;;) {
-      // Not a race with one promise of the whole call: that would keep a little of every message for as long as the call lasts.
-      const step = await new Promise<IteratorResult<object, undefined>>((resolve, rejectThis) => {
-        if (failure !== undefined) return rejectThis(failure.reason) // eslint-disable-line prefer-promise-reject-errors
-        reject = rejectThis
-        iterator.next().then(resolve, rejectThis)
-      })
-      if (step.done === true) return
-      yield step.value
+      if (failure !== undefined) throw failure.reason
+      const message = call.read() as object | null // of the call's deserializer
+      if (message !== null) yield message
+      else if (isOver) return
+      else await new Promise<void>((resolve) => (wake = resolve))
     }
   } catch (problem) {
     throw fromStatus(problem)
   } finally {
     call.cancel()
+    scope.end()
   }
 }
 
-async function sendAll(sending: Sending | undefined): Promise<void> {
+async function sendAll(sending: StreamingCall['sending']): Promise<void> {
   if (sending === undefined) return
   for await (const request of sending.requests) {
     if (sending.call.destroyed) return

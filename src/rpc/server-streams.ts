@@ -10,16 +10,27 @@ import { writeMessage } from './secret.ts'
 export async function writeAll(messages: AsyncIterable<object>, call: ServerWritableStream<object, object> | ServerDuplexStream<object, object>, signal: AbortSignal): Promise<void> {
   const iterator = messages[Symbol.asyncIterator]()
   let finished = false
+  let stop: (reason: Error) => void = () => undefined
+  // One listener for all waits of the call, which are its messages twice.
+  const aborted = (): void => stop(reasonOf(signal))
+  signal.addEventListener('abort', aborted, { once: true })
+  const wait = async <T>(begin: (resolve: (value: T) => void, reject: (reason: unknown) => void) => void): Promise<T> =>
+    new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(reasonOf(signal))
+      stop = reject
+      begin(resolve, reject)
+    })
   try {
     for (;;) {
-      const step = await untilAborted(iterator.next(), signal)
+      const step = await wait<IteratorResult<object>>((resolve, reject) => void iterator.next().then(resolve, reject))
       if (step.done === true) {
         finished = true
         return
       }
-      await untilAborted(written(call, step.value), signal)
+      await wait<void>((resolve, reject) => writeMessage(call, step.value, (error) => (error instanceof Error ? reject(error) : resolve())))
     }
   } finally {
+    signal.removeEventListener('abort', aborted)
     if (!finished) iterator.return?.().catch(() => undefined) // it was told to stop; how it ends no longer matters to the caller
   }
 }
@@ -37,12 +48,6 @@ export async function* requestsOf(call: ServerDuplexStream<object, object>, sign
     }
     yield step.value
   }
-}
-
-async function written(call: ServerWritableStream<object, object> | ServerDuplexStream<object, object>, message: object): Promise<void> {
-  return new Promise((resolve, reject) => {
-    writeMessage(call, message, (error) => (error instanceof Error ? reject(error) : resolve()))
-  })
 }
 
 /** What `wait` gives, or a rejection with the signal's reason when that aborts first; `wait` is then left to itself. */

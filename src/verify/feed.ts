@@ -50,6 +50,7 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
   /** Resolves once a first state is known, and how fresh it is; never rejects. */
   readonly synced: Promise<void>
   #resolveSynced: () => void = () => undefined
+  #isSynced = false
   #sources: StreamSources | undefined
   #measuring: Promise<void> = Promise.resolve()
   readonly #keeper: HeadKeeper | undefined
@@ -123,7 +124,10 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
     const accept = (message: StreamFrame): ReaderOutcome => {
       const outcome = this.#reader.accept(message)
       this.#note(outcome)
-      if (this.freshness() !== undefined) this.#resolveSynced()
+      if (!this.#isSynced && this.freshness() !== undefined) {
+        this.#isSynced = true
+        this.#resolveSynced()
+      }
       return outcome
     }
     this.#sources = StreamSources.start([first, ...(others ?? [])], { clock, random, logger, accept, position: () => this.#reader.position, freshness: () => this.freshness() })
