@@ -23,6 +23,8 @@ export interface FetchedSvid {
   readonly key: Uint8Array
   /** DER, the authorities of its trust domain. */
   readonly authorities: readonly Uint8Array[]
+  /** DER, what of revoked certificates the agent sends for verifiers that know only lists; none unless an entry asks for it. */
+  readonly crls: readonly Uint8Array[]
 }
 
 /** Every message is the full state: WX. */
@@ -32,7 +34,7 @@ function svidsOf(response: X509SvidResponse): readonly FetchedSvid[] {
     const [first] = chain
     if (first === undefined) throw new MayflyError('CERTIFICATE_INVALID', 'the agent sent an identity without a certificate')
     const leaf = parseCertificate(first)
-    return { spiffeId: svid.spiffeId, hint: svid.hint, serial: toHex(leaf.serial), leaf, chain, key: svid.x509SvidKey, authorities: splitDer(svid.bundle) }
+    return { spiffeId: svid.spiffeId, hint: svid.hint, serial: toHex(leaf.serial), leaf, chain, key: svid.x509SvidKey, authorities: splitDer(svid.bundle), crls: response.crl }
   })
 }
 

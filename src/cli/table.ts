@@ -61,6 +61,7 @@ export const table: readonly Row[] = [
   { name: 'x509 fetch', summary: 'the X.509-SVIDs of this very process', load: () => import('./commands/x509-fetch.ts') },
   { name: 'x509 watch', summary: 'the same, again with every change', load: () => import('./commands/x509-watch.ts') },
   { name: 'x509 mint', summary: 'an X.509-SVID without an entry, signed by the server', load: () => import('./commands/x509-mint.ts') },
+  { name: 'svid watch', summary: 'keep the X.509-SVID of this very process in files, and tell who reads them', load: () => import('./commands/svid-watch.ts') },
   { name: 'bundle show', summary: "the trust domain's authorities", load: () => import('./commands/bundle-show.ts') },
   { name: 'token create', summary: 'a line that lets one agent join', load: () => import('./commands/token-create.ts') },
   { name: 'agent run', summary: 'run an agent', load: () => import('./commands/agent-run.ts') },

@@ -38,6 +38,17 @@ describe('docs/deploy', () => {
     expect(settings('mayfly-agent.service', 'ExecReload')[0]).toContain(agent.adminSocket)
   })
 
+  test('the unit of SVID files is a command that mayfly has, on the socket of the agent, and is started once the files are there', async () => {
+    const [line = ''] = settings('mayfly-svid@.service', 'ExecStart')
+    const [program, ...words] = line.split(' ')
+    expect(program).toBe('/usr/local/bin/mayfly')
+    const found = find(words)
+    if (found.kind !== 'command') throw new Error(`no command: ${line}`)
+    const { command } = await found.row.load()
+    expect(parse(found.row.name, command, found.args).options).toMatchObject({ socket: agent.workloadSocket, dir: `/run/${settings('mayfly-svid@.service', 'RuntimeDirectory')[0]}`, 'remove-on-exit': true })
+    expect(settings('mayfly-svid@.service', 'Type')).toEqual(['notify'])
+  })
+
   test('what the units may write is where the configurations write', () => {
     expect(server.dataDir).toBe(`/var/lib/${settings('mayfly-server.service', 'StateDirectory')[0]}`)
     expect(agent.dataDir).toBe(`/var/lib/${settings('mayfly-agent.service', 'StateDirectory')[0]}`)
@@ -48,7 +59,7 @@ describe('docs/deploy', () => {
   test.skipIf(!existsSync('/usr/bin/systemd-analyze'))('systemd finds nothing wrong with the units', () => {
     const units = mkdtempSync(join(tmpdir(), 'mf-'))
     onTestFinished(() => rmSync(units, { recursive: true, force: true }))
-    const names = ['mayfly-server.service', 'mayfly-server.socket', 'mayfly-agent.service', 'mayfly-agent.socket']
+    const names = ['mayfly-server.service', 'mayfly-server.socket', 'mayfly-agent.service', 'mayfly-agent.socket', 'mayfly-svid@.service']
     for (const name of names) writeFileSync(join(units, name), text(name).replaceAll('/usr/local/bin/mayfly', process.execPath)) // it looks whether the program is there
     expect(execFileSync('systemd-analyze', ['verify', '--man=no', ...names.map((name) => join(units, name))], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })).toBe('')
   })
