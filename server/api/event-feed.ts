@@ -77,7 +77,10 @@ function fieldsOf(record: JournalRecord): Readonly<Record<string, unknown>> {
       return { throughSeq: record.throughSeq }
     case 'target.disabled':
     case 'target.enabled':
+    case 'target.ending':
       return { target: record.target, reason: record.reason, by: record.by }
+    case 'target.ended':
+      return { target: record.target, by: record.by }
     case 'authority.prepared':
       return { authorityId: record.authority.id, notAfterMs: record.authority.notAfterMs, by: record.by }
     case 'authority.activated':

@@ -4,6 +4,7 @@ import { MayflyError } from '../../src/core/errors.ts'
 import type { TrustDomain } from '../../src/core/spiffe-id.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
+import type { TargetEnds } from '../grants/target-ends.ts'
 import type { Actor, Store } from '../store/port.ts'
 import { nameOf } from './caller.ts'
 import type { Caller } from './caller.ts'
@@ -11,6 +12,7 @@ import { targetFromWire, targetToWire } from './wire-target.ts'
 
 export interface RevocationsServiceDeps {
   readonly store: Store
+  readonly grants: { readonly targets: Pick<TargetEnds, 'revoke'> }
   /** What is live is told by the time of grants, which no leap of the wall clock moves: a clock an hour ahead hides nothing from a revocation. */
   readonly grantTimeMs: () => number
   readonly log: Logger
@@ -43,11 +45,11 @@ export function revocationsService(deps: RevocationsServiceDeps): Handlers<'mayf
   }
 }
 
-async function revoke(request: RevokeRequest__Output, by: Actor, { store, log, trustDomain }: RevocationsServiceDeps): Promise<RevokeResponse> {
+async function revoke(request: RevokeRequest__Output, by: Actor, { store, grants, log, trustDomain }: RevocationsServiceDeps): Promise<RevokeResponse> {
   const target = targetFromWire(request.target, trustDomain)
   const expect = request.expect?.value
   const { dryRun, rotate } = request
-  const { hits, streamSeq } = await store.targets.revoke(target, { rotate, dryRun, reason: checkReason(request.reason), ...(expect === undefined ? {} : { expect }) }, by)
+  const { hits, streamSeq } = await grants.targets.revoke(target, { rotate, dryRun, reason: checkReason(request.reason), ...(expect === undefined ? {} : { expect }) }, by)
   const disabled = !dryRun && !rotate && target.kind !== 'serial'
   if (!dryRun) log.info({ event: 'target.revoked', target, rotate, by: by.name, reason: request.reason, credentials: hits.credentials, streamSeq }, 'revoked')
   return {

@@ -15,6 +15,9 @@ export interface EndsDeps {
   readonly log: Logger
 }
 
+/** Other changes wait for some tens of milliseconds at a time. */
+const endedAtOnce = 250
+
 /** Ends grants, for whichever cause: durable and revoked at all verifiers from one transaction on. Again it changes nothing. */
 export class Ends {
   readonly #deps: EndsDeps
@@ -51,6 +54,18 @@ export class Ends {
       if (error instanceof MayflyError && error.code === 'NOT_FOUND') return true
       this.#deps.log.error({ event: 'grant.end_failed', grantId: id, cause, error: String(error) }, 'a grant could not be ended; it is tried again')
       return false
+    }
+  }
+
+  /** All that has come to its deadline, in pieces between which other changes are made; time counts while suspended too (invariant 4). @throws {MayflyError} STORE_UNWRITABLE */
+  async endDue(): Promise<void> {
+    const { store, index, log } = this.#deps
+    const ending = { cause: 'timeout', detail: 'its time is over' } as const
+    for (let left = true; left; ) {
+      const by = this.actor('system')
+      const { ended, more, streamSeq } = await store.grants.endWhere({ dueAtMs: by.atMs }, ending, endedAtOnce, by)
+      for (const grantId of ended) log.info({ event: 'grant.ending', grantId, spiffeId: index.byId(grantId)?.spiffeId, ...ending, streamSeq, by: by.name }, 'a grant has ended')
+      left = more
     }
   }
 

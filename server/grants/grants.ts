@@ -28,6 +28,7 @@ import type { AttestedWish, RequesterPlaces } from './requests.ts'
 import { SecondUse } from './second-use.ts'
 import { Steps } from './steps.ts'
 import { Sweep } from './sweep.ts'
+import { TargetEnds } from './target-ends.ts'
 
 export interface GrantsDeps {
   readonly store: Store
@@ -69,6 +70,7 @@ export class Grants implements AsyncDisposable {
   readonly ends: Ends
   readonly steps: Steps
   readonly owners: OwnerChanges
+  readonly targets: TargetEnds
   readonly stepApprovals: StepApprovals = new StepApprovals()
   readonly #deps: GrantsDeps
   readonly #judge: Judge
@@ -80,14 +82,15 @@ export class Grants implements AsyncDisposable {
   readonly #wanted = new Set<(notice: Notice) => void>()
   readonly #working = new Set<Promise<unknown>>()
 
-  private constructor(deps: GrantsDeps, index: GrantIndex) {
+  private constructor(deps: GrantsDeps, index: GrantIndex, time: GrantTime, targets: TargetEnds) {
     const { store, clock, log, random } = deps
     this.#deps = deps
     this.index = this.#following.use(index)
     this.directory = this.#following.use(new Directory(store))
-    this.time = new GrantTime(clock, latestOf(index))
+    this.time = time
+    this.targets = targets
     this.#judge = new Judge({ store, directory: this.directory, decider: deps.decider })
-    this.owners = new OwnerChanges({ store, log })
+    this.owners = new OwnerChanges({ store, ends: targets, log })
     this.ends = new Ends({ store, index, time: this.time, log })
     this.#life = new ProofOfLife(clock.bootMs())
     this.#life.resume([...index.all()].filter(isRunning))
@@ -101,12 +104,14 @@ export class Grants implements AsyncDisposable {
         for (const { record } of records) if (record.kind === 'uses.reported') this.#used(record.uses)
       }),
     )
-    this.#sweep = new Sweep({ ...parts, ends: this.ends, life: this.#life, stepApprovals: this.stepApprovals, removing: this.owners.removing, cleaned: this.#cleaned })
+    this.#sweep = new Sweep({ ...parts, ends: this.ends, life: this.#life, stepApprovals: this.stepApprovals, targets, cleaned: this.#cleaned })
   }
 
   /** Knows all that is not over; each agent then has a while to vouch for what runs on its node. */
   static async start(deps: GrantsDeps): Promise<Grants> {
-    return new Grants(deps, await GrantIndex.start(deps.store))
+    const index = await GrantIndex.start(deps.store)
+    const time = new GrantTime(deps.clock, latestOf(index))
+    return new Grants(deps, index, time, await TargetEnds.start({ ...deps, time }))
   }
 
   /** Now, as grants see it: never goes back. */
@@ -192,6 +197,7 @@ export class Grants implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#sweep[Symbol.asyncDispose]()
+    await this.targets[Symbol.asyncDispose]()
     this.#following[Symbol.dispose]()
     await Promise.allSettled(this.#working)
   }

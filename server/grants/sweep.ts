@@ -8,6 +8,7 @@ import { isRunning, isWaiting } from './grant-index.ts'
 import type { GrantIndex } from './grant-index.ts'
 import type { GrantTime } from './grant-time.ts'
 import type { ProofOfLife } from './proof-of-life.ts'
+import type { TargetEnds } from './target-ends.ts'
 import type { GrantStore } from '../store/grant-port.ts'
 
 export interface SweepDeps {
@@ -18,8 +19,7 @@ export interface SweepDeps {
   readonly time: GrantTime
   readonly life: ProofOfLife
   readonly stepApprovals: StepApprovals
-  /** Owners whose removal is under way. */
-  readonly removing: ReadonlySet<string>
+  readonly targets: Pick<TargetEnds, 'isEnding'>
   /** Ended grants of which nothing is left on their nodes; emptied here. */
   readonly cleaned: Set<string>
   readonly clock: Clock
@@ -52,12 +52,13 @@ export class Sweep implements AsyncDisposable {
     const { store, index, ends, time, life, stepApprovals, cleaned, clock, log } = this.#deps
     const nowMs = time.nowMs()
     const orphans = life.orphans(clock.bootMs())
-    const due: { readonly grant: Grant; readonly cause: 'timeout' | 'budget'; readonly detail: string }[] = []
+    const spent: Grant[] = []
+    let isDue = false
     let lapses = false
     for (const grant of index.all()) {
       if (isRunning(grant)) {
-        const end = endOf(grant, nowMs)
-        if (end !== undefined) due.push({ grant, ...end })
+        if (grant.deadlineMs <= nowMs) isDue = true
+        else if (isSpent(grant, nowMs)) spent.push(grant)
       } else if (isWaiting(grant)) {
         lapses ||= grant.lapsesAtMs <= nowMs
       } else if (grant.endedAtMs + cleanUpMs <= nowMs) {
@@ -67,7 +68,8 @@ export class Sweep implements AsyncDisposable {
     stepApprovals.lapseDue(nowMs)
     try {
       if (lapses) await this.#lapse()
-      await inSlices(due, async ({ grant, cause, detail }) => ends.tryEnd(grant.id, cause, detail))
+      if (isDue) await ends.endDue()
+      await inSlices(spent, async ({ id, budget }) => ends.tryEnd(id, 'budget', `its credential has expired and all ${budget.renewals} renewals are used`))
       await inSlices(await this.#unowned(), async ({ id, owner }) => ends.tryEnd(id, 'owner_removed', `nobody answers for it: ${owner} is no owner any more`))
       await inSlices(orphans, async (id) => {
         if (await ends.tryEnd(id, 'orphan', 'nobody vouched for its process for 15 s')) life.forget(id)
@@ -87,14 +89,14 @@ export class Sweep implements AsyncDisposable {
     await this.#running
   }
 
-  /** Running grants that nobody answers for (invariant 12): what was left when a removal was cut short. */
+  /** Running grants that nobody answers for (invariant 12), and that no removal under way is ending. */
   async #unowned(): Promise<readonly Grant[]> {
-    const { index, directory, removing, clock } = this.#deps
+    const { index, directory, targets, clock } = this.#deps
     if (clock.bootMs() < this.#ownersDueBootMs) return []
     this.#ownersDueBootMs = clock.bootMs() + ownersEveryMs
     const running = [...index.all()].filter(isRunning)
     const gone = new Set<string>()
-    for (const owner of new Set(running.map((grant) => grant.owner))) if (!(await directory.isOwner(owner)) && !removing.has(owner)) gone.add(owner)
+    for (const owner of new Set(running.map((grant) => grant.owner))) if (!(await directory.isOwner(owner)) && !targets.isEnding(owner)) gone.add(owner)
     return running.filter(({ owner }) => gone.has(owner))
   }
 
@@ -119,11 +121,9 @@ export class Sweep implements AsyncDisposable {
   }
 }
 
-/** Time counts while suspended too (invariant 4). A credential that has expired and cannot be renewed any more is the end of the budget. */
-function endOf({ deadlineMs, state, serial, notAfterMs, used, budget }: Grant, nowMs: number): { readonly cause: 'timeout' | 'budget'; readonly detail: string } | undefined {
-  if (deadlineMs <= nowMs) return { cause: 'timeout', detail: `its ${budget.seconds} seconds are over` }
-  const isSpent = state === 'active' && serial !== '' && notAfterMs <= nowMs && used.renewals >= budget.renewals
-  return isSpent ? { cause: 'budget', detail: `its credential has expired and all ${budget.renewals} renewals are used` } : undefined
+/** A credential that has expired and cannot be renewed any more is the end of the budget. */
+function isSpent({ state, serial, notAfterMs, used, budget }: Grant, nowMs: number): boolean {
+  return state === 'active' && serial !== '' && notAfterMs <= nowMs && used.renewals >= budget.renewals
 }
 
 async function inSlices<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Entry } from '../../src/core/entry.ts'
 import type { SpiffeId } from '../../src/core/spiffe-id.ts'
 import type { GrantRecord } from './grant-records.ts'
-import type { Authority, CredentialRequest, CredentialUse, EndCause, RegisteredVerifier, SeenHead, Target } from '../store/model.ts'
+import type { Authority, CredentialRequest, CredentialUse, EndCause, LastingTarget, RegisteredVerifier, SeenHead, Target, UnfinishedEnd } from '../store/model.ts'
 
 /** Every kind of change of state, as the journal holds it (design 5). JSON: byte strings are hexadecimal or base64 text. */
 export type JournalRecord =
@@ -38,6 +38,9 @@ export type JournalRecord =
   | { readonly kind: 'uses.reported'; readonly uses: readonly CredentialUse[]; readonly atMs: number }
   | { readonly kind: 'target.disabled'; readonly target: Target; readonly reason: string; readonly by: string; readonly atMs: number }
   | { readonly kind: 'target.enabled'; readonly target: Target; readonly reason: string; readonly by: string; readonly atMs: number }
+  /** More ends with the target than one transaction holds: the rest follows, until `target.ended`. Nothing is issued for the target meanwhile. */
+  | ({ readonly kind: 'target.ending' } & UnfinishedEnd)
+  | { readonly kind: 'target.ended'; readonly target: LastingTarget; readonly by: string; readonly atMs: number }
   | { readonly kind: 'authority.prepared'; readonly authority: JournaledAuthority; readonly by: string; readonly atMs: number }
   | { readonly kind: 'authority.activated' | 'authority.tainted' | 'authority.revoked' | 'authority.removed'; readonly id: string; readonly reason?: string; readonly by: string; readonly atMs: number }
 
@@ -45,9 +48,10 @@ export interface ReservedCredential extends Omit<CredentialRequest, 'random'> {
   readonly serial: string
 }
 
-export interface JournaledAuthority extends Omit<Authority, 'certificate' | 'state' | 'activatedAtMs' | 'endedByRestore' | 'vouchers'> {
+export interface JournaledAuthority extends Omit<Authority, 'certificate' | 'state' | 'activatedAtMs' | 'endedByRestore' | 'vouchers' | 'upstream'> {
   /** Base64 of the DER. */
   readonly certificate: string
   /** The same, of each. */
   readonly vouchers?: readonly string[]
+  readonly upstream?: { readonly chain: readonly string[]; readonly roots: readonly string[] }
 }

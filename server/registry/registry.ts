@@ -198,6 +198,8 @@ export class Registry implements AsyncDisposable {
       case 'verifiers.registered':
       case 'verifiers.removed':
       case 'uses.reported':
+      case 'target.ending':
+      case 'target.ended':
       case 'authority.prepared':
       case 'authority.activated':
       case 'authority.tainted':

@@ -93,7 +93,7 @@ export interface RemoveOwnerOptions {
 
 export interface OwnerEnd extends GrantEndResult {
   readonly owned: { readonly grants: number; readonly entries: number; readonly roles: number }
-  /** Grants are left to be ended: call `grants.endWhere({ owner })` until there are none. They get nothing any more. */
+  /** Pieces are left: call `targets.continueEnd` until there are none. Nothing of it gets anything any more. */
   readonly more: boolean
 }
 
@@ -106,7 +106,7 @@ export interface OwnerStore {
   unowned(limit: number): Promise<readonly string[]>
   /** Gives entries, roles and running grants another owner; requests that wait lapse, since what was to be approved is another request then. @throws OWNER_MISSING */
   transfer(from: string, to: string, by: Actor): Promise<OwnerEnd>
-  /** From then on nothing is issued for it; its entries' credentials and its grants end (cause `owner_removed`), up to 250 grants at once. @throws OWNER_MISSING, EXPECTATION_FAILED */
+  /** From then on nothing is issued for it; its grants and its entries' credentials end (cause `owner_removed`), in pieces. @throws OWNER_MISSING, EXPECTATION_FAILED */
   remove(name: string, options: RemoveOwnerOptions, by: Actor): Promise<OwnerEnd>
 }
 

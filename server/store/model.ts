@@ -92,6 +92,9 @@ export type Target =
   | { readonly kind: 'agent'; readonly id: SpiffeId }
   | { readonly kind: 'owner'; readonly owner: string }
 
+/** What can be disabled: all but a serial. */
+export type LastingTarget = Exclude<Target, { kind: 'serial' }>
+
 /** What gets no more credentials until it is enabled, and who said so. */
 export interface DisabledTarget {
   readonly target: Target
@@ -116,6 +119,16 @@ export interface Authority {
   readonly endedByRestore?: 'agents_return' | 'agents_join'
   /** DER certificates for its key by authorities that a restore ended: for peers that know only those. */
   readonly vouchers?: readonly Uint8Array[]
+  /** What stands above it; unset: it is self-signed, and in the bundle itself. */
+  readonly upstream?: AuthorityUpstream
+}
+
+/** What an intermediate authority hangs on, DER. */
+export interface AuthorityUpstream {
+  /** Between it and the roots, its issuer first; empty when a root signed it. */
+  readonly chain: readonly Uint8Array[]
+  /** What the bundle holds in its stead. */
+  readonly roots: readonly Uint8Array[]
 }
 
 /** A head of the revocation stream that this store's own key signed and that this store does not know: it was copied back. */
@@ -174,4 +187,19 @@ export interface EndResult {
   readonly hits: Hits
   /** Head of the revocation stream once this is in it. */
   readonly streamSeq: number
+}
+
+/** An end of a target of which only the first piece is done. */
+export interface UnfinishedEnd {
+  readonly target: LastingTarget
+  readonly cause: 'operator' | 'agent_banned' | 'agent_evicted' | 'owner_removed'
+  readonly reason: string
+  readonly by: string
+  readonly atMs: number
+}
+
+/** The end of a target, or the first piece of it: one transaction holds up to 250 grants, or 1,000 other credentials. */
+export interface TargetEnd extends EndResult {
+  /** Pieces are left: call `targets.continueEnd` until there are none. */
+  readonly more: boolean
 }

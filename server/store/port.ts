@@ -3,9 +3,9 @@ import type { Selector } from '../../src/core/selector.ts'
 import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
 import type { ExceptionStore, GrantStore, OwnerStore, PeopleStore, PolicyStore, RoleStore } from './grant-port.ts'
 import type { JournalRecord } from '../journal/records.ts'
-import type { Actor, Agent, Authority, Credential, CredentialRequest, CredentialUse, DisabledTarget, EndCause, EndResult, JoinToken, Page, PageOf, RegisteredVerifier, RolledBack, SeenHead, StreamEvent, Target } from './model.ts'
+import type { Actor, Agent, Authority, Credential, CredentialRequest, CredentialUse, DisabledTarget, EndCause, EndResult, JoinToken, LastingTarget, Page, PageOf, RegisteredVerifier, RolledBack, SeenHead, StreamEvent, Target, TargetEnd, UnfinishedEnd } from './model.ts'
 
-export type { Actor, Agent, Authority, Credential, CredentialRequest, CredentialUse, DisabledTarget, EndCause, EndResult, Hits, Page, PageOf, RegisteredVerifier, RolledBack, SeenHead, StreamEvent, Target } from './model.ts'
+export type { Actor, Agent, Authority, AuthorityUpstream, Credential, CredentialRequest, CredentialUse, DisabledTarget, EndCause, EndResult, Hits, LastingTarget, Page, PageOf, RegisteredVerifier, RolledBack, SeenHead, StreamEvent, Target, TargetEnd, UnfinishedEnd } from './model.ts'
 
 /**
  * The store: asynchronous, shaped by transactions (design 5). Every call below is one transaction: it reads what it
@@ -82,21 +82,34 @@ export interface AgentFilter {
   readonly expiresBeforeMs?: number
 }
 
+export interface AttestedAgent {
+  readonly id: SpiffeId
+  readonly attestationType: string
+  readonly selectors: readonly Selector[]
+  /** The first to come has the ID until it is evicted. */
+  readonly once: boolean
+}
+
 export interface AgentStore {
   /** With an alias its entry is made too (parent and only selector name the agent, as in SPIRE) and goes when the agent is evicted. @throws ALREADY_EXISTS when a token of this hash was ever made */
   createJoinToken(token: JoinToken, by: Actor): Promise<void>
   /** Spends the token and records the agent in one transaction. Used, unknown or expired: TOKEN_INVALID; agent banned: AGENT_BANNED. The SVID is journaled later by `credentials.reserve`. */
   redeemJoinToken(tokenHash: string, atMs: number): Promise<{ readonly agentId: SpiffeId }>
+  /**
+   * Records an agent that has proven itself, and its selectors in place of those before. AGENT_BANNED, TARGET_DISABLED; ATTESTED_BEFORE when it is there already and `once`
+   * is set, or it proved itself in another way then.
+   */
+  attest(agent: AttestedAgent, atMs: number): Promise<void>
   /** After the agent's SVID was reserved: what `agent list` shows. */
   recordSvid(id: SpiffeId, svid: { readonly serial: string; readonly notAfterMs: number }, by: Actor): Promise<void>
   recordVersion(id: SpiffeId, version: string, by: Actor): Promise<void>
   byId(id: SpiffeId): Promise<Agent | undefined>
   list(filter: AgentFilter, page: Page): Promise<PageOf<Agent>>
   count(filter: AgentFilter): Promise<number>
-  /** Bans: ends its SVIDs and all that it obtained for its workloads (cause `agent_banned`). @throws NOT_FOUND */
-  ban(id: SpiffeId, by: Actor): Promise<EndResult>
-  /** Evicts: as ban, but it may attest anew, with a new key. @throws NOT_FOUND */
-  delete(id: SpiffeId, by: Actor): Promise<EndResult>
+  /** Bans: ends its SVIDs and all that it obtained for its workloads (cause `agent_banned`), in pieces. @throws NOT_FOUND */
+  ban(id: SpiffeId, by: Actor): Promise<TargetEnd>
+  /** Evicts: as ban, but once all has ended it may attest anew, with a new key. @throws NOT_FOUND */
+  delete(id: SpiffeId, by: Actor): Promise<TargetEnd>
 }
 
 export type ReserveResult =
@@ -162,7 +175,7 @@ export interface RevokeOptions {
   /** Replace instead of disabling: the target stays enabled and gets new credentials. Always so for a serial. */
   readonly rotate: boolean
   readonly dryRun: boolean
-  /** The number of credentials that must be hit, else EXPECTATION_FAILED and nothing happens. Over ten hits it is required. */
+  /** The number of credentials that must be hit, else EXPECTATION_FAILED and nothing happens. Over ten hits it is required, unless it goes on with what was left unfinished. */
   readonly expect?: number
   readonly reason: string
 }
@@ -183,12 +196,16 @@ export interface KeyEndResult extends EndResult {
 
 export interface TargetStore {
   /**
-   * Ends all that is live under the target and, unless `rotate` or a serial, disables it, in one transaction. Superseded and abandoned credentials are
-   * hit too: their holders may have connections open. The keys of revoked credentials are deny-listed (design 6); a serial stands for all that was
+   * Ends all that is live under the target and, unless `rotate` or a serial, disables it. Of very much only the first piece ends in the transaction that disables it; `hits`
+   * are all of it, in any case. Superseded and abandoned credentials are hit too: their holders may have connections open. The keys of revoked credentials are deny-listed (design 6); a serial stands for all that was
    * issued to its key. With `rotate` the live ones are superseded and their keys stay good. The ID of an agent means the agent.
    * @throws NOT_FOUND, EXPECTATION_FAILED with details {hits}
    */
-  revoke(target: Target, options: RevokeOptions, by: Actor): Promise<EndResult>
+  revoke(target: Target, options: RevokeOptions, by: Actor): Promise<TargetEnd>
+  /** Ends the next piece of what a revocation, a ban, an eviction or a removal left, in the name of who asked for it; nothing when nothing is left. `hits` are those of the piece. */
+  continueEnd(target: LastingTarget, atMs: number): Promise<TargetEnd>
+  /** Ends of which pieces are left, of this run or an earlier one. Their targets get nothing until they are finished. */
+  unfinished(): Promise<readonly UnfinishedEnd[]>
   /**
    * Ends all that was issued to a key and denies it (cause `leak`). A key that nothing was issued to is denied only when that is asked for: else reports
    * could fill the store. @param publicKeyHash 64 hexadecimal digits
@@ -201,7 +218,7 @@ export interface TargetStore {
    * closed already. Nothing is issued under it any more. Again it changes nothing. @throws INVALID_ARGUMENT when it is not the ID of a grant
    */
   closePrefix(prefix: SpiffeId, options: ClosePrefixOptions, by: Actor): Promise<EndResult>
-  /** @throws NOT_FOUND when it is not disabled */
+  /** @throws NOT_FOUND when it is not disabled; PRECONDITION_FAILED while what it had is still ending */
   enable(target: Target, reason: string, by: Actor): Promise<void>
   disabled(): Promise<readonly DisabledTarget[]>
 }

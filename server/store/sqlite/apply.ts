@@ -102,9 +102,17 @@ export function apply(tables: Tables, record: JournalRecord): StreamEvent[] {
     case 'target.disabled':
     case 'target.enabled':
       return targetMoved(tables, record)
+    case 'target.ending':
+      tables.targets.begin(record)
+      return []
+    case 'target.ended':
+      tables.targets.finish(record.target)
+      return []
     case 'authority.prepared': {
-      const { certificate, vouchers = [], ...rest } = record.authority
-      tables.authorities.put({ ...rest, certificate: Buffer.from(certificate, 'base64'), vouchers: vouchers.map((text) => Buffer.from(text, 'base64')), state: 'prepared' })
+      const { certificate, vouchers = [], upstream, ...rest } = record.authority
+      const decoded = (texts: readonly string[]): Uint8Array[] => texts.map((text) => Buffer.from(text, 'base64'))
+      const above = upstream === undefined ? {} : { upstream: { chain: decoded(upstream.chain), roots: decoded(upstream.roots) } }
+      tables.authorities.put({ ...rest, ...above, certificate: Buffer.from(certificate, 'base64'), vouchers: decoded(vouchers), state: 'prepared' })
       tables.domain.raiseBundleSequence()
       return [tables.stream.append({ kind: 'authority_indexed', authorityId: rest.id }, record.atMs)]
     }

@@ -142,4 +142,14 @@ export const migrations: readonly string[] = [
   CREATE INDEX policies_hash ON policies (hash, version);
   CREATE TABLE exceptions (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- ends of targets of which pieces are left to do
+  CREATE TABLE unfinished_ends (
+    kind TEXT NOT NULL, name TEXT NOT NULL, cause TEXT NOT NULL, reason TEXT NOT NULL, by TEXT NOT NULL, at_ms INTEGER NOT NULL, PRIMARY KEY (kind, name)
+  ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  -- what an intermediate authority hangs on: JSON of arrays of base64, empty for a self-signed one
+  ALTER TABLE authorities ADD COLUMN upstream TEXT NOT NULL DEFAULT '';
+  `,
 ]

@@ -54,6 +54,7 @@ function storeOver(link: WorkerLink, held: AsyncDisposableStack): Store {
     agents: {
       createJoinToken: (...args) => link.call('agents.createJoinToken', args),
       redeemJoinToken: (...args) => link.call('agents.redeemJoinToken', args),
+      attest: (...args) => link.call('agents.attest', args),
       recordSvid: (...args) => link.call('agents.recordSvid', args),
       recordVersion: (...args) => link.call('agents.recordVersion', args),
       byId: (...args) => link.call('agents.byId', args),
@@ -90,6 +91,8 @@ function storeOver(link: WorkerLink, held: AsyncDisposableStack): Store {
       revoke: (...args) => link.call('targets.revoke', args),
       endKey: (...args) => link.call('targets.endKey', args),
       closePrefix: (...args) => link.call('targets.closePrefix', args),
+      continueEnd: (...args) => link.call('targets.continueEnd', args),
+      unfinished: () => link.call('targets.unfinished', []),
       disable: (...args) => link.call('targets.disable', args),
       enable: (...args) => link.call('targets.enable', args),
       disabled: () => link.call('targets.disabled', []),

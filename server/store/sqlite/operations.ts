@@ -27,7 +27,7 @@ export type ReadName =
   | `people.${'byName' | 'all'}`
   | `policies.${'current' | 'byHash' | 'history'}`
   | 'exceptions.all'
-  | 'targets.disabled'
+  | `targets.${'disabled' | 'unfinished'}`
   | 'verifiers.all'
   | 'recovery.rolledBack'
   | `stream.${'head' | 'eventsAfter' | 'load'}`

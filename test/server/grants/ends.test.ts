@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import { OwnerChanges } from '../../../server/grants/owner-changes.ts'
 import { agentId, allows, denies, GrantWorld, otherAgentId } from '../../support/server/grant-world.ts'
 
 const operator = { name: 'uid:0', atMs: 0 }
@@ -90,7 +89,7 @@ describe('a grant ends by itself', () => {
     const world = await GrantWorld.start()
     const grants = [await world.active(), await world.active({ instance: 'process 2' })]
     const waiting = await world.request({ instance: 'process 3' })
-    const changes = new OwnerChanges({ store: world.store, log: world.log })
+    const changes = world.grants.owners
     await expect(changes.remove('team-db', { endAll: false, dryRun: false }, { ...operator, atMs: world.grants.nowMs() })).rejects.toMatchObject({ code: 'EXPECTATION_FAILED' })
     const end = await changes.remove('team-db', { endAll: true, dryRun: false }, { ...operator, atMs: world.grants.nowMs() })
     expect(end.owned).toMatchObject({ grants: 3, roles: 1 })

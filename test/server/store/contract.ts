@@ -10,6 +10,7 @@ import { journalContract } from './contract/journal.ts'
 import { recoveryContract } from './contract/recovery.ts'
 import { prefixContract } from './contract/prefixes.ts'
 import { targetContract } from './contract/targets.ts'
+import { targetEndContract } from './contract/target-ends.ts'
 import { verifierContract } from './contract/verifiers.ts'
 
 /** A place for stores. Disposing it takes them away. */
@@ -29,6 +30,7 @@ export function storeContract(engine: string, makePlace: MakePlace): void {
     describe('agents', () => agentContract(makePlace))
     describe('credentials', () => credentialContract(makePlace))
     describe('targets', () => targetContract(makePlace))
+    describe('ends in pieces', () => targetEndContract(makePlace))
     describe('closed prefixes', () => prefixContract(makePlace))
     describe('authorities', () => authorityContract(makePlace))
     describe('journal and stream', () => journalContract(makePlace))

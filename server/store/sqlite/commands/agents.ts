@@ -1,17 +1,16 @@
 import { plainEntry } from '../../../../src/core/entry.ts'
 import { MayflyError } from '../../../../src/core/errors.ts'
 import type { Entry } from '../../../../src/core/entry.ts'
+import { formatSelector } from '../../../../src/core/selector.ts'
 import type { SpiffeId } from '../../../../src/core/spiffe-id.ts'
 import type { JournalRecord } from '../../../journal/records.ts'
-import type { Actor } from '../../port.ts'
-import type { Command } from '../operations.ts'
-import { notEnded } from '../queries/grant-filters.ts'
+import type { Actor, TargetEnd } from '../../port.ts'
+import type { Command, Decision } from '../operations.ts'
 import { similarDigest } from '../tables/entries.ts'
-import type { LedgerHit } from '../tables/ledger.ts'
 import type { Tables } from '../tables/tables.ts'
-import { decision, endDecision, endRecords, notFound, ofAgent, revocable } from './ending.ts'
+import { decision, describe, notFound } from './ending.ts'
 import { deletionRecords } from './entries.ts'
-import { besides, endTrees } from './grant-ending.ts'
+import { beginEnd, type EndPiece } from './target-ends.ts'
 
 export const createJoinToken: Command<'agents.createJoinToken'> = (tables, token, by) => {
   const { tokenHash, agentId, aliasId, expiresAtMs } = token
@@ -33,6 +32,17 @@ export const redeemJoinToken: Command<'agents.redeemJoinToken'> = (tables, token
   return decision([{ kind: 'agent.attested', id, attestationType: 'join_token', selectors: [], tokenHash, canReattest: false, atMs }], { agentId: id })
 }
 
+export const attestAgent: Command<'agents.attest'> = (tables, { id, attestationType, selectors, once }, atMs) => {
+  const before = tables.agents.byId(id)
+  if (before?.banned === true) throw new MayflyError('AGENT_BANNED', 'the agent is banned')
+  if (tables.targets.isDisabled('agent', id)) throw new MayflyError('TARGET_DISABLED', 'the agent is disabled')
+  if (before !== undefined && (once || before.attestationType !== attestationType)) {
+    const how = before.attestationType === attestationType ? 'and counts only once' : `by ${before.attestationType}`
+    throw new MayflyError('ATTESTED_BEFORE', `this agent has attested before, ${how}`, { hint: `if it is the same node, mayfly agent evict ${id}` })
+  }
+  return decision([{ kind: 'agent.attested', id, attestationType, selectors: selectors.map(formatSelector), tokenHash: '', canReattest: !once, atMs }], undefined)
+}
+
 export const recordSvid: Command<'agents.recordSvid'> = (tables, id, svid, by) => {
   if (tables.agents.isBanned(id) === undefined) throw notFound('the agent')
   return decision([{ kind: 'agent.svid', id, serial: svid.serial, notAfterMs: svid.notAfterMs, atMs: by.atMs }], undefined)
@@ -47,23 +57,20 @@ export const recordVersion: Command<'agents.recordVersion'> = (tables, id, versi
 export const banAgent: Command<'agents.ban'> = (tables, id, by) => {
   const banned = tables.agents.isBanned(id)
   if (banned === undefined) throw notFound('the agent')
-  const { hits, records } = endAllOf(tables, id, 'agent_banned', by)
-  return endDecision(tables, hits, banned ? records : [...records, { kind: 'agent.banned', id, by: by.name, atMs: by.atMs }])
+  const end = beginEnd(tables, { target: { kind: 'agent', id }, cause: 'agent_banned', reason: '' }, by)
+  return endOf(tables, end, banned ? [] : [{ kind: 'agent.banned', id, by: by.name, atMs: by.atMs }])
 }
 
 export const deleteAgent: Command<'agents.delete'> = (tables, id, by) => {
   if (tables.agents.isBanned(id) === undefined) throw notFound('the agent')
-  const { hits, records } = endAllOf(tables, id, 'agent_evicted', by)
+  const end = beginEnd(tables, { target: { kind: 'agent', id }, cause: 'agent_evicted', reason: '' }, by)
   const aliases = deletionRecords(tables, tables.entries.aliasesOf(id), by.name, by.atMs)
-  return endDecision(tables, hits, [...records, { kind: 'agent.deleted', id, by: by.name, atMs: by.atMs }, ...aliases])
+  return endOf(tables, end, [{ kind: 'agent.deleted', id, by: by.name, atMs: by.atMs }, ...aliases])
 }
 
-/** Its grants with all below them, and what else it obtained. */
-function endAllOf(tables: Tables, id: SpiffeId, cause: 'agent_banned' | 'agent_evicted', by: Actor): { readonly hits: LedgerHit[]; readonly records: JournalRecord[] } {
-  const grants = tables.grants.each({ sql: `agent_id = ? AND ${notEnded}`, values: [id] })
-  const tree = endTrees(tables, grants, { cause: 'operator', detail: cause === 'agent_banned' ? 'its agent was banned' : 'its agent was evicted' }, by, cause)
-  const others = besides(tables.ledger.hits(revocable(ofAgent(id), by.atMs)), tree)
-  return { hits: [...tree.hits, ...others], records: [...tree.records, ...endRecords(others, 'revoked', cause, '', by)] }
+/** Its grants with all below them, and what else it obtained: the first piece of it. */
+function endOf(tables: Tables, { hits, records, more }: EndPiece, also: readonly JournalRecord[]): Decision<TargetEnd> {
+  return { records: [...records, ...also], result: () => ({ hits: describe(hits), streamSeq: tables.stream.head().seq, more }) }
 }
 
 /** The entry that lets the agent be addressed by another ID: as SPIRE makes it, its parent and only selector name the agent. */

@@ -12,10 +12,11 @@ export const prepareAuthority: Command<'authorities.prepare'> = (tables, authori
   return decision([authorityRecord(authority, by)], undefined)
 }
 
-export function authorityRecord({ id, certificate, keyName, notBeforeMs, notAfterMs, preparedAtMs, vouchers = [] }: Omit<Authority, 'state'>, by: Actor): JournalRecord {
+export function authorityRecord({ id, certificate, keyName, notBeforeMs, notAfterMs, preparedAtMs, vouchers = [], upstream }: Omit<Authority, 'state'>, by: Actor): JournalRecord {
   const base64 = (der: Uint8Array): string => Buffer.from(der).toString('base64')
   const shown = vouchers.length === 0 ? {} : { vouchers: vouchers.map(base64) }
-  return { kind: 'authority.prepared', authority: { id, certificate: base64(certificate), keyName, notBeforeMs, notAfterMs, preparedAtMs, ...shown }, by: by.name, atMs: by.atMs }
+  const above = upstream === undefined ? {} : { upstream: { chain: upstream.chain.map(base64), roots: upstream.roots.map(base64) } }
+  return { kind: 'authority.prepared', authority: { id, certificate: base64(certificate), keyName, notBeforeMs, notAfterMs, preparedAtMs, ...shown, ...above }, by: by.name, atMs: by.atMs }
 }
 
 export const activateAuthority: Command<'authorities.activate'> = (tables, id, by) => {

@@ -1,5 +1,5 @@
 import type { Command, CommandName } from '../operations.ts'
-import { banAgent, createJoinToken, deleteAgent, recordSvid, recordVersion, redeemJoinToken } from './agents.ts'
+import { attestAgent, banAgent, createJoinToken, deleteAgent, recordSvid, recordVersion, redeemJoinToken } from './agents.ts'
 import { activateAuthority, prepareAuthority, removeAuthority, revokeAuthority, taintAuthority } from './authorities.ts'
 import { abandonUnreleased, endByAgent, prune, release, reserve, supersede } from './credentials.ts'
 import { createEntries, deleteEntries, updateEntries } from './entries.ts'
@@ -13,6 +13,7 @@ import { putPerson, removePerson, spendSignature } from './people.ts'
 import { pruneStream } from './stream.ts'
 import { closePrefixCommand } from './prefixes.ts'
 import { recordUses, registerVerifiers, removeVerifiers } from './verifiers.ts'
+import { continueEnd } from './target-ends.ts'
 import { disableTarget, enableTarget, endKey, revokeTarget } from './targets.ts'
 
 /** Every call of the port that changes something. */
@@ -22,6 +23,7 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   'entries.delete': deleteEntries,
   'agents.createJoinToken': createJoinToken,
   'agents.redeemJoinToken': redeemJoinToken,
+  'agents.attest': attestAgent,
   'agents.recordSvid': recordSvid,
   'agents.recordVersion': recordVersion,
   'agents.ban': banAgent,
@@ -39,6 +41,7 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   'verifiers.register': registerVerifiers,
   'verifiers.remove': removeVerifiers,
   'targets.revoke': revokeTarget,
+  'targets.continueEnd': continueEnd,
   'targets.endKey': endKey,
   'targets.closePrefix': closePrefixCommand,
   'targets.disable': disableTarget,

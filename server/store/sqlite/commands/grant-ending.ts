@@ -19,7 +19,7 @@ import { grantCondition, notEnded } from '../queries/grant-filters.ts'
 const maxAtOnce = 1_000
 const maxDetailLength = 2_000
 /** A credential that expired so lately is revoked all the same: at a deadline it expires with its grant, and connections are open. */
-const justExpiredMs = 60_000
+export const justExpiredMs = 60_000
 
 export const endGrant: Command<'grants.end'> = (tables, id, ending, by) => {
   const grant = findGrant(tables, id)
@@ -82,7 +82,7 @@ export function endTrees(tables: Tables, given: Iterable<Grant>, ending: GrantEn
     else if (grant.activatedAtMs > 0) alone.push(...tables.ledger.hits(revocable(ofGrant(grant.id), by.atMs - justExpiredMs)))
   }
   const reason = credentialCause === 'grant_ended' && detail !== '' ? `${ending.cause}: ${detail}` : detail === '' ? ending.cause : detail
-  const closed = closePrefixes(tables, trees.map((prefix) => ({ prefix, untilMs: by.atMs })), { cause: credentialCause, reason }, by)
+  const closed = closePrefixes(tables, trees.map((prefix) => ({ prefix, untilMs: by.atMs })), { cause: credentialCause, reason, expiredMs: justExpiredMs }, by)
   return { ended: [...ended], hits: [...alone, ...closed.hits], records: [...records, ...endRecords(alone, 'revoked', credentialCause, reason, by), ...closed.records] }
 }
 

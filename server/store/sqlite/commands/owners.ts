@@ -7,13 +7,11 @@ import type { Command } from '../operations.ts'
 import { notEnded } from '../queries/grant-filters.ts'
 import type { LedgerHit } from '../tables/ledger.ts'
 import type { Tables } from '../tables/tables.ts'
-import { decision, describe, endRecords, revocable } from './ending.ts'
+import { decision, describe } from './ending.ts'
 import { checkOwner, move } from './grant-checks.ts'
-import { besides, endTrees, someOf } from './grant-ending.ts'
 import { isName } from './people.ts'
+import { beginEnd } from './target-ends.ts'
 
-/** Grants of a removed owner that end in the transaction that removes it; the rest in as many more as it takes. */
-const grantsAtOnce = 250
 const maxContactLength = 500
 
 export const putOwner: Command<'owners.put'> = (tables, { name, contact }, by) => {
@@ -32,14 +30,10 @@ export const removeOwner: Command<'owners.remove'> = (tables, name, options, by)
     throw new MayflyError('EXPECTATION_FAILED', `${name} still owns something: grants ${owned.grants}, entries ${owned.entries}, roles ${owned.roles}`, { hint: 'mayfly owner transfer gives them to another; --end-all ends them', details: owned })
   }
   if (options.expect !== undefined && options.expect !== all) throw new MayflyError('EXPECTATION_FAILED', `this would end ${all} grants and entries`, { hint: `say --expect ${all}`, details: owned })
-  const { found, more } = someOf(tables, { sql: `owner = ? AND ${notEnded}`, values: [name] }, grantsAtOnce)
-  const tree = endTrees(tables, found, { cause: 'owner_removed', detail: `the owner ${name} was removed` }, by)
-  const entries = besides(tables.ledger.hits(revocable({ sql: "owner = ? AND owner <> '' AND kind <> 'grant'", values: [name] }, by.atMs)), tree)
+  const { hits, ended, records, more } = beginEnd(tables, { target: { kind: 'owner', owner: name }, cause: 'owner_removed', reason: 'the owner was removed' }, by)
+  if (options.dryRun) return { records: [], result: () => ownerEnd(tables, owned, { ended, hits, more: false }) }
   const disabled: JournalRecord[] = tables.targets.isDisabled('owner', name) ? [] : [{ kind: 'target.disabled', target: { kind: 'owner', owner: name }, reason: 'the owner was removed', by: by.name, atMs: by.atMs }]
-  const records: JournalRecord[] = [{ kind: 'owner.removed', name, by: by.name, atMs: by.atMs }, ...disabled, ...tree.records, ...endRecords(entries, 'revoked', 'owner_removed', 'the owner was removed', by)]
-  const hits = [...tree.hits, ...entries]
-  const { ended } = tree
-  return { records: options.dryRun ? [] : records, result: () => ownerEnd(tables, owned, { ended, hits, more }) }
+  return { records: [{ kind: 'owner.removed', name, by: by.name, atMs: by.atMs }, ...disabled, ...records], result: () => ownerEnd(tables, owned, { ended, hits, more }) }
 }
 
 export const transferOwner: Command<'owners.transfer'> = (tables, from, to, by) => {

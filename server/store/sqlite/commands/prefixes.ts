@@ -22,6 +22,11 @@ export interface PrefixToClose {
   readonly untilMs: number
 }
 
+export interface PrefixEnding extends Omit<ClosePrefixOptions, 'untilMs'> {
+  /** Credentials that expired within so long are hit too: connections may be open. */
+  readonly expiredMs?: number
+}
+
 export interface PrefixEnd {
   /** What ends, each credential once, in no order. */
   readonly hits: readonly LedgerHit[]
@@ -33,7 +38,7 @@ export interface PrefixEnd {
  * counts what is closed already. By prefix: one event for a tree. By bits: when nothing live is under it, or {@link maxClosedPrefixes} are closed. An ID that is
  * closed already, or lies below one that is, gives no record. @throws {MayflyError} INVALID_ARGUMENT when one is not the ID of a grant
  */
-export function closePrefixes(tables: Tables, given: readonly PrefixToClose[], { cause, reason }: Omit<ClosePrefixOptions, 'untilMs'>, by: Actor): PrefixEnd {
+export function closePrefixes(tables: Tables, given: readonly PrefixToClose[], { cause, reason, expiredMs = 0 }: PrefixEnding, by: Actor): PrefixEnd {
   let room = maxClosedPrefixes - tables.prefixes.countStreamed(floorMinuteAt(by.atMs))
   const closing = new Set(given.map(({ prefix }) => prefix))
   const done = new Set<SpiffeId>()
@@ -44,7 +49,7 @@ export function closePrefixes(tables: Tables, given: readonly PrefixToClose[], {
     if (done.has(prefix) || grantPrefixesOf(prefix).some((id) => tables.prefixes.isClosed(id) || (id !== prefix && closing.has(id)))) continue
     done.add(prefix)
     const condition = underPrefix(prefix)
-    const hits = tables.ledger.hits(revocable(condition, by.atMs)).filter(({ serial }) => !ended.has(toHex(serial)))
+    const hits = tables.ledger.hits(revocable(condition, by.atMs - expiredMs)).filter(({ serial }) => !ended.has(toHex(serial)))
     for (const hit of hits) ended.set(toHex(hit.serial), hit)
     const how = hits.length > 0 && room > 0 ? 'by prefix' : 'by bits'
     if (how === 'by prefix') room -= 1

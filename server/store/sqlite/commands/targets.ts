@@ -2,17 +2,15 @@ import { MayflyError } from '../../../../src/core/errors.ts'
 import { formatSerial, parseSerial } from '../../../../src/core/serial.ts'
 import { isAgentId } from '../../../../src/core/spiffe-id.ts'
 import type { JournalRecord } from '../../../journal/records.ts'
-import type { Actor, Target } from '../../port.ts'
-import type { Grant } from '../../../../src/core/grant/grant.ts'
+import type { Actor, LastingTarget, RevokeOptions, Target, TargetEnd } from '../../port.ts'
 import { taskOf } from '../../../../src/core/task.ts'
-import type { GrantFilter } from '../../grant-model.ts'
 import type { Command } from '../operations.ts'
-import { grantCondition, notEnded } from '../queries/grant-filters.ts'
-import { ofSpiffeId, type LedgerCondition } from '../tables/ledger.ts'
+import type { LedgerCondition } from '../tables/ledger.ts'
 import type { Tables } from '../tables/tables.ts'
-import { nameOf, type LastingTarget } from '../tables/targets.ts'
+import { nameOf } from '../tables/targets.ts'
 import { besides, endTrees } from './grant-ending.ts'
-import { decision, endDecision, endRecords, live, notFound, ofAgent, ofEntry, revisedRecords, revocable } from './ending.ts'
+import { decision, describe, endDecision, endRecords, live, notFound, revisedRecords, revocable } from './ending.ts'
+import { beginEnd, credentialsOf, type EndPiece } from './target-ends.ts'
 
 /** More hits than this must be expected by number. */
 const hitsWithoutExpectation = 10
@@ -20,18 +18,25 @@ const hitsWithoutExpectation = 10
 export const revokeTarget: Command<'targets.revoke'> = (tables, given, options, by) => {
   const target = normal(given)
   mustExist(tables, target)
-  const condition = conditionOf(target)
-  const replace = options.rotate && target.kind !== 'serial'
-  // what is replaced stays what it is; what is revoked ends its grants too, with all below them
-  const tree = endTrees(tables, replace ? [] : grantsOf(tables, target), { cause: 'operator', detail: options.reason }, by)
-  const others = besides(tables.ledger.hits(replace ? live(condition, by.atMs) : revocable(condition, by.atMs)), tree)
-  const hits = [...tree.hits, ...others]
-  if (options.dryRun) return endDecision(tables, hits, [])
-  if (options.expect === undefined ? hits.length > hitsWithoutExpectation : options.expect !== hits.length) {
+  const { hits, records, more } = isLasting(target) && !options.rotate ? beginEnd(tables, { target, cause: 'operator', reason: options.reason }, by) : endAtOnce(tables, target, options, by)
+  const result = (left: boolean): TargetEnd => ({ hits: describe(hits), streamSeq: tables.stream.head().seq, more: left })
+  if (options.dryRun) return { records: [], result: () => result(false) }
+  const goesOn = isLasting(target) && tables.targets.unfinishedOf(target) !== undefined // its number was said when it began
+  if (!goesOn && (options.expect === undefined ? hits.length > hitsWithoutExpectation : options.expect !== hits.length)) {
     throw new MayflyError('EXPECTATION_FAILED', `this would end ${hits.length} credentials`, { hint: `say --expect ${hits.length}`, details: { hits: hits.length } })
   }
-  const records = [...tree.records, ...endRecords(others, replace ? 'superseded' : 'revoked', replace ? 'rotated' : 'operator', options.reason, by), ...revisedRecords(tables, others, by)]
-  return endDecision(tables, hits, options.rotate || !isLasting(target) ? records : [...records, ...disableRecords(tables, target, options.reason, by)])
+  const disabled = options.rotate || !isLasting(target) ? [] : disableRecords(tables, target, options.reason, by)
+  return { records: [...records, ...disabled], result: () => result(more) }
+}
+
+/** What is one credential, one tree of grants, or is replaced: what is replaced stays what it is. */
+function endAtOnce(tables: Tables, target: Target, { rotate, reason }: RevokeOptions, by: Actor): Pick<EndPiece, 'hits' | 'records' | 'more'> {
+  const condition = credentialsOf(target)
+  const replace = rotate && target.kind !== 'serial'
+  const one = replace || target.kind !== 'id' ? [] : tables.grants.list({ sql: 'spiffe_id = ?', values: [target.id] }, 1)
+  const tree = endTrees(tables, one, { cause: 'operator', detail: reason }, by)
+  const others = besides(tables.ledger.hits(replace ? live(condition, by.atMs) : revocable(condition, by.atMs)), tree)
+  return { hits: [...tree.hits, ...others], records: [...tree.records, ...endRecords(others, replace ? 'superseded' : 'revoked', replace ? 'rotated' : 'operator', reason, by), ...revisedRecords(tables, others, by)], more: false }
 }
 
 export const endKey: Command<'targets.endKey'> = (tables, publicKeyHash, { denyUnknown, reason }, by) => {
@@ -58,30 +63,13 @@ export const disableTarget: Command<'targets.disable'> = (tables, given, reason,
 export const enableTarget: Command<'targets.enable'> = (tables, given, reason, by) => {
   const target = lasting(given)
   if (!tables.targets.isDisabled(target.kind, nameOf(target))) throw new MayflyError('NOT_FOUND', 'the target is not disabled')
+  if (tables.targets.unfinishedOf(target) !== undefined) throw new MayflyError('PRECONDITION_FAILED', 'what the target had is still ending', { hint: 'try again in some seconds' })
   return decision([{ kind: 'target.enabled', target, reason, by: by.name, atMs: by.atMs }], undefined)
 }
 
 function disableRecords(tables: Tables, target: LastingTarget, reason: string, by: Actor): JournalRecord[] {
   if (tables.targets.isDisabled(target.kind, nameOf(target))) return []
   return [{ kind: 'target.disabled', target, reason, by: by.name, atMs: by.atMs }]
-}
-
-/** Grants that end with the target; none with a serial, whose grant gets another. */
-function grantsOf(tables: Tables, target: Target): Iterable<Grant> {
-  const list = (filter: GrantFilter): Iterable<Grant> => tables.grants.each(grantCondition(filter, notEnded))
-  switch (target.kind) {
-    case 'id':
-      return taskOf(target.id) === undefined ? list({ workload: target.id }) : tables.grants.list({ sql: 'spiffe_id = ?', values: [target.id] }, 1)
-    case 'agent':
-      return list({ agentId: target.id })
-    case 'owner':
-      return list({ owner: target.owner })
-    case 'serial':
-    case 'entry':
-      return []
-    default:
-      return target satisfies never
-  }
 }
 
 /** What can be disabled. The ID of a grant need not be: it is never issued again. */
@@ -112,7 +100,7 @@ function mustExist(tables: Tables, target: Target): void {
       if (ledger.bySerial(target.serial) === undefined) throw notFound('a credential with this serial')
       return
     case 'id':
-      if (!entries.hasSpiffeId(target.id) && !tables.grants.has(target.id) && !tables.roles.hasWorkload(target.id) && !seen(conditionOf(target))) throw notFound('an entry or credential with this SPIFFE ID')
+      if (!entries.hasSpiffeId(target.id) && !tables.grants.has(target.id) && !tables.roles.hasWorkload(target.id) && !seen(credentialsOf(target))) throw notFound('an entry or credential with this SPIFFE ID')
       return
     case 'entry':
       if (!entries.has(target.entryId)) throw notFound('the entry')
@@ -121,27 +109,9 @@ function mustExist(tables: Tables, target: Target): void {
       if (agents.isBanned(target.id) === undefined) throw notFound('the agent')
       return
     case 'owner':
-      if (target.owner === '' || (!entries.hasOwner(target.owner) && tables.owners.byName(target.owner) === undefined && !seen(conditionOf(target)))) throw notFound('an entry or credential of this owner')
+      if (target.owner === '' || (!entries.hasOwner(target.owner) && tables.owners.byName(target.owner) === undefined && !seen(credentialsOf(target)))) throw notFound('an entry or credential of this owner')
       return
     default:
       target satisfies never
-  }
-}
-
-/** A serial stands for its key too: what else was issued to that key ends with it (design 6). */
-function conditionOf(target: Target): LedgerCondition {
-  switch (target.kind) {
-    case 'serial':
-      return { sql: 'public_key_hash = (SELECT public_key_hash FROM ledger WHERE serial = ?)', values: [Buffer.from(target.serial, 'hex')] }
-    case 'id':
-      return ofSpiffeId(target.id)
-    case 'entry':
-      return ofEntry(target.entryId)
-    case 'agent':
-      return ofAgent(target.id)
-    case 'owner':
-      return { sql: "owner = ? AND owner <> ''", values: [target.owner] }
-    default:
-      return target satisfies never
   }
 }

@@ -29,6 +29,7 @@ export const reads: { readonly [N in ReadName]: Read<N> } = {
   'authorities.bundleSequence': (tables) => tables.domain.bundleSequence(),
   'recovery.rolledBack': (tables) => tables.domain.rolledBack(),
   'targets.disabled': (tables) => tables.targets.all(),
+  'targets.unfinished': (tables) => tables.targets.unfinished(),
   'stream.head': (tables) => tables.stream.readHead(),
   'stream.eventsAfter': (tables, seq, limit) => tables.stream.after(seq, bounded(limit)),
   'stream.load': (tables, fromMinute) => tables.stream.load(fromMinute),

@@ -1,5 +1,5 @@
 import type { AuthorityState } from '../../../../src/core/authority.ts'
-import type { Authority } from '../../port.ts'
+import type { Authority, AuthorityUpstream } from '../../port.ts'
 import type { Statements } from '../query.ts'
 
 /** The signing keys of the trust domain and their states. */
@@ -22,10 +22,11 @@ export class AuthorityTable {
 
   put(authority: Authority): void {
     this.#statements
-      .query(`INSERT INTO authorities (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+      .query(`INSERT INTO authorities (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
       .run(
         Buffer.from(authority.id, 'hex'), authority.certificate, authority.keyName, authority.state, authority.notBeforeMs, authority.notAfterMs,
-        authority.preparedAtMs, authority.activatedAtMs ?? null, authority.endedByRestore ?? '', JSON.stringify((authority.vouchers ?? []).map((der) => Buffer.from(der).toString('base64'))),
+        authority.preparedAtMs, authority.activatedAtMs ?? null, authority.endedByRestore ?? '', JSON.stringify((authority.vouchers ?? []).map(base64)),
+        authority.upstream === undefined ? '' : JSON.stringify({ chain: authority.upstream.chain.map(base64), roots: authority.upstream.roots.map(base64) }),
       )
   }
 
@@ -50,7 +51,7 @@ export class AuthorityTable {
   }
 }
 
-const columns = 'id, certificate, key_name, state, not_before_ms, not_after_ms, prepared_at_ms, activated_at_ms, by_restore, vouchers'
+const columns = 'id, certificate, key_name, state, not_before_ms, not_after_ms, prepared_at_ms, activated_at_ms, by_restore, vouchers, upstream'
 
 interface AuthorityRow {
   readonly id: Uint8Array
@@ -63,6 +64,7 @@ interface AuthorityRow {
   readonly activated_at_ms: number | null
   readonly by_restore: '' | 'agents_return' | 'agents_join'
   readonly vouchers: string
+  readonly upstream: string
 }
 
 function authorityOf(row: AuthorityRow): Authority {
@@ -77,9 +79,23 @@ function authorityOf(row: AuthorityRow): Authority {
     ...(row.activated_at_ms === null ? {} : { activatedAtMs: row.activated_at_ms }),
     ...(row.by_restore === '' ? {} : { endedByRestore: row.by_restore }),
     ...(row.vouchers === '[]' ? {} : { vouchers: vouchersOf(row.vouchers) }),
+    ...(row.upstream === '' ? {} : { upstream: upstreamOf(row.upstream) }),
   }
 }
 
 function vouchersOf(json: string): Uint8Array[] {
-  return (JSON.parse(json) as string[]).map((text) => Buffer.from(text, 'base64')) // put() made it
+  return decoded(JSON.parse(json) as string[]) // put() made it
+}
+
+function upstreamOf(json: string): AuthorityUpstream {
+  const { chain, roots } = JSON.parse(json) as { chain: string[]; roots: string[] } // likewise
+  return { chain: decoded(chain), roots: decoded(roots) }
+}
+
+function decoded(texts: readonly string[]): Uint8Array[] {
+  return texts.map((text) => Buffer.from(text, 'base64'))
+}
+
+function base64(der: Uint8Array): string {
+  return Buffer.from(der).toString('base64')
 }

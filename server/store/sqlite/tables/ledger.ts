@@ -134,11 +134,11 @@ export class LedgerTable {
     return this.#statements.query<{ n: number }>(`SELECT count(*) AS n FROM ledger WHERE ${condition.sql}`).one(...condition.values)?.n ?? 0
   }
 
-  /** In the order of their serials. */
-  hits(condition: LedgerCondition): LedgerHit[] {
+  /** In the order of their serials; the first ones with a limit. */
+  hits(condition: LedgerCondition, limit = -1): LedgerHit[] {
     return this.#statements
-      .query<LedgerHit>(`SELECT serial, spiffe_id, entry_id, agent_id, owner, kind FROM ledger WHERE ${condition.sql} ORDER BY serial`)
-      .all(...condition.values)
+      .query<LedgerHit>(`SELECT serial, spiffe_id, entry_id, agent_id, owner, kind FROM ledger WHERE ${condition.sql} ORDER BY serial LIMIT ?`)
+      .all(...condition.values, limit)
   }
 }
 

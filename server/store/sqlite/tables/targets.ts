@@ -1,9 +1,6 @@
 import { parseSpiffeId } from '../../../../src/core/spiffe-id.ts'
-import type { DisabledTarget, Target } from '../../port.ts'
+import type { DisabledTarget, LastingTarget, UnfinishedEnd } from '../../port.ts'
 import type { Statements } from '../query.ts'
-
-/** Targets that can be disabled: all but a serial. */
-export type LastingTarget = Exclude<Target, { kind: 'serial' }>
 
 /** Disabled targets, in the file and, as they are few and asked for with every credential, in memory. */
 export class TargetTable {
@@ -14,8 +11,9 @@ export class TargetTable {
     this.#statements = statements
   }
 
+  /** Also while what it had is still ending. */
   isDisabled(kind: LastingTarget['kind'], name: string): boolean {
-    this.#disabled ??= new Set(this.#rows().map((row) => `${row.kind} ${row.name}`))
+    this.#disabled ??= new Set([...this.#rows(), ...this.#unfinishedRows()].map((row) => `${row.kind} ${row.name}`))
     return this.#disabled.size > 0 && this.#disabled.has(`${kind} ${name}`) // none at all: not even the text is made
   }
 
@@ -35,12 +33,35 @@ export class TargetTable {
     return this.#rows().map((row) => ({ target: targetOf(row.kind, row.name), reason: row.reason, by: row.by, atMs: row.at_ms }))
   }
 
+  /** What is left to end of it follows. */
+  begin({ target, cause, reason, by, atMs }: UnfinishedEnd): void {
+    this.#statements.query('INSERT INTO unfinished_ends (kind, name, cause, reason, by, at_ms) VALUES (?, ?, ?, ?, ?, ?)').run(target.kind, nameOf(target), cause, reason, by, atMs)
+    this.forget()
+  }
+
+  finish(target: LastingTarget): void {
+    this.#statements.query('DELETE FROM unfinished_ends WHERE kind = ? AND name = ?').run(target.kind, nameOf(target))
+    this.forget()
+  }
+
+  unfinished(): UnfinishedEnd[] {
+    return this.#unfinishedRows().map((row) => ({ target: targetOf(row.kind, row.name), cause: row.cause, reason: row.reason, by: row.by, atMs: row.at_ms }))
+  }
+
+  unfinishedOf(target: LastingTarget): UnfinishedEnd | undefined {
+    return this.unfinished().find((end) => end.target.kind === target.kind && nameOf(end.target) === nameOf(target))
+  }
+
   forget(): void {
     this.#disabled = undefined
   }
 
   #rows(): TargetRow[] {
     return this.#statements.query<TargetRow>('SELECT kind, name, reason, by, at_ms FROM disabled_targets ORDER BY kind, name').all()
+  }
+
+  #unfinishedRows(): UnfinishedRow[] {
+    return this.#statements.query<UnfinishedRow>('SELECT kind, name, cause, reason, by, at_ms FROM unfinished_ends ORDER BY kind, name').all()
   }
 }
 
@@ -78,4 +99,8 @@ interface TargetRow {
   readonly reason: string
   readonly by: string
   readonly at_ms: number
+}
+
+interface UnfinishedRow extends TargetRow {
+  readonly cause: UnfinishedEnd['cause']
 }

@@ -1,0 +1,41 @@
+import { writeSync } from 'node:fs'
+import { GrantTime } from '../../../server/grants/grant-time.ts'
+import { TargetEnds } from '../../../server/grants/target-ends.ts'
+import type { Store, Target } from '../../../server/store/port.ts'
+import { MayflyError } from '../../../src/core/errors.ts'
+import { FakeClock } from '../fake-clock.ts'
+import { KeptLog } from '../agent/quiet.ts'
+import { workerWith, type Faults } from './faults.ts'
+import { activeGrant, prepareForGrants } from './grants.ts'
+import { openAt } from './open.ts'
+import { by, nowMs } from './samples.ts'
+
+/** What is ended, and how much there is of it: more than two transactions hold. */
+export const target: Target = { kind: 'owner', owner: 'team-a' }
+export const count = 510
+
+// run as a program: node ends-crash-run.ts <file> <faults as JSON>
+const [, main, path = '', faults = ''] = process.argv
+if (main === import.meta.filename) await work(path, JSON.parse(faults) as Faults) // the test wrote it
+
+/** A store with grants that are to end. */
+export async function prepareForEnds(file: string): Promise<void> {
+  await using store = await openAt(file)
+  await prepareForGrants(store)
+  await Promise.all(Array.from({ length: count }, async (_, n) => await activeGrant(store, n)))
+}
+
+/** Revokes it, or goes on with what an earlier run left; says `begun` and, once all has ended, `done`. */
+async function work(file: string, planned: Faults): Promise<void> {
+  const store: Store = await openAt(file, { workerUrl: workerWith(planned) })
+  const clock = new FakeClock(nowMs)
+  const ends = await TargetEnds.start({ store, clock, time: new GrantTime(clock, nowMs), log: new KeptLog() })
+  writeSync(1, 'begun\n')
+  const { hits } = await store.targets.revoke(target, { rotate: false, dryRun: true, reason: '' }, by)
+  const left = await store.targets.unfinished()
+  await ends.revoke(target, { rotate: false, dryRun: false, reason: 'incident 7', ...(left.length === 0 && hits.credentials === 0 ? {} : { expect: hits.credentials }) }, by).catch((error: unknown) => {
+    if (left.length === 0 || !(error instanceof MayflyError) || error.code !== 'EXPECTATION_FAILED') throw error // what was left ended by itself meanwhile
+  })
+  writeSync(1, 'done\n')
+  process.exit(0)
+}
