@@ -1,5 +1,5 @@
 import { MayflyError } from '../../src/core/errors.ts'
-import type { Entry } from '../../src/core/entry.ts'
+import type { Entry, EntrySpec } from '../../src/core/entry.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Random } from '../../src/ports/random.ts'
@@ -37,6 +37,9 @@ export interface EntryOutcome {
 /** An item whose reading threw fails alone: hence a function. */
 export type Item<T> = () => T
 
+/** An entry to be made; a UUID becomes its id when that is empty. */
+export type NewEntry = Item<{ readonly id: string; readonly raw: RawEntry }>
+
 const maxItems = 1_000
 const defaultPageSize = 500
 const maxPageSize = 1_000
@@ -55,13 +58,15 @@ export class EntryOperations {
     this.#quota = new Quota(deps.clock, termsOf(deps.limits, 'entriesPerSecond'))
   }
 
-  async create(items: readonly Item<{ readonly id: string; readonly raw: RawEntry }>[], caller: Caller): Promise<readonly EntryOutcome[]> {
-    return await this.#batch(
-      caller,
-      items,
-      ({ id, raw }) => ({ ...checkEntry(raw, this.#deps.rules), id: id === '' ? this.#ids.next(this.#deps.clock.nowMs()) : checkEntryId(id) }),
-      (specs) => this.#deps.store.entries.create(specs, this.#actor(caller)),
-    )
+  async create(items: readonly NewEntry[], caller: Caller): Promise<readonly EntryOutcome[]> {
+    return await this.#batch(caller, items, (item) => this.#specOf(item), (specs) => this.#deps.store.entries.create(specs, this.#actor(caller)))
+  }
+
+  /** What {@link create} would say of the items by themselves; whether one is there already is not looked at. */
+  async check(items: readonly NewEntry[], caller: Caller): Promise<readonly EntryOutcome[]> {
+    const nowMs = this.#deps.clock.nowMs()
+    const sample = { createdAtSeconds: Math.floor(nowMs / 1_000), revision: 0, disabled: false }
+    return await this.#batch(caller, items, (item) => this.#specOf(item), async (specs) => specs.map((spec) => ({ ok: true, value: { ...spec, ...sample } })))
   }
 
   async update(items: readonly Item<{ readonly id: string; readonly raw: Partial<RawEntry> }>[], caller: Caller): Promise<readonly EntryOutcome[]> {
@@ -132,6 +137,10 @@ export class EntryOperations {
       if (item !== undefined) outcomes[item.at] = outcomeOf(item.value.id, result)
     }
     return outcomes
+  }
+
+  #specOf({ id, raw }: { readonly id: string; readonly raw: RawEntry }): EntrySpec & { readonly id: string } {
+    return { ...checkEntry(raw, this.#deps.rules), id: id === '' ? this.#ids.next(this.#deps.clock.nowMs()) : checkEntryId(id) }
   }
 
   #actor(caller: Caller): Actor {

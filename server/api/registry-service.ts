@@ -5,23 +5,20 @@ import { parseSpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
 import type { EntryFilter } from '../store/port.ts'
 import type { Caller } from './caller.ts'
-import type { EntryOperations, EntryOutcome } from './entry-operations.ts'
+import type { EntryOperations, EntryOutcome, NewEntry } from './entry-operations.ts'
 import { mayflyEntryToWire, rawEntry, rawPatch } from './wire-entry.ts'
 import { selectorMatch } from './wire-filter.ts'
 
 /** `mayfly.v1.Registry`: entries with what SPIRE's messages have no place for. */
 export function registryService(operations: EntryOperations): Handlers<'mayfly.v1.Registry', Caller> {
   return {
-    CreateEntries: async ({ entries }, { peer }) =>
-      resultsOf(
-        await operations.create(
-          entries.map((wire) => () => {
-            if (wire.entry === null) throw new MayflyError('ENTRY_INVALID', 'the entry is missing')
-            return { id: wire.entry.id, raw: rawEntry(wire.entry, wire.options) }
-          }),
-          peer,
-        ),
-      ),
+    CreateEntries: async ({ entries, dryRun }, { peer }) => {
+      const items = entries.map((wire): NewEntry => () => {
+        if (wire.entry === null) throw new MayflyError('ENTRY_INVALID', 'the entry is missing')
+        return { id: wire.entry.id, raw: rawEntry(wire.entry, wire.options) }
+      })
+      return resultsOf(dryRun ? await operations.check(items, peer) : await operations.create(items, peer))
+    },
     UpdateEntries: async ({ entries, mask, optionsMask }, { peer }) =>
       resultsOf(await operations.update(entries.map((wire) => () => ({ id: wire.entry?.id ?? '', raw: rawPatch(wire, mask, optionsMask) })), peer)),
     ListEntries: async ({ filter, pageSize, pageToken }) => {

@@ -102,3 +102,16 @@ test('a SPIRE client that updates an entry leaves what it does not know', async 
   await admin.unary(service, 'BatchUpdateEntry', { entries: [{ ...wireEntry('/web2', parent), id }] })
   expect(await admin.unary('mayfly.v1.Registry', 'GetEntry', { id })).toMatchObject({ entry: { spiffeId: { path: '/web2' } }, options: { owner: 'team-a', keepOnExit: true } })
 })
+
+test('a dry run says of each what creating it would say of its form, and makes none', async () => {
+  const { admin } = await startServer()
+  const entries = [wireEntry('/web', parent, { id: 'web' }), wireEntry('/a/task/1', parent), wireEntry('/b', parent, { x509SvidTtl: 86_400 })].map((entry) => ({ entry, options: { owner: 'team-a' } }))
+  const { results } = await admin.unary('mayfly.v1.Registry', 'CreateEntries', { entries, dryRun: true })
+  expect(results.map(({ status }) => [status?.code, status?.message.slice(0, 29)])).toEqual([
+    [0, 'OK'],
+    [3, 'ENTRY_INVALID: spiffeId: has '],
+    [3, 'ENTRY_INVALID: x509SvidTtlSec'],
+  ])
+  expect(results[0]?.entry).toMatchObject({ entry: { id: 'web' }, options: { owner: 'team-a' } })
+  expect(await admin.unary('mayfly.v1.Registry', 'CountEntries', {})).toEqual({ count: 0 })
+})

@@ -4,8 +4,10 @@ import type { Entry as _mayfly_v1_Entry, Entry__Output as _mayfly_v1_Entry__Outp
 
 export interface CreateEntriesRequest {
   'entries'?: (_mayfly_v1_Entry)[];
+  'dryRun'?: (boolean);
 }
 
 export interface CreateEntriesRequest__Output {
   'entries': (_mayfly_v1_Entry__Output)[];
+  'dryRun': (boolean);
 }
