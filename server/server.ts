@@ -25,6 +25,7 @@ import { JoinTokens } from './attest/join-token.ts'
 import { AuthoritySet } from './ca/authorities.ts'
 import { DiskKeyStore, MemoryKeyStore } from './ca/key-store.ts'
 import type { KeyFiles } from './ca/key-store.ts'
+import { DownstreamAuthorities } from './ca/downstream.ts'
 import { IssuancePipeline } from './ca/pipeline.ts'
 import { loadProfiles } from './ca/profiles.ts'
 import { StreamKeyCertifier } from './ca/stream-signer.ts'
@@ -206,6 +207,7 @@ export class Server implements AsyncDisposable {
       operations,
       entries: operations,
       issuer,
+      downstream: new DownstreamAuthorities({ trustDomain, profiles, authorities, slowPath, credentials: store.credentials, clock, random, log }),
       joinTokens,
       attestors: [joinTokens],
       limits,

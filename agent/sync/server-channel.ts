@@ -33,7 +33,7 @@ export function channelToServer(address: string, clock: Clock, trust: Trust, svi
 
 /** @throws {MayflyError} UNAUTHENTICATED */
 function verifyServer(chain: readonly Uint8Array[], clock: Clock, trust: Trust, revocations: RevocationReader | undefined): void {
-  const verdict = verifyX509Svid(chain, { bundles: trust.bundles, allow: exactly(serverIdOf(trust.trustDomain)), revocation: revocationUnchecked, nowMs: clock.nowMs() })
+  const verdict = verifyX509Svid(chain, { bundles: trust.bundles, allow: exactly(serverIdOf(trust.trustDomain)), revocation: revocationUnchecked, issuedHere: true, nowMs: clock.nowMs() })
   if (verdict.kind !== 'accepted') throw new MayflyError('UNAUTHENTICATED', `the server is not ${serverIdOf(trust.trustDomain)}: ${'why' in verdict ? verdict.why : verdict.kind}`)
   if (revocations?.freshness() === undefined) return
   const outcome = revocations.check(verdict.facts)

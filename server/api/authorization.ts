@@ -4,8 +4,8 @@ import type { SpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Services } from '../../proto/generated/services.ts'
 import type { Caller, SvidCaller } from './caller.ts'
 
-/** Who may call: `anyone`, even without a certificate; `agent`: one that is attested, neither banned nor disabled; `admin`: on the admin socket, or with an SVID of an admin entry. */
-export type Right = 'anyone' | 'agent' | 'admin'
+/** Who may call: `anyone`, even without a certificate; `agent`: one that is attested, neither banned nor disabled; `admin`: on the admin socket, or with an SVID of an admin entry; `downstream`: with an SVID of a downstream entry. */
+export type Right = 'anyone' | 'agent' | 'admin' | 'downstream'
 
 type ServedService = Exclude<keyof Services, 'SpiffeWorkloadAPI' | 'mayfly.v1.AgentAdmin' | 'mayfly.v1.Verifier' | 'mayfly.v1.VerifierReports' | 'mayfly.v1.Relays' | 'mayfly.v1.Grants' | 'spire.agent.debug.v1.Debug' | 'spire.api.agent.delegatedidentity.v1.DelegatedIdentity' | 'grpc.reflection.v1.ServerReflection'>
 type Table = { readonly [S in ServedService]: { readonly [M in keyof Services[S]]: readonly Right[] } }
@@ -16,6 +16,7 @@ const renewal = '/spire.api.server.agent.v1.Agent/RenewAgent'
 const stream = '/mayfly.v1.Sync/Connect'
 const admins = ['admin'] as const
 const agents = ['agent'] as const
+const downstreams = ['downstream'] as const
 
 /** One row for each method that the server has; what is not here is denied. SPIRE's rules where the method is SPIRE's. */
 export const rights: Table = {
@@ -35,8 +36,8 @@ export const rights: Table = {
     GetBundle: ['anyone'],
     CountBundles: admins,
     AppendBundle: admins,
-    PublishJWTAuthority: admins,
-    PublishWITAuthority: admins,
+    PublishJWTAuthority: downstreams,
+    PublishWITAuthority: downstreams,
     ListFederatedBundles: admins,
     GetFederatedBundle: ['admin', 'agent'],
     BatchCreateFederatedBundle: admins,
@@ -80,7 +81,7 @@ export const rights: Table = {
     BatchNewX509SVID: agents,
     NewJWTSVID: agents,
     BatchNewWITSVID: agents,
-    NewDownstreamX509CA: admins,
+    NewDownstreamX509CA: downstreams,
   },
   'mayfly.v1.Sync': { Connect: agents },
   'mayfly.v1.RevocationStream': { Watch: ['agent', 'admin'], Time: ['agent', 'admin'] },
@@ -129,6 +130,8 @@ export interface Standing {
   /** Why this agent may not call, or `undefined` when it may. */
   agentProblem(id: SpiffeId): 'AGENT_NOT_ATTESTED' | 'AGENT_BANNED' | 'TARGET_DISABLED' | undefined
   isAdmin(id: SpiffeId): boolean
+  /** Whether some live entry makes its holder a server further down. */
+  isDownstream(id: SpiffeId): boolean
   /** Whether this SVID has been revoked, lost its authority, or expired by the stream's time, since the connection was made. One that was merely superseded may go on. */
   isEnded(caller: SvidCaller): boolean
   nowMs(): number
@@ -150,7 +153,7 @@ export function authorize(method: string, caller: Caller, standing: Standing): v
       throw new MayflyError('UNAUTHENTICATED', 'this call needs a client certificate', { hint: 'connect with an SVID of this trust domain, or over the admin socket' })
     case 'local':
       if (allowed.includes('admin')) return
-      throw new MayflyError('PERMISSION_DENIED', 'only an agent may make this call')
+      throw new MayflyError('PERMISSION_DENIED', `only ${allowed.includes('agent') ? 'an agent' : 'a downstream server, with its SVID,'} may make this call`)
     case 'outdated':
       if (method === renewal) return checkAgent(caller.id, standing)
       throw new MayflyError('SERVER_RESTORED', `the SVID of ${caller.id} is from before the server was restored`, { hint: 'agents of mayfly renew it by themselves; others join anew' })
@@ -159,6 +162,7 @@ export function authorize(method: string, caller: Caller, standing: Standing): v
       throw new MayflyError('PERMISSION_DENIED', `the authority of the SVID of ${caller.id} is not one of this server`)
     case 'svid':
       if (allowed.includes('admin') && standing.isAdmin(caller.id)) return
+      if (allowed.includes('downstream') && standing.isDownstream(caller.id)) return
       if (allowed.includes('agent') && isAgentId(caller.id)) return checkAgent(caller.id, standing)
       throw new MayflyError('PERMISSION_DENIED', `${caller.id} may not make this call`)
     default:

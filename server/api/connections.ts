@@ -59,7 +59,7 @@ export class Connections implements AsyncDisposable {
       rpc.inject(socket, { kind: 'anonymous', address })
       return
     }
-    const verdict = verifyX509Svid(chain, { bundles: bundles(), allow: memberOf(trustDomain), revocation, nowMs })
+    const verdict = verifyX509Svid(chain, { bundles: bundles(), allow: memberOf(trustDomain), revocation, issuedHere: true, nowMs })
     if (verdict.kind !== 'accepted') {
       const outdated = this.#outdated(chain, nowMs)
       if (outdated !== undefined) {
@@ -118,7 +118,7 @@ export class Connections implements AsyncDisposable {
     const { trustDomain, restored } = this.#deps
     const bundles = restored()
     if (bundles.authoritiesOf(trustDomain).length === 0) return undefined
-    const verdict = verifyX509Svid(chain, { bundles, allow: memberOf(trustDomain), revocation: revocationUnchecked, nowMs })
+    const verdict = verifyX509Svid(chain, { bundles, allow: memberOf(trustDomain), revocation: revocationUnchecked, issuedHere: true, nowMs })
     return verdict.kind === 'accepted' && isAgentId(verdict.id) ? { id: verdict.id, serial: verdict.serial } : undefined
   }
 
@@ -191,7 +191,7 @@ export class Connections implements AsyncDisposable {
 
 /** What the authorization table asks. */
 export function standingOf(deps: {
-  readonly registry: { readonly agents: { byId(id: SpiffeId): { readonly banned: boolean } | undefined }; readonly entries: { isAgentDisabled(id: SpiffeId): boolean; isAdmin(id: SpiffeId, nowMs: number): boolean } }
+  readonly registry: { readonly agents: { byId(id: SpiffeId): { readonly banned: boolean } | undefined }; readonly entries: { isAgentDisabled(id: SpiffeId): boolean; isAdmin(id: SpiffeId, nowMs: number): boolean; downstreamEntry(id: SpiffeId, nowMs: number): unknown } }
   readonly revocation: RevocationSource
   readonly clock: Clock
 }): Standing {
@@ -204,6 +204,7 @@ export function standingOf(deps: {
       return registry.entries.isAgentDisabled(id) ? 'TARGET_DISABLED' : undefined
     },
     isAdmin: (id) => registry.entries.isAdmin(id, clock.nowMs()),
+    isDownstream: (id) => registry.entries.downstreamEntry(id, clock.nowMs()) !== undefined,
     isEnded: ({ facts }) => {
       const { kind } = revocation.check(facts)
       return kind === 'revoked' || kind === 'authority_revoked' || kind === 'expired'

@@ -1,5 +1,7 @@
 import type { BatchNewX509SVIDResponse } from '../../proto/generated/spire/api/server/svid/v1/BatchNewX509SVIDResponse.ts'
 import type { BatchNewX509SVIDRequest__Output } from '../../proto/generated/spire/api/server/svid/v1/BatchNewX509SVIDRequest.ts'
+import type { NewDownstreamX509CARequest__Output } from '../../proto/generated/spire/api/server/svid/v1/NewDownstreamX509CARequest.ts'
+import type { NewDownstreamX509CAResponse } from '../../proto/generated/spire/api/server/svid/v1/NewDownstreamX509CAResponse.ts'
 import type { MintX509SVIDRequest__Output } from '../../proto/generated/spire/api/server/svid/v1/MintX509SVIDRequest.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import { hasGrantSegment, isReserved, parseSpiffeId, pathOf, trustDomainOf } from '../../src/core/spiffe-id.ts'
@@ -8,12 +10,15 @@ import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
 import { verifyCsr } from '../../src/x509/csr.ts'
+import type { DownstreamAuthorities } from '../ca/downstream.ts'
 import type { IssueRequest } from '../ca/pipeline.ts'
 import { termsOf } from '../limits.ts'
 import type { ServerLimits } from '../limits.ts'
 import type { IndexedEntry } from '../registry/entry-index.ts'
 import type { Registry } from '../registry/registry.ts'
+import type { Store } from '../store/port.ts'
 import { agentOf } from './agent-caller.ts'
+import type { BundleSource } from './bundle-service.ts'
 import { nameOf } from './caller.ts'
 import type { Caller } from './caller.ts'
 import { issueOne, svidToWire } from './issuance.ts'
@@ -31,6 +36,9 @@ export interface SvidServiceDeps {
   /** Of entries that name none. */
   readonly x509SvidTtlMs: number
   readonly limits: () => ServerLimits
+  readonly downstream: Pick<DownstreamAuthorities, 'certify'>
+  readonly store: Pick<Store, 'credentials'>
+  readonly bundles: BundleSource
 }
 
 const maxBatch = 500
@@ -39,6 +47,7 @@ const maxCsrBytes = 16_384
 /** SPIRE's SVID API: X.509. Agents get what their entries name and nothing else; JWT and WIT calls answer UNIMPLEMENTED. */
 export function svidService(deps: SvidServiceDeps): Handlers<'spire.api.server.svid.v1.SVID', Caller> {
   const quota = new Quota(deps.clock, termsOf(deps.limits, 'signaturesPerSecond'))
+  const downstreamQuota = new Quota(deps.clock, termsOf(deps.limits, 'renewalsPerSecond'))
   return {
     BatchNewX509SVID: async (request, { peer, signal }) => {
       const agentId = agentOf(peer)
@@ -52,7 +61,27 @@ export function svidService(deps: SvidServiceDeps): Handlers<'spire.api.server.s
       deps.log.info({ event: 'svid.minted', spiffeId: issued.spiffeId, notAfterMs: issued.notAfterMs, by: nameOf(peer) }, 'minted')
       return { svid: svidToWire(issued) }
     },
+    NewDownstreamX509CA: async (request, { peer, signal }) => {
+      downstreamQuota.take(nameOf(peer), 1)
+      return await newDownstreamAuthority(request, peer, signal, deps)
+    },
   }
+}
+
+/** An authority for a nested server: only with an SVID whose entry says that it is one, and recorded under that entry. */
+async function newDownstreamAuthority({ csr, preferredTtl }: NewDownstreamX509CARequest__Output, peer: Caller, signal: AbortSignal, { registry, clock, store, downstream, bundles }: SvidServiceDeps): Promise<NewDownstreamX509CAResponse> {
+  const entry = peer.kind === 'svid' ? registry.entries.downstreamEntry(peer.id, clock.nowMs()) : undefined
+  if (peer.kind !== 'svid' || entry === undefined) throw new MayflyError('PERMISSION_DENIED', 'caller is not a downstream workload', { hint: 'an entry for its SPIFFE ID with downstream set makes it one' })
+  checkCsrSize(csr)
+  if (preferredTtl < 0) throw new MayflyError('INVALID_ARGUMENT', 'a ttl is not negative')
+  const agentId = (await store.credentials.bySerial(peer.serial))?.agentId
+  const { chain } = await downstream.certify({ csr, entry, preferredTtlMs: preferredTtl * 1_000, ...(agentId === undefined ? {} : { agentId }) }, signal)
+  return { caCertChain: chain.map((der) => Buffer.from(der)), x509Authorities: bundles.bundle().x509Authorities.map((der) => Buffer.from(der)) }
+}
+
+/** @throws {MayflyError} CSR_INVALID */
+function checkCsrSize(csr: Buffer): void {
+  if (csr.length === 0 || csr.length > maxCsrBytes) throw new MayflyError('CSR_INVALID', csr.length === 0 ? 'missing CSR' : 'the CSR is too long')
 }
 
 async function newSvids({ params }: BatchNewX509SVIDRequest__Output, agentId: SpiffeId, signal: AbortSignal, deps: SvidServiceDeps): Promise<BatchNewX509SVIDResponse> {
@@ -111,7 +140,7 @@ function ttlOf(entry: IndexedEntry, defaultTtlMs: number, nowMs: number): number
 
 /** An administrator's own choice of ID, within the trust domain. The names come from the request, whose proof is checked. */
 function mintRequest({ csr, ttl }: MintX509SVIDRequest__Output, { trustDomain, x509SvidTtlMs }: SvidServiceDeps): IssueRequest {
-  if (csr.length === 0 || csr.length > maxCsrBytes) throw new MayflyError('CSR_INVALID', csr.length === 0 ? 'missing CSR' : 'the CSR is too long')
+  checkCsrSize(csr)
   if (ttl < 0) throw new MayflyError('INVALID_ARGUMENT', 'a ttl is not negative')
   const proven = verifyCsr(csr)
   const [uri, ...others] = proven.uriSans

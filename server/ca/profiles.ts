@@ -2,6 +2,7 @@ import { MayflyError } from '../../src/core/errors.ts'
 import { parseProfile, type CertificateProfile, type ProfileKind } from '../../src/core/profile.ts'
 import agentSvid from '../../certs/profiles/agent-svid.json' with { type: 'json' }
 import authority from '../../certs/profiles/authority.json' with { type: 'json' }
+import downstreamAuthority from '../../certs/profiles/downstream-authority.json' with { type: 'json' }
 import grant from '../../certs/profiles/grant.json' with { type: 'json' }
 import serverSvid from '../../certs/profiles/server-svid.json' with { type: 'json' }
 import streamSigner from '../../certs/profiles/stream-signer.json' with { type: 'json' }
@@ -13,6 +14,7 @@ export type SvidProfileName = 'x509-svid' | 'grant' | 'agent-svid' | 'server-svi
 export interface Profiles {
   readonly svids: Readonly<Record<SvidProfileName, CertificateProfile>>
   readonly authority: CertificateProfile
+  readonly downstreamAuthority: CertificateProfile
   readonly streamSigner: CertificateProfile
 }
 
@@ -26,6 +28,7 @@ export function loadProfiles(): Profiles {
       'server-svid': checked('svid', serverSvid),
     }),
     authority: checked('authority', authority),
+    downstreamAuthority: checked('downstream-authority', downstreamAuthority),
     streamSigner: checked('stream-signer', streamSigner),
   })
 }

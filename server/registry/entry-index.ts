@@ -18,6 +18,7 @@ export interface IndexedEntry {
   revision: number
   readonly createdAtSeconds: number
   readonly admin: boolean
+  readonly downstream: boolean
 }
 
 /** An agent as far as node aliases are concerned. */
@@ -82,6 +83,7 @@ export class EntryIndex {
       revision: entry.revision,
       createdAtSeconds: entry.createdAtSeconds,
       admin: entry.admin,
+      downstream: entry.downstream,
     }
     this.#byId.set(entry.id, indexed)
     const siblings = this.#byParent.get(indexed.parentId)
@@ -176,6 +178,12 @@ export class EntryIndex {
   /** Whether some live entry for this ID makes its holder an administrator. */
   isAdmin(id: SpiffeId, nowMs: number): boolean {
     return this.withSpiffeId(id).some((entry) => entry.admin && this.#isLive(entry, nowMs))
+  }
+
+  /** The oldest live entry by which the holder of this ID runs a server further down. */
+  downstreamEntry(id: SpiffeId, nowMs: number): IndexedEntry | undefined {
+    const found = this.withSpiffeId(id).filter((entry) => entry.downstream && this.#isLive(entry, nowMs))
+    return found.toSorted((left, right) => left.createdAtSeconds - right.createdAtSeconds || (left.id < right.id ? -1 : 1))[0]
   }
 
   /** The entries an agent is authorized for, by id. */

@@ -29,9 +29,10 @@ export interface JoinToken {
 
 /** What a credential is written down as before it is signed. */
 export interface CredentialRequest {
-  readonly kind: 'workload' | 'agent' | 'server' | 'mint' | 'grant'
+  readonly kind: 'workload' | 'agent' | 'server' | 'mint' | 'grant' | 'downstream'
+  /** Of an authority of a server further down (`downstream`): the ID of that server's entry, not the trust domain's, which its certificate bears. */
   readonly spiffeId: SpiffeId
-  /** Unset for all but those of workloads. */
+  /** Unset for all but those of workloads and of servers further down. */
   readonly entryId?: string
   /** The agent that asked, or that it is for; unset for server and minted ones. */
   readonly agentId?: SpiffeId

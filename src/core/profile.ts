@@ -1,8 +1,8 @@
 import { parseDurationMs } from './duration.ts'
 import { MayflyError } from './errors.ts'
 
-/** What a certificate under this profile is: an X.509-SVID, an authority, or the key that signs the revocation stream. */
-export type ProfileKind = 'svid' | 'authority' | 'stream-signer'
+/** What a certificate under this profile is: an X.509-SVID, an authority, that of a server further down, or the key that signs the revocation stream. */
+export type ProfileKind = 'svid' | 'authority' | 'downstream-authority' | 'stream-signer'
 export type ProfileKeyKind = 'P-256' | 'P-384' | 'RSA' | 'Ed25519'
 export type ProfileKeyUsage = 'digitalSignature' | 'keyEncipherment' | 'keyAgreement' | 'keyCertSign' | 'cRLSign'
 export type ProfileExtKeyUsage = 'serverAuth' | 'clientAuth' | 'revocationStreamSigning'
@@ -23,13 +23,15 @@ export interface CertificateProfile {
   readonly maxDnsNames: number
   /** Whether it is of a grant: its ID is a grant's, and its claims name it. */
   readonly grant: boolean
+  /** Of a downstream authority: how many authorities may follow below it. 0 for all others, which say nothing of it. */
+  readonly pathLength: number
   readonly keyUsage: readonly ProfileKeyUsage[]
   readonly extKeyUsage: readonly ProfileExtKeyUsage[]
 }
 
 const hourMs = 3_600_000
 const dayMs = 24 * hourMs
-const kinds: readonly ProfileKind[] = ['svid', 'authority', 'stream-signer']
+const kinds: readonly ProfileKind[] = ['svid', 'authority', 'downstream-authority', 'stream-signer']
 const keyKinds: readonly ProfileKeyKind[] = ['P-256', 'P-384', 'RSA', 'Ed25519']
 const keyUsages: readonly ProfileKeyUsage[] = ['digitalSignature', 'keyEncipherment', 'keyAgreement', 'keyCertSign', 'cRLSign']
 const extKeyUsages: readonly ProfileExtKeyUsage[] = ['serverAuth', 'clientAuth', 'revocationStreamSigning']
@@ -40,7 +42,7 @@ const extKeyUsages: readonly ProfileExtKeyUsage[] = ['serverAuth', 'clientAuth',
  */
 export function parseProfile(raw: unknown): CertificateProfile {
   const problems: string[] = []
-  const top = new Raw(raw, '', problems, ['$schema', 'name', 'kind', 'ttl', 'backdate', 'why', 'keys', 'subject', 'dnsNames', 'grant', 'keyUsage', 'extKeyUsage'])
+  const top = new Raw(raw, '', problems, ['$schema', 'name', 'kind', 'ttl', 'backdate', 'why', 'keys', 'subject', 'dnsNames', 'grant', 'pathLength', 'keyUsage', 'extKeyUsage'])
   const ttl = top.object('ttl', ['default', 'max'])
   const subject = top.has('subject') ? top.object('subject', ['organization', 'commonName']) : undefined
   const profile: CertificateProfile = {
@@ -53,6 +55,7 @@ export function parseProfile(raw: unknown): CertificateProfile {
     subject: Object.freeze({ organization: subject?.optionalText('organization'), commonName: subject?.optionalText('commonName') }),
     maxDnsNames: top.has('dnsNames') ? top.count('dnsNames', 100) : 0,
     grant: top.has('grant') && top.flag('grant'),
+    pathLength: top.has('pathLength') ? top.count('pathLength', 6) : 0,
     keyUsage: top.someOf('keyUsage', keyUsages),
     extKeyUsage: top.has('extKeyUsage') ? top.someOf('extKeyUsage', extKeyUsages) : [],
   }
@@ -72,6 +75,7 @@ function problemsOf(profile: CertificateProfile, why: string | undefined): strin
   const signs = profile.keyUsage.includes('keyCertSign') || profile.keyUsage.includes('cRLSign')
   must(profile.defaultTtlMs >= 1_000 && profile.defaultTtlMs <= profile.maxTtlMs, '/ttl/default: not between one second and /ttl/max')
   must(profile.backdateMs <= 300_000, '/backdate: over five minutes')
+  must(profile.pathLength === 0 || profile.kind === 'downstream-authority', '/pathLength: only a downstream authority has one')
   switch (profile.kind) {
     case 'svid':
       must(profile.maxTtlMs <= hourMs || why !== undefined, '/ttl/max: over one hour, and /why does not say why')
@@ -88,6 +92,14 @@ function problemsOf(profile: CertificateProfile, why: string | undefined): strin
       must(profile.extKeyUsage.length === 0 && profile.maxDnsNames === 0, 'an authority has neither extKeyUsage nor DNS names')
       must(profile.subject.organization !== undefined || profile.subject.commonName !== undefined, '/subject: an authority has a name (RFC 5280 4.1.2.6)')
       must(profile.keys.length === 1 && profile.keys[0] === 'P-256', '/keys: an authority has a P-256 key')
+      break
+    case 'downstream-authority':
+      must(!profile.grant, '/grant: only an SVID is of a grant')
+      must(profile.keyUsage.includes('keyCertSign') && !profile.keyUsage.includes('digitalSignature'), '/keyUsage: an authority has keyCertSign, and does not authenticate (X509-07, X509-12)')
+      must(profile.extKeyUsage.toSorted().join(' ') === 'clientAuth serverAuth', '/extKeyUsage: serverAuth and clientAuth alone: what is below it signs no revocation stream and is no server of this trust domain')
+      must(profile.maxDnsNames === 0, '/dnsNames: an authority has none')
+      must(profile.subject.organization !== undefined || profile.subject.commonName !== undefined, '/subject: an authority has a name (RFC 5280 4.1.2.6)')
+      must(!profile.keys.includes('Ed25519'), '/keys: an authority has no Ed25519 key: its signing request could not be checked')
       break
     case 'stream-signer':
       must(!profile.grant, '/grant: only an SVID is of a grant')

@@ -110,3 +110,6 @@ function constraintViolation(constraints: Uint8Array, names: NonNullable<Certifi
 
 /** For SVIDs: both directions of TLS. */
 export const svidExtKeyUsages: readonly string[] = [oid.serverAuth, oid.clientAuth]
+
+/** For what only the authorities of the servers themselves may sign: those of servers further down are restricted to {@link svidExtKeyUsages}. */
+export const ownExtKeyUsages: readonly string[] = [...svidExtKeyUsages, oid.revocationStreamSigning]

@@ -11,7 +11,7 @@ import type { BundleSet } from './bundle-set.ts'
 import type { RevocationChecker } from './checker.ts'
 import { foreignStream, ofAuthority, type RevocationsElsewhere } from './elsewhere.ts'
 import { svidOf } from './leaf.ts'
-import { parseChain, svidExtKeyUsages, validatePath, type PeerChain } from './path.ts'
+import { ownExtKeyUsages, parseChain, svidExtKeyUsages, validatePath, type PeerChain } from './path.ts'
 
 /** In place of a checker: whoever verifies accepts revoked identities until they expire, and says so in the code. */
 export const revocationUnchecked: unique symbol = Symbol('revocation is not checked')
@@ -25,6 +25,8 @@ export interface VerifyOptions {
   readonly revocation: RevocationChecker | typeof revocationUnchecked
   /** For authorities that the stream does not list, of other trust domains or further down; none of them is accepted without. */
   readonly elsewhere?: readonly RevocationsElsewhere[]
+  /** Only what the servers of the trust domain signed themselves: nothing below an authority of a server further down, whose certificate is restricted to the usages of SVIDs. For whoever obeys a server, or serves an agent. */
+  readonly issuedHere?: boolean
   readonly nowMs: number
   /** How old the revocation state may be, for this check: never looser than the checker's own class, nor than `standard` for a grant. `available` when neither says. */
   readonly class?: StalenessClass
@@ -86,7 +88,7 @@ function verifyParsed(chain: PeerChain, options: VerifyOptions): Verdict {
   const svid = svidOf(leaf)
   if (svid.kind === 'malformed') return svid
   const { id } = svid
-  const path = validatePath(chain, options.bundles.authoritiesOf(trustDomainOf(id)), svidExtKeyUsages, options.nowMs)
+  const path = validatePath(chain, options.bundles.authoritiesOf(trustDomainOf(id)), options.issuedHere === true ? ownExtKeyUsages : svidExtKeyUsages, options.nowMs)
   if (path.kind === 'untrusted') return path
   if (options.nowMs > leaf.notAfterMs) return { kind: 'expired', id, notAfterMs: leaf.notAfterMs }
   if (options.nowMs < leaf.notBeforeMs) return { kind: 'not_yet_valid', id, notBeforeMs: leaf.notBeforeMs }

@@ -18,6 +18,8 @@ export interface CertificateSpec {
   readonly notAfterMs: number
   readonly spki: Uint8Array
   readonly ca: boolean
+  /** How many authorities may follow below; unset: no limit. */
+  readonly pathLength?: number
   readonly keyUsage: readonly ProfileKeyUsage[]
   /** Dotted; empty: no extension. */
   readonly extKeyUsage: readonly string[]
@@ -47,6 +49,33 @@ export function authoritySpec(
     extKeyUsage: [],
     subjectKeyId: subjectKeyIdOf(publicKeyHash(fields.spki)),
     authorityKeyId: undefined,
+    uri: trustDomainId(fields.trustDomain),
+    dnsNames: [],
+  }
+}
+
+/**
+ * An authority of a server further down, below `issuer`: an SVID of the trust domain itself, restricted to SVIDs by its extended key usages, so that nothing below it
+ * certifies a key of the revocation stream or passes for the server of the trust domain.
+ */
+export function downstreamAuthoritySpec(
+  profile: CertificateProfile,
+  issuer: Pick<LeafIssuer, 'name' | 'keyId'>,
+  fields: { readonly trustDomain: TrustDomain; readonly spki: Uint8Array; readonly serial: Uint8Array; readonly validity: Validity; readonly pathLength: number },
+): CertificateSpec {
+  const { organization, commonName = `downstream authority ${authorityIdOf(fields.spki).slice(0, 16)}` } = profile.subject
+  return {
+    serial: fields.serial,
+    issuer: issuer.name,
+    subject: derName({ ...(organization === undefined ? {} : { organization }), commonName }),
+    ...fields.validity,
+    spki: fields.spki,
+    ca: true,
+    pathLength: fields.pathLength,
+    keyUsage: profile.keyUsage,
+    extKeyUsage: profile.extKeyUsage.map((usage) => oid[usage]),
+    subjectKeyId: subjectKeyIdOf(publicKeyHash(fields.spki)),
+    authorityKeyId: issuer.keyId,
     uri: trustDomainId(fields.trustDomain),
     dnsNames: [],
   }

@@ -153,15 +153,19 @@ function reserved(tables: Tables, record: RecordOf<'credentials.reserved'>): Str
 
 function ended(tables: Tables, record: RecordOf<'credentials.ended'>): StreamEvent[] {
   const state = record.bit === 'revoked' ? 'revoked' : record.cause === 'abandoned' ? 'abandoned' : 'superseded'
-  return record.serials.map((serial) => {
-    endRow(tables, serial, state, record)
-    return bit(tables, serial, record.bit, record.atMs)
+  return record.serials.flatMap((serial) => {
+    const row = endRow(tables, serial, state, record)
+    const ended = bit(tables, serial, record.bit, record.atMs)
+    if (row?.kind !== 'downstream' || state !== 'revoked') return [ended]
+    // all that it signed ends with it: nobody here knows those serials
+    return [ended, tables.stream.append({ kind: 'authority_revoked', authorityId: Buffer.from(row.key).toString('hex') }, record.atMs)]
   })
 }
 
-function endRow(tables: Tables, serial: string, state: 'superseded' | 'revoked' | 'abandoned', { cause, reason, atMs }: { readonly cause: EndCause; readonly reason: string; readonly atMs: number }): void {
-  const key = tables.ledger.end(Buffer.from(serial, 'hex'), state, cause, reason, atMs)
-  if (key !== undefined && state === 'revoked' && deniesKey(cause)) tables.ledger.denyKey(key, cause, atMs)
+function endRow(tables: Tables, serial: string, state: 'superseded' | 'revoked' | 'abandoned', { cause, reason, atMs }: { readonly cause: EndCause; readonly reason: string; readonly atMs: number }): ReturnType<Tables['ledger']['end']> {
+  const row = tables.ledger.end(Buffer.from(serial, 'hex'), state, cause, reason, atMs)
+  if (row !== undefined && state === 'revoked' && deniesKey(cause)) tables.ledger.denyKey(row.key, cause, atMs)
+  return row
 }
 
 function bit(tables: Tables, serial: string, kind: 'superseded' | 'revoked', atMs: number): StreamEvent {

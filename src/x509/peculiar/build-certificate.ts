@@ -57,7 +57,7 @@ function extensionsOf(spec: CertificateSpec): x509.Extension[] {
       true,
     ),
     ...(spec.extKeyUsage.length === 0 ? [] : [new x509.ExtendedKeyUsageExtension([...spec.extKeyUsage], false)]),
-    new x509.BasicConstraintsExtension(spec.ca, undefined, true),
+    new x509.BasicConstraintsExtension(spec.ca, spec.pathLength, true),
     new x509.SubjectKeyIdentifierExtension(toHex(spec.subjectKeyId), false),
     ...(spec.authorityKeyId === undefined ? [] : [new x509.AuthorityKeyIdentifierExtension(toHex(spec.authorityKeyId), false)]),
     ...(names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names, spec.subject.length === 2)]),

@@ -23,7 +23,7 @@ const agent = svid('/spire/agent/join_token/a')
 const workload = svid('/web')
 
 function standing(changes: Partial<Standing> = {}): Standing {
-  return { agentProblem: () => undefined, isAdmin: () => false, isEnded: () => false, nowMs: () => 0, ...changes }
+  return { agentProblem: () => undefined, isAdmin: () => false, isDownstream: () => false, isEnded: () => false, nowMs: () => 0, ...changes }
 }
 
 function verdict(method: string, caller: Caller, changes: Partial<Standing> = {}): string {

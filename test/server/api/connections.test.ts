@@ -34,7 +34,7 @@ let connections: Connections
 let callers: Caller[]
 
 const revocation: RevocationSource = { check: () => outcome, freshness: () => ({ ageMs: 0, aheadMs: 0, behindMs: 0 }), onRevoked: () => ({ [Symbol.dispose]: () => undefined }) }
-const registry = { agents: { byId: () => ({ banned: false }) }, entries: { isAgentDisabled: () => false, isAdmin: () => false } }
+const registry = { agents: { byId: () => ({ banned: false }) }, entries: { isAgentDisabled: () => false, isAdmin: () => false, downstreamEntry: () => undefined } }
 
 beforeEach(() => {
   clock = new FakeClock(nowMs)

@@ -78,11 +78,11 @@ export class LedgerTable {
     this.#statements.query("UPDATE ledger SET state = 'released' WHERE serial = ? AND state = 'reserved'").run(serial)
   }
 
-  /** Returns the credential's key, or `undefined` when there is no such row. */
-  end(serial: Uint8Array, state: 'superseded' | 'revoked' | 'abandoned', cause: EndCause, reason: string, atMs: number): Uint8Array | undefined {
+  /** Returns the credential's key and kind, or `undefined` when there is no such row. */
+  end(serial: Uint8Array, state: 'superseded' | 'revoked' | 'abandoned', cause: EndCause, reason: string, atMs: number): { readonly key: Uint8Array; readonly kind: Credential['kind'] } | undefined {
     return this.#statements
-      .query<{ key: Uint8Array }>('UPDATE ledger SET state = ?, ended_at_ms = ?, cause = ?, reason = ? WHERE serial = ? RETURNING public_key_hash AS key')
-      .one(state, atMs, cause, reason, serial)?.key
+      .query<{ key: Uint8Array; kind: Credential['kind'] }>('UPDATE ledger SET state = ?, ended_at_ms = ?, cause = ?, reason = ? WHERE serial = ? RETURNING public_key_hash AS key, kind')
+      .one(state, atMs, cause, reason, serial)
   }
 
   /** All that an authority signed and that still lives ends with it, without bits of its own. */
