@@ -30,6 +30,8 @@ export interface AgentConfig {
   readonly trustDomain: TrustDomain | undefined
   /** Unset: only an identity of an earlier life will do. */
   readonly join: JoinConfig | undefined
+  /** Where its line is, or was: it may be gone once the agent has joined. */
+  readonly joinFile: string | undefined
   /** PEM or SPIFFE JWK Set. */
   readonly trustBundleFile: string | undefined
   /** Believe whatever server answers first. */
@@ -69,11 +71,14 @@ export interface AgentConfig {
 }
 
 const maxSocketPathBytes = 107
+/** Of `/grants/<id>/sock`, an ID being 26 characters long. */
+const grantSocketBytes = 39
 
 const fields = {
   server: optional(address()),
   trustDomain: optional(trustDomain()),
   join: optional(text()),
+  joinFile: optional(text()),
   joinToken: optional(text(255)),
   trustBundleFile: optional(text()),
   insecureBootstrap: withDefault(flag(), false),
@@ -111,6 +116,7 @@ export const agentSettings: SettingPaths<AgentConfig> = {
   serverAddress: { path: 'server', live: false },
   trustDomain: { path: 'trustDomain', live: false },
   join: { path: 'join', live: true },
+  joinFile: { path: 'joinFile', live: true },
   trustBundleFile: { path: 'trustBundleFile', live: true },
   insecureBootstrap: { path: 'insecureBootstrap', live: true },
   dataDir: { path: 'dataDir', live: false },
@@ -147,6 +153,7 @@ export const flagPaths: Readonly<Record<string, string>> = {
   server: 'server',
   'trust-domain': 'trustDomain',
   join: 'join',
+  'join-file': 'joinFile',
   'join-token': 'joinToken',
   'trust-bundle': 'trustBundleFile',
   'insecure-bootstrap': 'insecureBootstrap',
@@ -164,13 +171,16 @@ export const flagPaths: Readonly<Record<string, string>> = {
 /**
  * Reads an agent's configuration.
  * @param ownUid the uid of this process: the admin, with root, when the configuration names none
- * @throws {MayflyError} CONFIG_INVALID with every problem; JOIN_LINE_INVALID
+ * @param readJoinFile gives the text of the file that the join line is in; `undefined` when it is not there
+ * @throws {MayflyError} CONFIG_INVALID with every problem; JOIN_LINE_INVALID; what `readJoinFile` throws
  */
-export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: string, ownUid: number): AgentConfig {
+export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: string, ownUid: number, readJoinFile: (path: string) => string | undefined = () => undefined): AgentConfig {
   const raw = parseConfig(yaml, fields, overrides, fileName)
-  const line = raw.join === undefined ? undefined : parseJoinLine(raw.join)
+  const lineText = raw.join ?? (raw.joinFile === undefined ? undefined : readJoinFile(raw.joinFile))
+  const line = lineText === undefined ? undefined : parseJoinLine(lineText)
   const problems: string[] = []
   const problem = (path: string, message: string): void => void problems.push(`${fileName}: ${path}: ${message}`)
+  if (raw.join !== undefined && raw.joinFile !== undefined) problem('joinFile', 'there is a join line already')
   if (line !== undefined && raw.joinToken !== undefined) problem('joinToken', 'the join line has a token already')
   if (line !== undefined && raw.trustDomain !== undefined && raw.trustDomain !== line.trustDomain) problem('trustDomain', `the join line is for ${line.trustDomain}`)
   if (raw.insecureBootstrap && raw.trustBundleFile !== undefined) problem('insecureBootstrap', 'there is a trustBundleFile, so nothing has to be believed')
@@ -184,6 +194,8 @@ export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: s
   for (const [path, socket] of [['workloadSocket', workloadSocket], ['adminSocket', adminSocket], ['checkSocket', checkSocket]] as const) {
     if (Buffer.byteLength(socket) > maxSocketPathBytes) problem(path, `longer than the ${maxSocketPathBytes} bytes that a Unix socket's path may have: set it, or a shorter dataDir`)
   }
+  const tooLong = Buffer.byteLength(raw.dataDir) + grantSocketBytes - maxSocketPathBytes
+  if (tooLong > 0) problem('dataDir', `longer by ${tooLong} bytes than the ${maxSocketPathBytes - grantSocketBytes} that leave room for the sockets of grants below it`)
   const authorizedDelegates = delegatesOf(raw.authorizedDelegates, raw.trustDomain ?? line?.trustDomain, (at, message) => problem(`authorizedDelegates[${at}]`, message))
   const probes = probesOf(raw.probes, (at, message) => problem(`probes[${at}]`, message))
   if (problems.length > 0) throw new MayflyError('CONFIG_INVALID', problems.join('\n'), { hint: 'every problem is listed: mend them and run it again with --check-config' })
@@ -193,6 +205,7 @@ export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: s
     serverAddress: raw.server === undefined ? line?.address : formatAddress(raw.server),
     trustDomain: raw.trustDomain ?? line?.trustDomain,
     join: token === undefined ? undefined : Object.freeze({ token, bundleDigest: line?.bundleDigest }),
+    joinFile: raw.joinFile,
     trustBundleFile: raw.trustBundleFile,
     insecureBootstrap: raw.insecureBootstrap,
     dataDir: raw.dataDir,

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import process from 'node:process'
@@ -8,13 +8,15 @@ import { printSchema, readConfigText, readMainArguments, runMain, serviceManager
 import { agentConfigSchema, agentSettings, flagPaths, parseAgentConfig } from './config.ts'
 import type { AgentConfig } from './config.ts'
 
+const joinFiles = new Map<string, string | undefined>()
+
 /** The process of an agent: `--config FILE` and flags in, one line of JSON out once its sockets listen, logs on standard error. */
 await runMain(main)
 
 async function main(args: readonly string[]): Promise<number> {
   const { text, file, fileName, overrides, checkOnly, schemaOnly, whileStdin } = readMainArguments(args, { paths: flagPaths, switches: ['insecure-bootstrap'], command: 'mayfly agent run' })
   if (schemaOnly) return printSchema(agentConfigSchema())
-  const parse = (source: string): AgentConfig => parseAgentConfig(source, overrides, fileName, process.geteuid?.() ?? -1)
+  const parse = (source: string): AgentConfig => parseAgentConfig(source, overrides, fileName, process.geteuid?.() ?? -1, readJoinFile)
   const config = parse(text)
   if (checkOnly) return 0
   makeFolders(config)
@@ -93,6 +95,12 @@ async function main(args: readonly string[]): Promise<number> {
   manager?.stopping()
   logger.info({ event: 'agent.stopping' }, 'draining')
   return 0
+}
+
+/** Read once: standard input has no more to say when the configuration is read again. @throws {MayflyError} CONFIG_INVALID */
+function readJoinFile(path: string): string | undefined {
+  if (!joinFiles.has(path)) joinFiles.set(path, path === '-' ? readFileSync(0, 'utf8') : existsSync(path) ? readConfigText(path) : undefined)
+  return joinFiles.get(path)
 }
 
 /** Workloads of any user pass through the data folder to the socket; what is secret in it has a mode of its own. */

@@ -66,7 +66,7 @@ export class GrantListener implements AsyncDisposable {
     const own = join(folder, grantId)
     await mkdir(own, { recursive: true, mode: 0o711 })
     await chmod(own, 0o711) // others pass through it and see nothing; the mask does not decide
-    const listener = new GrantListener(join(own, 'workload.sock'), grantId, held, deps)
+    const listener = new GrantListener(join(own, 'sock'), grantId, held, deps)
     try {
       listener.#listener = await listenUnix(listener.path, { mode: 0o777, maxConnections, onConnection: (socket) => listener.#accept(socket) })
     } catch (error) {

@@ -34,7 +34,8 @@ export async function entranceOf(config: AgentConfig, { state, clock, readFile }
   const address = config.serverAddress ?? before?.address
   const trustDomain = config.trustDomain ?? (kept === undefined ? before?.trustDomain : trustDomainOf(kept.id))
   if (address === undefined || trustDomain === undefined) {
-    throw new MayflyError('AGENT_NOT_ATTESTED', 'this agent has not joined a server', { hint: 'mayfly token create prints the line for mayfly agent run --join <line>' })
+    const missing = config.joinFile === undefined ? '' : `, and ${config.joinFile} is not there`
+    throw new MayflyError('AGENT_NOT_ATTESTED', `this agent has not joined a server${missing}`, { hint: 'mayfly token create prints the line for mayfly agent run --join-file FILE' })
   }
   const place = { address, trustDomain }
   const isLive = kept !== undefined && trustDomainOf(kept.id) === trustDomain && kept.notAfterMs > clock.nowMs()

@@ -15,7 +15,7 @@ export interface CommandEnd {
 }
 
 /** Waits on descriptor 3 for the path of the socket and the ID of the grant, a line each, then becomes the command: the pid is the same before and after. */
-const holdBack = 'IFS= read -r socket <&3 && IFS= read -r grant <&3 || exit 125; exec 3<&-; exec env "SPIFFE_ENDPOINT_SOCKET=unix://$socket" "MAYFLY_GRANT=$grant" "$@"'
+const holdBack = 'IFS= read -r socket <&3 && IFS= read -r grant <&3 || exit 125; exec 3<&-; export "SPIFFE_ENDPOINT_SOCKET=unix://$socket" "MAYFLY_GRANT=$grant"; exec "$@"'
 
 /** Signals that are for the command, not for who runs it. */
 const passedOn = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGCONT', 'SIGWINCH'] as const

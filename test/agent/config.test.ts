@@ -1,5 +1,9 @@
+import { spawnSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
 import { parseAgentConfig } from '../../agent/config.ts'
+import { formatJoinLine } from '../../src/core/join-line.ts'
+import { parseTrustDomain } from '../../src/core/spiffe-id.ts'
+import { main, node24 } from '../support/product/process.ts'
 
 describe('the configuration of an agent', () => {
   test('sockets are below the data folder unless they are named', () => {
@@ -34,7 +38,30 @@ describe('the configuration of an agent', () => {
     expect(() => parseAgentConfig(`dataDir: /${'x'.repeat(120)}\n`, {}, 'agent.yaml', 0)).toThrow(/107 bytes/)
   })
 
+  test('a data folder below which the sockets of grants would have no room is refused at the start, by as much as is too much', () => {
+    expect(parseAgentConfig(`dataDir: /${'x'.repeat(67)}\n`, {}, 'agent.yaml', 0).workloadSocket).toHaveLength(82)
+    expect(() => parseAgentConfig(`dataDir: /${'x'.repeat(70)}\n`, {}, 'agent.yaml', 0)).toThrow(/agent\.yaml: dataDir: longer by 3 bytes than the 68/)
+  })
+
+  test('the join line may be in a file, which may be gone', () => {
+    const line = formatJoinLine({ address: '127.0.0.1:8081', token: 'a'.repeat(20), trustDomain: parseTrustDomain('example.org'), bundleDigest: '0'.repeat(64) })
+    const config = (text: string | undefined) => parseAgentConfig('', { joinFile: '/run/join' }, 'flags', 0, (path) => (path === '/run/join' ? text : undefined))
+    expect(config(`${line}\n`)).toMatchObject({ join: { token: 'a'.repeat(20) }, serverAddress: '127.0.0.1:8081', trustDomain: 'example.org' })
+    expect(config(undefined)).toMatchObject({ join: undefined, joinFile: '/run/join' })
+    expect(() => config('')).toThrow(expect.objectContaining({ code: 'JOIN_LINE_INVALID' }))
+    expect(() => parseAgentConfig('', { join: line, joinFile: '/run/join' }, 'flags', 0, () => line)).toThrow(/joinFile: there is a join line already/)
+  })
+
   test('a join line is refused without being repeated, for it is a secret', () => {
     expect(() => parseAgentConfig('', { join: 'mayfly-join:v1:c2VjcmV0' }, 'flags', 0)).toThrow(/^(?!.*c2VjcmV0)/)
   })
+})
+
+test('the join line comes over standard input, and what is wrong with it is said without repeating it', () => {
+  const line = formatJoinLine({ address: '127.0.0.1:8081', token: 'a'.repeat(20), trustDomain: parseTrustDomain('example.org'), bundleDigest: '0'.repeat(64) })
+  const check = (input: string) => spawnSync(node24, [main('agent'), '--join-file', '-', '--check-config'], { input, encoding: 'utf8' })
+  expect(check(`${line}\n`)).toMatchObject({ status: 0, stderr: '' })
+  const refused = check('secret of another kind')
+  expect(refused.status).toBe(1)
+  expect(refused.stderr).toMatch(/^mayfly: not a join line(?!.*secret)/)
 })

@@ -5,7 +5,8 @@ import { runMain } from '../dev/run-main.ts'
 export const command: Command = define({
   about: 'Runs an agent until SIGTERM or Ctrl-C. It joins with the line of mayfly token create, once; later starts need none.\nOptions stand for keys of the configuration file: docs/configuration.md.',
   options: {
-    join: { type: 'string', value: 'LINE', help: 'what mayfly token create printed' },
+    'join-file': { type: 'string', value: 'FILE', help: 'where what mayfly token create printed is; -: standard input' },
+    join: { type: 'string', value: 'LINE', help: 'the line itself, which every user of this machine can see in the list of processes' },
     config: { type: 'string', value: 'FILE', help: 'YAML or JSON' },
     'check-config': { type: 'boolean', help: 'only check the configuration: exit code 0 or 1' },
     server: { type: 'string', value: 'HOST:PORT', help: 'the server, if not the one of the line or of before' },
@@ -23,6 +24,6 @@ export const command: Command = define({
     'metrics-address': { type: 'string', value: 'HOST:PORT', help: 'serve /metrics, /live and /ready over HTTP here' },
     'log-level': { type: 'string', value: 'LEVEL', help: 'debug, info, warn or error' },
   },
-  examples: ['mayfly agent run --join "mayfly-join:v1:…" --data /var/lib/mayfly-agent', 'mayfly agent run --config /etc/mayfly/agent.yaml'],
+  examples: ['mayfly agent run --join-file /run/mayfly/join --data /var/lib/mayfly-agent', 'mayfly token create | mayfly agent run --join-file -', 'mayfly agent run --config /etc/mayfly/agent.yaml'],
   run: ({ options }, context) => runMain('agent', options, context),
 })

@@ -18,6 +18,8 @@ import { grantOptions, grantRequestOf, type GrantValues } from '../grant-options
 import { typedId } from '../ids.ts'
 import { placesOf } from '../places.ts'
 import type { PlaceOptions } from '../places.ts'
+import { whyNotRun, whyNotStarted } from '../program.ts'
+import type { NotRun } from '../program.ts'
 import { pemOf, watchSvids } from '../svids.ts'
 import type { FetchedSvid } from '../svids.ts'
 import { obstaclesOf } from '../why/id.ts'
@@ -29,7 +31,7 @@ export const command: Command = define({
   about: [
     'Runs a program with an identity: SPIFFE_ENDPOINT_SOCKET for SPIFFE clients, and MAYFLY_SVID_FILE, MAYFLY_KEY_FILE and',
     'MAYFLY_BUNDLE_FILE for all others, PEM files in a private folder that are kept rotated and are gone when it ends.',
-    'The exit code is the program\'s.',
+    'The exit code is the program\'s; as a shell has it, 127 when there is no such program and 126 when it cannot be executed.',
     'With --do it asks for a grant: an identity for this one task, which ends with the program. Its SVID is on the grant\'s own socket',
     'alone, for the program and what it starts; there are no files. 124: the grant ended before the program did.',
   ].join('\n'),
@@ -47,6 +49,8 @@ export const command: Command = define({
   async run({ options, rest: [program, ...args] }, context) {
     const { output, signal, clock } = context
     if (program === undefined) throw usage('run', 'a command after -- is missing')
+    const obstacle = whyNotRun(program) // before anything is asked for
+    if (obstacle !== undefined) return notRun(obstacle, context)
     if (options.do.length > 0 || options.on.length > 0) return await runGrant(options, [program, ...args], context)
     const places = placesOf(options, context)
     const ended = new AbortController()
@@ -77,7 +81,7 @@ export const command: Command = define({
         clock,
         until,
       })
-      const code = await exitCodeOfChild(child, program)
+      const code = await exitCodeOfChild(child, program, context)
       ended.abort()
       await rotating
       return code
@@ -193,11 +197,16 @@ async function keepRotated(first: FetchedSvid, states: AsyncGenerator<readonly F
   }
 }
 
-async function exitCodeOfChild(child: ReturnType<typeof spawn>, program: string): Promise<number> {
+async function exitCodeOfChild(child: ReturnType<typeof spawn>, program: string, context: Context): Promise<number> {
   try {
     const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null] // what 'exit' is emitted with
     return code ?? 128 + constants.signals[signal ?? 'SIGKILL']
-  } catch (cause) {
-    throw new MayflyError('NOT_FOUND', `cannot run ${program}`, { cause, hint: 'is it on the PATH, and executable?' })
+  } catch (error) {
+    return notRun(whyNotStarted(program, error), context)
   }
+}
+
+function notRun({ text, exitCode }: NotRun, { output }: Context): number {
+  for (const line of text.split('\n')) output.note(line)
+  return exitCode
 }

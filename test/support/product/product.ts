@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -107,7 +107,9 @@ export class Product implements AsyncDisposable {
   async startAgent(args: readonly string[] = []): Promise<AgentProcess> {
     const known = (await this.agentIds()).length
     const { line } = await this.joinLine()
-    const agent = new AgentProcess(join(this.dir, `agent${this.#agents.length}`), ['--join', line, ...(this.#options.agentArgs ?? []), ...args], this.#options.agent)
+    const joinFile = join(this.dir, `join${this.#agents.length}`)
+    writeFileSync(joinFile, line, { mode: 0o600 })
+    const agent = new AgentProcess(join(this.dir, `agent${this.#agents.length}`), ['--join-file', joinFile, ...(this.#options.agentArgs ?? []), ...args], this.#options.agent)
     this.#agents.push(agent)
     await agent.start()
     while ((await this.agentIds()).length === known) {
