@@ -16,7 +16,7 @@ export interface EndsDeps {
 }
 
 /** Other changes wait for some tens of milliseconds at a time. */
-const endedAtOnce = 250
+const endedAtOnce = 100
 
 /** Ends grants, for whichever cause: durable and revoked at all verifiers from one transaction on. Again it changes nothing. */
 export class Ends {

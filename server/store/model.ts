@@ -199,7 +199,7 @@ export interface UnfinishedEnd {
   readonly atMs: number
 }
 
-/** The end of a target, or the first piece of it: one transaction holds up to 250 grants, or 1,000 other credentials. */
+/** The end of a target, or the first piece of it: one transaction holds up to 100 grants, or 500 other credentials. */
 export interface TargetEnd extends EndResult {
   /** Pieces are left: call `targets.continueEnd` until there are none. */
   readonly more: boolean

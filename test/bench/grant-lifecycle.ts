@@ -148,16 +148,32 @@ async function measured(many: number, ids: string[], task: Tasks, product: Produ
   const idle = (cpuMs(product.server.pid) - cpuBefore) / (idleMs / 1_000)
   const { grants } = await product.admin.unary('mayfly.v1.GrantAdmin', 'List', { states: ['active'], owner: { value: 'team-many' }, pageSize: 1 })
   if (grants.length === 0) throw new Error('they are not active any more')
+  const before = await otherWrites(product, systemClock.sleep(3_000, signal))
   const start = elapsedMs()
   const refused = verifier.refused(last).then(() => elapsedMs() - start)
-  const end = await product.admin.unary('mayfly.v1.GrantAdmin', 'RemoveOwner', { name: 'team-many', endAll: true, expect: { value: many } }, { timeoutMs: 120_000 })
-  const answeredMs = elapsedMs() - start
+  const ending = product.admin.unary('mayfly.v1.GrantAdmin', 'RemoveOwner', { name: 'team-many', endAll: true, expect: { value: many } }, { timeoutMs: 120_000 }).then((end) => ({ end, answeredMs: elapsedMs() - start }))
+  const meanwhile = await otherWrites(product, ending)
+  const { end, answeredMs } = await ending
   const refusedMs = await refused
   return [
     { id: 'grant_lifecycle.running_active_mb', value: rss - rssBefore, unit: 'MB', note: `${rss.toFixed(0)} MB with ${many} active grants, ${rssBefore.toFixed(0)} MB before, both under load a moment earlier` },
     { id: 'grant_lifecycle.running_idle_cpu_ms', value: idle, unit: 'ms/s', note: `server CPU a second while ${many} grants run and their agent vouches for each every 5 s` },
     { id: 'grant_lifecycle.running_end_ms', value: answeredMs, unit: 'ms', note: `RemoveOwner ended ${end.grants} grants, ${end.credentials} credentials; the newest of them was refused at a verifier after ${refusedMs.toFixed(0)} ms` },
+    { id: 'grant_lifecycle.running_stall_ms', value: Math.max(...meanwhile), unit: 'ms', limit: { value: Math.max(...before), unit: 'ms', of: 'the longest of the same calls in 3 s before' }, note: `the longest that another durable change waited meanwhile, of ${meanwhile.length} one after another; p50 ${percentile(meanwhile, 0.5).toFixed(1)} ms, p99 ${percentile(meanwhile, 0.99).toFixed(1)} ms; before p50 ${percentile(before, 0.5).toFixed(1)} ms` },
   ]
+}
+
+/** How long each of other changes takes, one after another, until that is over. */
+async function otherWrites(product: Product, over: Promise<unknown>): Promise<readonly number[]> {
+  const took: number[] = []
+  const done = new AbortController()
+  over.then(() => done.abort(), () => done.abort())
+  do {
+    const start = elapsedMs()
+    await product.admin.unary('mayfly.v1.GrantAdmin', 'PutOwner', { name: 'team-db', contact: `#${took.length} ${start}` }, { timeoutMs: 60_000 })
+    took.push(elapsedMs() - start)
+  } while (!done.signal.aborted)
+  return took
 }
 
 async function vouch(task: Tasks, ids: readonly string[], signal: AbortSignal): Promise<void> {

@@ -12,7 +12,7 @@ import { by, nowMs } from './samples.ts'
 
 /** What is ended, and how much there is of it: more than two transactions hold. */
 export const target: Target = { kind: 'owner', owner: 'team-a' }
-export const count = 510
+export const count = 260
 
 // run as a program: node ends-crash-run.ts <file> <faults as JSON>
 const [, main, path = '', faults = ''] = process.argv
