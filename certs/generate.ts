@@ -42,7 +42,7 @@ export async function generateHierarchy(terms: HierarchyTerms): Promise<{ readon
   const intermediate: CertificateSpec = { ...specOf(intermediateKey), issuer: root.subject, subject: derName({ organization: 'mayfly', commonName: 'development intermediate' }), authorityKeyId: root.subjectKeyId }
   const leaf = leafSpec(
     parseProfile(x509Svid),
-    { name: intermediate.subject, keyId: intermediate.subjectKeyId },
+    { name: intermediate.subject, keyId: intermediate.subjectKeyId, keyKind: intermediateKey.kind },
     {
       serial: serialOf(leafKey),
       ...validity,
@@ -53,9 +53,9 @@ export async function generateHierarchy(terms: HierarchyTerms): Promise<{ readon
     },
   )
   return {
-    root: { certificate: await buildCertificate(root, rootKey.toPkcs8()), key: rootKey },
-    intermediate: { certificate: await buildCertificate(intermediate, rootKey.toPkcs8()), key: intermediateKey },
-    leaf: { certificate: await buildCertificate(leaf, intermediateKey.toPkcs8()), key: leafKey },
+    root: { certificate: await buildCertificate(root, rootKey), key: rootKey },
+    intermediate: { certificate: await buildCertificate(intermediate, rootKey), key: intermediateKey },
+    leaf: { certificate: await buildCertificate(leaf, intermediateKey), key: leafKey },
   }
 }
 

@@ -8,6 +8,11 @@ import { tracingFields, tracingOf } from '../src/config/tracing.ts'
 import type { TracingConfig } from '../src/config/tracing.ts'
 import type { JsonSchema } from '../src/config/schema.ts'
 import { MayflyError } from '../src/core/errors.ts'
+import { nodeAttestorFields, nodeAttestorProblems } from './attest/config.ts'
+import type { NodeAttestorsConfig } from './attest/config.ts'
+import { keyTypes, type KeyType } from '../src/core/key-type.ts'
+import type { TokenConfig } from './ca/pkcs11/token.ts'
+import type { DiskUpstreamConfig } from './ca/upstream/disk.ts'
 import type { ServerLimits } from './limits.ts'
 import type { TrustDomain } from '../src/core/spiffe-id.ts'
 
@@ -25,10 +30,18 @@ export interface ServerConfig {
   readonly adminUids: readonly number[]
   /** Entries may select the uids of {@link adminUids}: for `mayfly dev`, where one person is all. */
   readonly dev: boolean
-  readonly keyStorage: 'disk' | 'memory'
+  readonly keyStorage: 'disk' | 'memory' | 'pkcs11'
+  /** Of the keys of authorities that are made from now on. */
+  readonly keyType: KeyType
+  /** What signs the authorities; unset: each signs itself. */
+  readonly upstream: DiskUpstreamConfig | undefined
+  /** Where the keys are, when {@link keyStorage} says so. */
+  readonly pkcs11: Pkcs11Config | undefined
   readonly authorityTtlMs: number
   readonly x509SvidTtlMs: number
   readonly agentSvidTtlMs: number
+  /** How nodes may prove themselves beside join tokens. */
+  readonly nodeAttestors: NodeAttestorsConfig
   readonly crl: {
     /** Where lists are served over HTTP; unset: nowhere. */
     readonly listen: HostAndPort | undefined
@@ -53,6 +66,13 @@ export interface ServerConfig {
   readonly limits: ServerLimits
   /** How long calls may finish when the server stops. */
   readonly drainMs: number
+}
+
+/** A token, and where its PIN is: never in the configuration itself. */
+export interface Pkcs11Config extends TokenConfig {
+  readonly pinFile: string | undefined
+  /** Name of a variable of the environment, which is taken out of it. */
+  readonly pinEnv: string
 }
 
 const dayMs = 86_400_000
@@ -83,6 +103,7 @@ const fields = {
   metrics: group({
     address: optional(address()),
   }),
+  nodeAttestors: nodeAttestorFields,
   approvals: group({
     webhook: optional(text(2_048)),
     command: withDefault(list(text(1_024), 50), []),
@@ -93,7 +114,22 @@ const fields = {
     reload: withDefault(list(text(1_024), 50), []),
   }),
   ca: group({
-    keyStorage: withDefault(oneOf('disk', 'memory'), 'disk'),
+    keyStorage: withDefault(oneOf('disk', 'memory', 'pkcs11'), 'disk'),
+    keyType: withDefault(oneOf(...keyTypes), 'ec-p256'),
+    upstream: group({
+      certPath: optional(text()),
+      keyPath: optional(text()),
+      bundlePath: optional(text()),
+      crlPath: optional(text()),
+    }),
+    pkcs11: group({
+      module: optional(text()),
+      token: optional(text(32)),
+      slot: optional(integer(0, Number.MAX_SAFE_INTEGER)),
+      pinFile: optional(text()),
+      pinEnv: withDefault(text(100), 'MAYFLY_PKCS11_PIN'),
+      labelPrefix: withDefault(text(60), 'mayfly-'),
+    }),
     authorityTtl: withDefault(duration(10_000, 366 * dayMs), 7 * dayMs),
     x509SvidTtl: withDefault(duration(2_000, hourMs), 900_000),
     agentSvidTtl: withDefault(duration(2_000, hourMs), hourMs),
@@ -110,9 +146,13 @@ export const serverSettings: SettingPaths<ServerConfig> = {
   adminUids: { path: 'adminUids', live: false },
   dev: { path: 'dev', live: false },
   keyStorage: { path: 'ca.keyStorage', live: false },
+  keyType: { path: 'ca.keyType', live: false },
+  upstream: { path: 'ca.upstream', live: false },
+  pkcs11: { path: 'ca.pkcs11', live: false },
   authorityTtlMs: { path: 'ca.authorityTtl', live: false },
   x509SvidTtlMs: { path: 'ca.x509SvidTtl', live: true },
   agentSvidTtlMs: { path: 'ca.agentSvidTtl', live: true },
+  nodeAttestors: { path: 'nodeAttestors', live: false },
   crl: { path: 'crl', live: false },
   approvals: { path: 'approvals', live: false },
   metricsAddress: { path: 'metrics.address', live: false },
@@ -139,6 +179,7 @@ export const flagPaths: Readonly<Record<string, string>> = {
   dev: 'dev',
   'log-level': 'logLevel',
   'key-storage': 'ca.keyStorage',
+  'key-type': 'ca.keyType',
   'authority-ttl': 'ca.authorityTtl',
   'metrics-address': 'metrics.address',
   'crl-listen': 'crl.listen',
@@ -160,6 +201,8 @@ export function parseServerConfig(yaml: string, overrides: Overrides, fileName: 
   }
   if (raw.approvals.webhook !== undefined && !/^https?:\/\/[^\s/]+/.test(raw.approvals.webhook)) throw new MayflyError('CONFIG_INVALID', `${fileName}: approvals.webhook: not an http or https URL`)
   if (raw.crl.reload.length > 0 && raw.crl.directory === undefined) throw new MayflyError('CONFIG_INVALID', `${fileName}: crl.reload: there is no crl.directory whose files could change`)
+  const problems = nodeAttestorProblems(raw.nodeAttestors)
+  if (problems.length > 0) throw new MayflyError('CONFIG_INVALID', problems.map((problem) => `${fileName}: ${problem}`).join('\n'))
   return Object.freeze({
     trustDomain: raw.trustDomain,
     dataDir: raw.dataDir,
@@ -169,9 +212,13 @@ export function parseServerConfig(yaml: string, overrides: Overrides, fileName: 
     adminUids: raw.adminUids ?? [ownUid],
     dev: raw.dev,
     keyStorage: raw.ca.keyStorage,
+    keyType: raw.ca.keyType,
+    upstream: upstreamOf(raw.ca.upstream, fileName),
+    pkcs11: pkcs11Of(raw.ca.keyStorage, raw.ca.pkcs11, fileName),
     authorityTtlMs: raw.ca.authorityTtl,
     x509SvidTtlMs: raw.ca.x509SvidTtl,
     agentSvidTtlMs: raw.ca.agentSvidTtl,
+    nodeAttestors: Object.freeze(raw.nodeAttestors),
     crl: Object.freeze(raw.crl),
     approvals: Object.freeze(raw.approvals),
     metricsAddress: raw.metrics.address,
@@ -181,4 +228,16 @@ export function parseServerConfig(yaml: string, overrides: Overrides, fileName: 
     limits: raw.limits,
     drainMs: raw.drain,
   })
+}
+
+function upstreamOf({ certPath, keyPath, bundlePath, crlPath }: { readonly [K in keyof DiskUpstreamConfig]: string | undefined }, fileName: string): DiskUpstreamConfig | undefined {
+  if (certPath === undefined && keyPath === undefined && bundlePath === undefined && crlPath === undefined) return undefined
+  if (certPath === undefined || keyPath === undefined) throw new MayflyError('CONFIG_INVALID', `${fileName}: ca.upstream: certPath and keyPath go together`)
+  return Object.freeze({ certPath, keyPath, bundlePath, crlPath })
+}
+
+function pkcs11Of(keyStorage: ServerConfig['keyStorage'], { module, ...raw }: Omit<Pkcs11Config, 'module'> & { readonly module: string | undefined }, fileName: string): Pkcs11Config | undefined {
+  if (keyStorage !== 'pkcs11') return undefined
+  if (module === undefined || (raw.token === undefined) === (raw.slot === undefined)) throw new MayflyError('CONFIG_INVALID', `${fileName}: ca.pkcs11: keyStorage pkcs11 wants a module, and either token (its label) or slot`)
+  return Object.freeze({ module, ...raw })
 }

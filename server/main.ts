@@ -2,7 +2,7 @@ import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import process from 'node:process'
 import type { Logger } from '../src/ports/logger.ts'
-import { printSchema, readConfigText, readMainArguments, runMain, serviceManager, versionBeside } from '../src/system/main-process.ts'
+import { printSchema, readConfigText, readMainArguments, runMain, serviceManager, takenFromEnvironment, versionBeside } from '../src/system/main-process.ts'
 import { flagPaths, parseServerConfig, serverConfigSchema, serverSettings } from './config.ts'
 import type { ServerConfig } from './config.ts'
 
@@ -31,12 +31,14 @@ async function main(args: readonly string[]): Promise<number> {
     const held = FileLock.acquire(`${path}.lock`)
     return { [Symbol.asyncDispose]: async () => held[Symbol.dispose]() }
   }
+  const tokenPin = takenFromEnvironment(config.pkcs11?.pinEnv) // before anything is started that would inherit it
   const begun = begin(config, { clock, files, lock })
-  const [{ Server }, { pino }, { systemRandom }, { runCommand }, { peerCredentials }, { onHangUp, stopOnSignals }, { trimHeapWhenIdle }, { LiveConfig }, { reloadLogged }] = await Promise.all([
+  const [{ Server }, { pino }, { systemRandom }, { runCommand }, { resolve }, { peerCredentials }, { onHangUp, stopOnSignals }, { trimHeapWhenIdle }, { LiveConfig }, { reloadLogged }] = await Promise.all([
     import('./server.ts'),
     import('pino'),
     import('../src/system/random.ts'),
     import('../src/system/run-command.ts'),
+    import('../src/system/resolve.ts'),
     import('../src/system/linux/peer-credentials.ts'),
     import('../src/system/signals.ts'),
     import('../src/system/heap.ts'),
@@ -70,8 +72,10 @@ async function main(args: readonly string[]): Promise<number> {
     ...(manager === undefined ? {} : { inherited: manager.listeners }),
     files,
     runCommand,
+    resolve,
     lock,
     begun,
+    tokenPin,
     peerCredentials,
     ownUid: process.geteuid?.() ?? -1,
     rssBytes: () => process.memoryUsage.rss(),

@@ -2,6 +2,7 @@ import type { SpiffeId } from '../src/core/spiffe-id.ts'
 import type { Clock } from '../src/ports/clock.ts'
 import type { Logger } from '../src/ports/logger.ts'
 import type { TlsIdentity } from '../src/rpc/tls-context.ts'
+import { maxChainCertificates } from '../src/verify/path.ts'
 import { PrivateKey } from '../src/x509/private-key.ts'
 import { issueOne } from './api/issuance.ts'
 import type { Issued, Issuer } from './api/issuance.ts'
@@ -43,7 +44,7 @@ export class ServerSvid implements AsyncDisposable {
   }
 
   get identity(): TlsIdentity {
-    return { certificateChain: [...this.#issued.chain, ...this.#deps.authorities.vouchers()], privateKey: this.#key.keyObject }
+    return { certificateChain: [...this.#issued.chain, ...this.#deps.authorities.vouchers()].slice(0, maxChainCertificates), privateKey: this.#key.keyObject }
   }
 
   get notAfterMs(): number {

@@ -19,16 +19,20 @@ import type { PublishedCrl } from './crl/crl-bridge.ts'
 import { CrlFiles, lastCrlNumber } from './crl/crl-files.ts'
 import type { CrlFilesDeps } from './crl/crl-files.ts'
 import { CrlHttp } from './crl/crl-http.ts'
+import { UpstreamLists } from './crl/upstream-lists.ts'
 import { CountedIssuer } from './api/counted-issuer.ts'
 import { EntryOperations } from './api/entry-operations.ts'
+import { chosenAttestors } from './attest/chosen.ts'
 import { JoinTokens } from './attest/join-token.ts'
 import { AuthoritySet } from './ca/authorities.ts'
-import { DiskKeyStore, MemoryKeyStore } from './ca/key-store.ts'
 import type { KeyFiles } from './ca/key-store.ts'
 import { DownstreamAuthorities } from './ca/downstream.ts'
+import { openKeyStore } from './ca/open-key-store.ts'
 import { IssuancePipeline } from './ca/pipeline.ts'
 import { loadProfiles } from './ca/profiles.ts'
 import { StreamKeyCertifier } from './ca/stream-signer.ts'
+import { DiskUpstream } from './ca/upstream/disk.ts'
+import type { UpstreamSource } from './ca/upstream/upstream.ts'
 import { begin } from './beginning.ts'
 import type { Beginning, BeginningDeps } from './beginning.ts'
 import { serverSettings } from './config.ts'
@@ -63,12 +67,16 @@ export interface ServerDeps extends BeginningDeps {
   /** Who connected to an accepted Unix socket. */
   readonly peerCredentials: (socket: Socket) => { readonly uid: number; readonly pid: number }
   readonly ownUid: number
+  /** All addresses of a name. */
+  readonly resolve: (hostName: string) => Promise<readonly string[]>
   readonly rssBytes: () => number
   readonly version: string
   /** Sockets that a service manager handed over: `tls`, `admin`. */
   readonly inherited?: ReadonlyMap<string, number>
   /** The configuration, as it changes while the server runs; unset: it does not. */
   readonly live?: LiveConfig<ServerConfig>
+  /** Of the token of the keys, when it came with the environment. */
+  readonly tokenPin?: string | undefined
   /** What was begun for this server already. */
   readonly begun?: Beginning
 }
@@ -123,21 +131,24 @@ export class Server implements AsyncDisposable {
     const [abandoned, registry, keys] = await Promise.all([
       store.credentials.abandonUnreleased(startedAtMs),
       Registry.start({ store, clock, log }),
-      config.keyStorage === 'disk' ? DiskKeyStore.open(join(config.dataDir, 'keys'), files) : new MemoryKeyStore(),
+      openKeyStore(config, deps),
     ])
+    starting.use(keys)
     starting.use(registry)
     if (abandoned > 0) log.info({ event: 'credentials.abandoned', count: abandoned }, 'credentials of the run before that may never have left are abandoned')
 
     const acknowledgements = new Acknowledgements(registry.agents, clock)
+    const upstream = config.upstream === undefined ? undefined : new DiskUpstream(config.upstream, { trustDomain, files, clock })
     const authorities = starting.use(
       await AuthoritySet.start(
-        { trustDomain, lifeMs: config.authorityTtlMs, refreshHintSeconds },
-        { profiles, store: store.authorities, keys, clock, random, slowPath, log, acknowledged: (id) => acknowledgements.hasAll(id) },
+        { trustDomain, lifeMs: config.authorityTtlMs, keyType: config.keyType, refreshHintSeconds },
+        { profiles, store: store.authorities, keys, upstream, clock, random, slowPath, log, acknowledged: (id) => acknowledgements.hasAll(id) },
       ),
     )
     const notePublished = (): void => acknowledgements.published(authorities.all().map(({ id }) => id), Number(authorities.bundle().sequence ?? 0n))
     notePublished()
     authorities.onChange(notePublished)
+    live.onReload(() => authorities.reconsider()) // the files of an upstream authority may be others now
 
     const pipeline = starting.use(new IssuancePipeline({ steps: tracing?.steps, profiles, authorities, pool, credentials: store.credentials, clock, random, log }))
     const traced = tracing?.issuer(pipeline) ?? pipeline
@@ -146,7 +157,7 @@ export class Server implements AsyncDisposable {
     const certifyStreamKey = async (spki: Uint8Array): Promise<readonly Uint8Array[]> => {
       const seen = await store.recovery.rolledBack()
       if (seen !== undefined) throw rolledBackError(seen) // readers would refuse what it signs, or worse, believe it
-      return certifier.certify(spki)
+      return await certifier.certify(spki)
     }
     const streamSigner = starting.use(StreamSigner.start({ clock, logger: log, certify: certifyStreamKey }))
     certifier.onDistrust((trusted) => streamSigner.replace(trusted))
@@ -172,7 +183,7 @@ export class Server implements AsyncDisposable {
     const rollback = await RollbackWatch.start({ store, stream: revocations, anchors: () => ours().authoritiesOf(trustDomain), clock, log })
     rollback.onFound(() => streamSigner.replace(false))
 
-    const crls = starting.use(new LazyCrls(() => startBridge(config, deps, store, authorities)))
+    const crls = starting.use(new LazyCrls(() => startBridge(config, deps, store, authorities, upstream)))
     const crlAddress = await publishCrls(config, deps, crls, starting)
     const standing = standingOf({ registry, revocation: revocations, clock })
     const connections = starting.use(new Connections({ trustDomain, bundles: bundleSet, restored, revocation: revocations, standing, clock, log }))
@@ -194,6 +205,7 @@ export class Server implements AsyncDisposable {
     const adminUids = new Set(config.adminUids)
     const { maxTtlMs, maxDnsNames } = profiles.svids['x509-svid']
     const rules = { trustDomain, maxTtlSeconds: maxTtlMs / 1_000, maxDnsNames, adminUids: config.dev ? new Set<number>() : adminUids }
+    const attestors = await chosenAttestors(config.nodeAttestors, { clock, random, trustDomain, readFileBounded: files.readFileBounded, resolve: deps.resolve })
     const joinTokens = new JoinTokens({ store, clock, random, trustDomain })
     const operations = new EntryOperations({ store, clock, grantTimeMs: () => grants.nowMs(), random, log, rules, limits })
     const services = {
@@ -209,7 +221,7 @@ export class Server implements AsyncDisposable {
       issuer,
       downstream: new DownstreamAuthorities({ trustDomain, profiles, authorities, slowPath, credentials: store.credentials, clock, random, log }),
       joinTokens,
-      attestors: [joinTokens],
+      attestors: [joinTokens, ...attestors],
       limits,
       live,
       get agentSvidTtlMs() {
@@ -333,9 +345,10 @@ async function tracingOf({ tracing, trustDomain }: ServerConfig, { clock, random
   return new ServerTracing(tracing, { clock, random, log, version, trustDomain })
 }
 
-async function startBridge({ crl }: ServerConfig, { clock, log, files }: ServerDeps, store: Store, authorities: AuthoritySet): Promise<CrlBridge> {
+async function startBridge({ crl }: ServerConfig, { clock, log, files }: ServerDeps, store: Store, authorities: AuthoritySet, upstream: UpstreamSource | undefined): Promise<CrlBridge> {
   const lastNumber = crl.directory === undefined ? 0n : await lastCrlNumber(crl.directory, files)
-  return await CrlBridge.start({ store, authorities, clock, log, lastNumber })
+  const above = upstream === undefined ? undefined : new UpstreamLists(authorities, upstream)
+  return await CrlBridge.start({ store, authorities, above, clock, log, lastNumber })
 }
 
 /** Where the configuration names a place for them. Returns the HTTP address, if any. */

@@ -11,7 +11,7 @@ import { parseCertificate } from '../../src/x509/certificate.ts'
 import { verifyCsr } from '../../src/x509/csr.ts'
 import { verifySignature } from '../../src/x509/signature.ts'
 import type { CredentialStore } from '../store/port.ts'
-import type { ActiveAuthority } from './authorities.ts'
+import type { ActiveAuthority } from './active-authority.ts'
 import type { Profiles } from './profiles.ts'
 
 /** Who asks for an authority of its own, authenticated and authorized by the caller. */
@@ -83,7 +83,7 @@ export class DownstreamAuthorities {
     await credentials.release([serial], clock.nowMs())
     const authorityId = toHex(publicKeyHash)
     log.info({ event: 'downstream.certified', authority: authorityId, serial: toHex(serial), spiffeId: entry.spiffeId, entryId: entry.id, notAfterMs: validity.notAfterMs }, 'an authority of a server further down was certified')
-    return { chain: [certificate], serial, notAfterMs: validity.notAfterMs, authorityId }
+    return { chain: [certificate, ...authority.chain], serial, notAfterMs: validity.notAfterMs, authorityId }
   }
 }
 
@@ -96,7 +96,10 @@ function validityOf(nowMs: number, preferredTtlMs: number, expiresAtSeconds: num
 /** How many may follow below what is signed now: the profile's number, or fewer where something above says so. */
 function pathLengthBelow(authority: ActiveAuthority, most: number): number {
   let left = most
-  for (const [at, { extensions }] of [authority.certificate].entries()) {
+  const { certificate, chain, roots } = authority
+  const above = [certificate, ...chain.slice(1).map(parseCertificate)]
+  const limits = [...above.map(({ extensions }, at) => ({ extensions, at })), ...roots.map((der) => ({ extensions: parseCertificate(der).extensions, at: above.length }))]
+  for (const { extensions, at } of limits) {
     const limit = extensions.basicConstraints?.pathLength
     if (limit !== undefined) left = Math.min(left, limit - at - 1)
   }

@@ -1,14 +1,16 @@
 import { join } from 'node:path'
 import { MayflyError } from '../../src/core/errors.ts'
+import type { KeyType } from '../../src/core/key-type.ts'
 import { PrivateKey } from '../../src/x509/private-key.ts'
+import type { SigningKey } from '../../src/x509/signing-key.ts'
 
-/** Keeps the keys of authorities, by name: `[a-z0-9-]{1,100}`. */
-export interface KeyStore {
-  /** Makes a P-256 key; it is kept for good when this resolves. @throws {MayflyError} ALREADY_EXISTS */
-  create(name: string): Promise<PrivateKey>
-  /** `undefined` when there is none, as after a restart of a store in memory. @throws {MayflyError} CERTIFICATE_INVALID when it is damaged */
-  load(name: string): Promise<PrivateKey | undefined>
-  /** Idempotent. */
+/** Keeps the keys of authorities, by name: `[a-z0-9-]{1,100}`. Whether a key can be had out of it is its own affair: a {@link SigningKey} signs. */
+export interface KeyStore extends AsyncDisposable {
+  /** Makes a key; it is kept for good when this resolves. @throws {MayflyError} ALREADY_EXISTS, KEY_STORE_UNAVAILABLE, KEY_STORE_REFUSED */
+  create(name: string, type: KeyType): Promise<SigningKey>
+  /** `undefined` when there is none, as after a restart of a store in memory. @throws {MayflyError} CERTIFICATE_INVALID when it is damaged, KEY_STORE_UNAVAILABLE, KEY_STORE_REFUSED */
+  load(name: string): Promise<SigningKey | undefined>
+  /** Idempotent. @throws {MayflyError} KEY_STORE_UNAVAILABLE */
   remove(name: string): Promise<void>
 }
 
@@ -37,9 +39,9 @@ export class DiskKeyStore implements KeyStore {
     return new DiskKeyStore(folder, files)
   }
 
-  async create(name: string): Promise<PrivateKey> {
-    if ((await this.load(name)) !== undefined) throw new MayflyError('ALREADY_EXISTS', `there is a key named ${name}`)
-    const key = PrivateKey.generate()
+  async create(name: string, type: KeyType): Promise<PrivateKey> {
+    if ((await this.load(name)) !== undefined) throw keyExists(name)
+    const key = await PrivateKey.create(type)
     await this.#files.writeFileAtomic(this.#pathOf(name), key.toPem(), 0o600)
     return key
   }
@@ -53,6 +55,10 @@ export class DiskKeyStore implements KeyStore {
     await this.#files.removeFile(this.#pathOf(name))
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    // nothing is open
+  }
+
   #pathOf(name: string): string {
     return join(this.#folder, `${checkKeyName(name)}.key.pem`)
   }
@@ -62,9 +68,9 @@ export class DiskKeyStore implements KeyStore {
 export class MemoryKeyStore implements KeyStore {
   readonly #keys = new Map<string, PrivateKey>()
 
-  async create(name: string): Promise<PrivateKey> {
-    if (this.#keys.has(checkKeyName(name))) throw new MayflyError('ALREADY_EXISTS', `there is a key named ${name}`)
-    const key = PrivateKey.generate()
+  async create(name: string, type: KeyType): Promise<PrivateKey> {
+    if (this.#keys.has(checkKeyName(name))) throw keyExists(name)
+    const key = await PrivateKey.create(type)
     this.#keys.set(name, key)
     return key
   }
@@ -76,9 +82,18 @@ export class MemoryKeyStore implements KeyStore {
   async remove(name: string): Promise<void> {
     this.#keys.delete(checkKeyName(name))
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#keys.clear()
+  }
 }
 
-function checkKeyName(name: string): string {
+export function keyExists(name: string): MayflyError {
+  return new MayflyError('ALREADY_EXISTS', `there is a key named ${name}`)
+}
+
+/** @throws {MayflyError} INVALID_ARGUMENT */
+export function checkKeyName(name: string): string {
   if (!/^[a-z0-9-]{1,100}$/.test(name)) throw new MayflyError('INVALID_ARGUMENT', 'a key has a name of a-z, 0-9 and -')
   return name
 }

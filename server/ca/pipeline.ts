@@ -7,7 +7,7 @@ import type { Logger } from '../../src/ports/logger.ts'
 import type { Random } from '../../src/ports/random.ts'
 import type { GrantClaims } from '../../src/x509/grant-claims.ts'
 import type { CredentialRequest, CredentialStore, ReserveResult } from '../store/port.ts'
-import type { ActiveAuthority } from './authorities.ts'
+import type { ActiveAuthority } from './active-authority.ts'
 import type { Profiles, SvidProfileName } from './profiles.ts'
 import { ReleaseQueue } from './release-queue.ts'
 import type { PreparedBatch, SignerPool } from './signer-pool.ts'
@@ -35,7 +35,7 @@ export interface IssueRequest {
 export type IssueOutcome =
   | {
       readonly kind: 'issued'
-      /** The chain, which is the leaf alone: its issuer is in the bundle. DER. */
+      /** The leaf, and what lies between it and the bundle: nothing where its issuer is in there. DER. */
       readonly chain: readonly Uint8Array[]
       /** 17 bytes. */
       readonly serial: Uint8Array
@@ -141,7 +141,7 @@ export class IssuancePipeline implements AsyncDisposable {
       if (entry === undefined || 'kind' in entry) return entry ?? { kind: 'refused', code: 'INTERNAL', message: 'no serial' }
       if (certificate === undefined) return { kind: 'refused', code: 'INTERNAL', message: 'not signed' }
       if (request.kind === 'workload') this.#releases.add(entry.serial)
-      return { kind: 'issued', chain: [certificate], serial: entry.serial, spiffeId: request.spiffeId, ...validity, authorityId: authority.id }
+      return { kind: 'issued', chain: [certificate, ...authority.chain], serial: entry.serial, spiffeId: request.spiffeId, ...validity, authorityId: authority.id }
     })
   }
 
@@ -160,7 +160,7 @@ export class IssuancePipeline implements AsyncDisposable {
 
   async #prepare(chunk: readonly Accepted[], authority: ActiveAuthority, issuedAtMs: number): Promise<PreparedBatch> {
     return this.#deps.pool.prepare(
-      { id: authority.id, certificate: authority.certificate.raw, key: authority.key.keyObject },
+      { id: authority.id, certificate: authority.certificate.raw, key: authority.key },
       issuedAtMs,
       chunk.map(({ request: { profile, spiffeId, dnsNames, key, grant }, validity: { notBeforeMs, notAfterMs } }) => ({
         profile,

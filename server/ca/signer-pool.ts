@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os'
-import type { KeyObject } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import { MayflyError } from '../../src/core/errors.ts'
+import type { SigningKey } from '../../src/x509/signing-key.ts'
+import { certificateOf } from '../../src/x509/template.ts'
 import { pack, unpack } from './packed.ts'
 import type { Prepared, SigningOrder } from './signer.ts'
 import type { SignerAnswer, SignerRequest } from './signer-worker.ts'
@@ -11,7 +12,7 @@ export interface PoolAuthority {
   readonly id: string
   /** DER. */
   readonly certificate: Uint8Array
-  readonly key: KeyObject
+  readonly key: SigningKey
 }
 
 /** A batch that was proven and linted and waits, in its thread, for serials. Sign it or drop it; either ends it. */
@@ -61,7 +62,7 @@ export class SignerPool implements AsyncDisposable {
     if (answer.kind !== 'prepared') throw new MayflyError('INTERNAL', 'the signing thread answered out of order')
     return {
       results: unpack(answer.keyHashes).map((publicKeyHash, at) => answer.refusals.get(at) ?? { ok: true, publicKeyHash }),
-      sign: async (serials) => signBatch(thread, batch, serials),
+      sign: async (serials) => signBatch(thread, batch, serials, authority.key),
       drop: () => tell(thread, { kind: 'drop', batch }),
     }
   }
@@ -107,15 +108,18 @@ export class SignerPool implements AsyncDisposable {
     if (thread.known.has(id)) return
     thread.known.clear() // the thread keeps two, and a change back is rare
     thread.known.add(id)
-    tell(thread, { kind: 'learn', authorityId: id, certificate: certificate.slice(), key })
+    tell(thread, { kind: 'learn', authorityId: id, certificate: certificate.slice(), key: key.keyObject })
   }
 }
 
-async function signBatch(thread: Thread, batch: number, serials: readonly (Uint8Array | undefined)[]): Promise<readonly (Uint8Array | undefined)[]> {
+/** A token signs one after another; what the thread has linted is not looked at again. */
+async function signBatch(thread: Thread, batch: number, serials: readonly (Uint8Array | undefined)[], key: SigningKey): Promise<readonly (Uint8Array | undefined)[]> {
   const packed = pack(serials.map((serial) => serial ?? new Uint8Array(0)))
-  const answer = await ask(thread, batch, { kind: 'sign', batch, serials: packed }, [packed.bytes.buffer])
+  const answer = await ask(thread, batch, { kind: key.keyObject === undefined ? 'take' : 'sign', batch, serials: packed }, [packed.bytes.buffer])
   if (answer.kind !== 'signed') throw new MayflyError('INTERNAL', 'the signing thread answered out of order')
-  return unpack(answer.certificates).map((certificate) => (certificate.length === 0 ? undefined : certificate))
+  const certificates = unpack(answer.certificates).map((certificate) => (certificate.length === 0 ? undefined : certificate))
+  if (key.keyObject !== undefined) return certificates
+  return await Promise.all(certificates.map(async (toBeSigned) => (toBeSigned === undefined ? undefined : certificateOf(toBeSigned, await key.sign(toBeSigned), key.kind))))
 }
 
 async function ask(thread: Thread, batch: number, request: SignerRequest, moved: readonly ArrayBuffer[]): Promise<SignerAnswer> {

@@ -6,13 +6,15 @@ import { loadProfiles } from './profiles.ts'
 import { Signer, type Prepared, type Refused, type SigningOrder } from './signer.ts'
 
 export type SignerRequest =
-  | { readonly kind: 'learn'; readonly authorityId: string; readonly certificate: Uint8Array; readonly key: KeyObject }
+  | { readonly kind: 'learn'; readonly authorityId: string; readonly certificate: Uint8Array; readonly key: KeyObject | undefined }
   | { readonly kind: 'prepare'; readonly batch: number; readonly authorityId: string; readonly issuedAtMs: number; readonly orders: readonly SigningOrder[]; readonly keys: Packed }
-  | { readonly kind: 'sign'; readonly batch: number; readonly serials: Packed }
+  /** `take`: the to-be-signed bytes, for a token to sign. */
+  | { readonly kind: 'sign' | 'take'; readonly batch: number; readonly serials: Packed }
   | { readonly kind: 'drop'; readonly batch: number }
 
 export type SignerAnswer =
   | { readonly kind: 'prepared'; readonly batch: number; readonly keyHashes: Packed; readonly refusals: ReadonlyMap<number, Refused> }
+  /** Certificates, or what a token is to sign. */
   | { readonly kind: 'signed'; readonly batch: number; readonly certificates: Packed }
   | { readonly kind: 'failed'; readonly batch: number; readonly code: ErrorCode; readonly message: string }
 
@@ -34,9 +36,10 @@ function answerTo(request: SignerRequest): SignerAnswer | undefined {
     case 'prepare':
       return guarded(request.batch, () => prepared(request.batch, signer.prepare(request.batch, request.authorityId, request.issuedAtMs, request.orders, unpack(request.keys))))
     case 'sign':
+    case 'take':
       return guarded(request.batch, () => {
         const serials = unpack(request.serials).map((serial) => (serial.length === 0 ? undefined : serial))
-        return { kind: 'signed', batch: request.batch, certificates: pack(signer.sign(request.batch, serials)) }
+        return { kind: 'signed', batch: request.batch, certificates: pack(signer[request.kind](request.batch, serials)) }
       })
     case 'drop':
       signer.drop(request.batch)

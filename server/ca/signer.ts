@@ -1,10 +1,12 @@
-import { sign, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { MayflyError, type ErrorCode } from '../../src/core/errors.ts'
 import { parseSpiffeId, trustDomainOf, type SpiffeId } from '../../src/core/spiffe-id.ts'
 import { parseCertificate, type Certificate } from '../../src/x509/certificate.ts'
 import { verifyCsr } from '../../src/x509/csr.ts'
 import type { GrantClaims } from '../../src/x509/grant-claims.ts'
 import { publicKeyHash } from '../../src/x509/fingerprint.ts'
+import { signPlain } from '../../src/x509/signature.ts'
+import { keyKindOf } from '../../src/x509/spki.ts'
 import { certificateOf, LeafTemplate, subjectKeyIdOf } from '../../src/x509/template.ts'
 import { lint, placeholderSerial, type LintedSvid, type LintOrder } from './lint.ts'
 import type { Profiles, SvidProfileName } from './profiles.ts'
@@ -36,7 +38,8 @@ interface SubjectKey {
 
 interface SigningAuthority {
   readonly issuer: LintOrder['issuer']
-  readonly key: KeyObject
+  /** `undefined`: in a token, which signs what {@link Signer.take} gives out. */
+  readonly key: KeyObject | undefined
   readonly templates: Map<SvidProfileName, LeafTemplate>
 }
 
@@ -56,7 +59,7 @@ export class Signer {
   }
 
   /** Makes an authority known; the two latest are kept. */
-  learn(id: string, certificate: Uint8Array, key: KeyObject): void {
+  learn(id: string, certificate: Uint8Array, key: KeyObject | undefined): void {
     const parsed = parseCertificate(certificate)
     this.#authorities.delete(id)
     this.#authorities.set(id, { issuer: issuerOf(parsed), key, templates: new Map() })
@@ -83,6 +86,24 @@ export class Signer {
 
   /** Certificates of a prepared batch, DER; an empty one where `serials` has `undefined` or nothing was prepared. The batch is forgotten. */
   sign(batch: number, serials: readonly (Uint8Array | undefined)[]): readonly Uint8Array[] {
+    const { authority, toSign } = this.#finish(batch, serials)
+    const { key, issuer } = authority
+    if (key === undefined) throw new MayflyError('INTERNAL', 'the key of this authority is not in the signing thread')
+    const signatures = toSign.map((bytes) => (bytes === undefined ? nothing : signPlain(key, bytes)))
+    return toSign.map((bytes, at) => (bytes === undefined ? nothing : certificateOf(bytes, signatures[at] ?? nothing, issuer.keyKind)))
+  }
+
+  /** The to-be-signed bytes of a prepared batch, where a token holds the key; empty ones as in {@link sign}. The batch is forgotten. */
+  take(batch: number, serials: readonly (Uint8Array | undefined)[]): readonly Uint8Array[] {
+    return this.#finish(batch, serials).toSign.map((bytes) => bytes ?? nothing)
+  }
+
+  /** Forgets a batch that the journal did not take. */
+  drop(batch: number): void {
+    this.#batches.delete(batch)
+  }
+
+  #finish(batch: number, serials: readonly (Uint8Array | undefined)[]): { readonly authority: SigningAuthority; readonly toSign: readonly (Uint8Array | undefined)[] } {
     const prepared = this.#batches.get(batch)
     this.#batches.delete(batch)
     if (prepared === undefined) throw new MayflyError('INTERNAL', 'the signing thread does not know the batch')
@@ -90,13 +111,7 @@ export class Signer {
       const serial = serials[at]
       return svid === undefined || serial === undefined ? undefined : svid.take(serial)
     })
-    const signatures = toSign.map((bytes) => (bytes === undefined ? nothing : sign('sha256', bytes, prepared.authority.key)))
-    return toSign.map((bytes, at) => (bytes === undefined ? nothing : certificateOf(bytes, signatures[at] ?? nothing)))
-  }
-
-  /** Forgets a batch that the journal did not take. */
-  drop(batch: number): void {
-    this.#batches.delete(batch)
+    return { authority: prepared.authority, toSign }
   }
 
   #fill(authority: SigningAuthority, issuedAtMs: number, order: SigningOrder, key: SubjectKey): LintedSvid {
@@ -133,6 +148,7 @@ function attempt<T>(work: () => T): { readonly ok: true; readonly value: T } | R
 function issuerOf(certificate: Certificate): LintOrder['issuer'] {
   const [id] = certificate.extensions.subjectAltName?.uris ?? []
   const { subjectKeyId } = certificate.extensions
-  if (id === undefined || subjectKeyId === undefined) throw new MayflyError('CERTIFICATE_INVALID', 'an authority has a SPIFFE ID and a subject key identifier')
-  return { name: certificate.subject, keyId: subjectKeyId, validity: certificate, trustDomain: trustDomainOf(parseSpiffeId(id)) }
+  const keyKind = keyKindOf(certificate.spki)
+  if (id === undefined || subjectKeyId === undefined || keyKind === undefined) throw new MayflyError('CERTIFICATE_INVALID', 'an authority has a SPIFFE ID, a subject key identifier and a key of a kind that signs')
+  return { name: certificate.subject, keyId: subjectKeyId, keyKind, validity: certificate, trustDomain: trustDomainOf(parseSpiffeId(id)) }
 }

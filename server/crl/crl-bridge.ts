@@ -6,8 +6,9 @@ import { buildCrl, crlEntry } from '../../src/x509/crl.ts'
 import type { CrlReason } from '../../src/x509/crl.ts'
 import { publicKeyHash } from '../../src/x509/fingerprint.ts'
 import { subjectKeyIdOf } from '../../src/x509/template.ts'
-import type { PrivateKey } from '../../src/x509/private-key.ts'
+import type { KeyedAuthority } from '../ca/active-authority.ts'
 import type { Credential, EndCause, Store } from '../store/port.ts'
+import type { UpstreamLists } from './upstream-lists.ts'
 
 /** A list of one authority, as it was published. */
 export interface PublishedCrl {
@@ -23,10 +24,12 @@ export interface PublishedCrl {
 export interface CrlBridgeDeps {
   readonly store: Pick<Store, 'credentials' | 'journal'>
   readonly authorities: {
-    /** Authorities of the bundle whose keys are here. */
-    signers(): readonly { readonly id: string; readonly certificate: Certificate; readonly key: PrivateKey }[]
+    /** Authorities that are not revoked and whose keys are here. */
+    signers(): readonly KeyedAuthority[]
     onChange(listener: () => void): Disposable
   }
+  /** Of the authorities above, when there are any. */
+  readonly above?: UpstreamLists | undefined
   readonly clock: Clock
   readonly log: Logger
   /** No number of a list published before is higher. */
@@ -65,6 +68,9 @@ export class CrlBridge implements AsyncDisposable {
   readonly #changed = new Set<string>()
   #crls: readonly PublishedCrl[] = []
   #lastNumber: bigint
+  /** What the list of the upstream authority was made of. */
+  #above: readonly Uint8Array[] = []
+  readonly #fromAbove = new Set<string>()
   #wake = new AbortController()
   #running: Promise<void> = Promise.resolve()
   #following: Disposable[] = []
@@ -87,7 +93,7 @@ export class CrlBridge implements AsyncDisposable {
       deps.authorities.onChange(() => bridge.#ring()),
     ]
     await bridge.#load()
-    bridge.#publish()
+    await bridge.#publish()
     bridge.#running = bridge.#run()
     return bridge
   }
@@ -138,7 +144,7 @@ export class CrlBridge implements AsyncDisposable {
       let sleepMs = refreshMs
       try {
         await this.#lookUp()
-        this.#publish()
+        await this.#publish()
       } catch (error) {
         sleepMs = retryMs
         log.error({ event: 'crl.failed', error }, 'the lists of revoked certificates could not be made anew; the ones before stay, it is tried again')
@@ -172,40 +178,74 @@ export class CrlBridge implements AsyncDisposable {
   }
 
   /** Makes anew what has changed, is missing or is an hour old. */
-  #publish(): void {
+  async #publish(): Promise<void> {
     const { clock, log, authorities } = this.#deps
     const nowMs = clock.nowMs()
     const before = new Map(this.#crls.map((crl) => [crl.authorityId, crl]))
+    const changed = new Set(this.#changed)
+    this.#changed.clear()
     let isNew = false
-    const crls = authorities.signers().map(({ id, certificate, key }) => {
-      const known = before.get(id)
-      before.delete(id)
-      if (known !== undefined && !this.#changed.has(id) && Math.abs(nowMs - known.thisUpdateMs) < refreshMs) return known
-      isNew = true
-      return this.#make(id, certificate, key, nowMs)
-    })
+    const crls: PublishedCrl[] = []
+    try {
+      for (const issuer of authorities.signers()) {
+        const known = before.get(issuer.id)
+        before.delete(issuer.id)
+        if (known !== undefined && !changed.has(issuer.id) && Math.abs(nowMs - known.thisUpdateMs) < refreshMs) crls.push(known)
+        else {
+          isNew = true
+          crls.push(await this.#make(issuer, nowMs))
+        }
+      }
+      for (const crl of await this.#listsAbove(before, nowMs)) {
+        isNew ||= before.get(crl.authorityId) !== crl
+        before.delete(crl.authorityId)
+        crls.push(crl)
+      }
+    } catch (error) {
+      for (const id of changed) this.#changed.add(id) // for the next attempt
+      throw error
+    }
     const listed = new Set(crls.map(({ authorityId }) => authorityId))
     for (const id of this.#byAuthority.keys()) if (!listed.has(id)) this.#byAuthority.delete(id)
-    this.#changed.clear()
     if (!isNew && before.size === 0) return
     this.#crls = crls
     log.info({ event: 'crl.published', lists: crls.length, entries: crls.reduce((sum, { entries }) => sum + entries, 0), number: String(this.#lastNumber) }, 'lists of revoked certificates published')
     for (const listener of this.#listeners) listener(crls)
   }
 
-  #make(authorityId: string, certificate: Certificate, key: PrivateKey, nowMs: number): PublishedCrl {
+  async #make(issuer: KeyedAuthority, nowMs: number): Promise<PublishedCrl> {
+    const entries = this.#byAuthority.get(issuer.id) ?? new Map<string, Entry>()
+    const published = await this.#sign(issuer, [...entries.values()].map((entry) => entry.der), nowMs)
+    for (const [serial, { notAfterMs }] of entries) if (notAfterMs < nowMs - backdateMs) entries.delete(serial)
+    return published
+  }
+
+  /** The upstream authority's, when one of ours was revoked or an hour is over; what others gave; and those of an upstream authority that was exchanged, for what still hangs on it, while they are good. */
+  async #listsAbove(before: ReadonlyMap<string, PublishedCrl>, nowMs: number): Promise<readonly PublishedCrl[]> {
+    const { above } = this.#deps
+    if (above === undefined) return []
+    const given = (await above.given(nowMs)).map((crl) => {
+      const known = before.get(crl.authorityId)
+      return known?.number === crl.number && known.thisUpdateMs === crl.thisUpdateMs ? known : crl
+    })
+    const signer = above.signer()
+    const known = signer === undefined ? undefined : before.get(signer.issuer.id)
+    const isSame = signer?.entries.length === this.#above.length && Math.abs(nowMs - (known?.thisUpdateMs ?? 0)) < refreshMs
+    this.#above = signer?.entries ?? []
+    const ours = signer === undefined ? [] : [known !== undefined && isSame ? known : await this.#sign(signer.issuer, signer.entries, nowMs)]
+    const present = [...given, ...ours]
+    for (const { authorityId } of present) this.#fromAbove.add(authorityId)
+    const left = [...before.values()].filter((crl) => this.#fromAbove.has(crl.authorityId) && !present.some(({ authorityId }) => authorityId === crl.authorityId))
+    return [...present, ...left.filter(({ thisUpdateMs }) => nowMs < thisUpdateMs + crlLifeMs)]
+  }
+
+  async #sign({ id, certificate, key }: KeyedAuthority, entries: readonly Uint8Array[], nowMs: number): Promise<PublishedCrl> {
     const number = BigInt(Math.max(0, Math.floor(nowMs)))
     this.#lastNumber = number > this.#lastNumber ? number : this.#lastNumber + 1n
-    const thisUpdateMs = nowMs - backdateMs
-    const entries = this.#byAuthority.get(authorityId) ?? new Map<string, Entry>()
-    const der = buildCrl(
-      { issuer: certificate.subject, issuerKeyId: certificate.extensions.subjectKeyId ?? subjectKeyIdOf(publicKeyHash(certificate.spki)), number: this.#lastNumber, thisUpdateMs, nextUpdateMs: nowMs + crlLifeMs },
-      [...entries.values()].map((entry) => entry.der),
-      (bytes) => key.sign(bytes),
-    )
-    const published = { authorityId, certificate, number: this.#lastNumber, der, entries: entries.size, thisUpdateMs: nowMs }
-    for (const [serial, { notAfterMs }] of entries) if (notAfterMs < thisUpdateMs) entries.delete(serial)
-    return published
+    const ours = this.#lastNumber
+    const issuerKeyId = certificate.extensions.subjectKeyId ?? subjectKeyIdOf(publicKeyHash(certificate.spki))
+    const der = await buildCrl({ issuer: certificate.subject, issuerKeyId, number: ours, thisUpdateMs: nowMs - backdateMs, nextUpdateMs: nowMs + crlLifeMs }, entries, key)
+    return { authorityId: id, certificate, number: ours, der, entries: entries.length, thisUpdateMs: nowMs }
   }
 }
 

@@ -7,10 +7,11 @@ import { clockWith } from '../../src/system/clock.ts'
 import { FileLock } from '../../src/system/file-lock.ts'
 import * as files from '../../src/system/files.ts'
 import { readBootMs } from '../../src/system/linux/boottime.ts'
-import { readConfigText, runMain, versionBeside } from '../../src/system/main-process.ts'
+import { readConfigText, runMain, takenFromEnvironment, versionBeside } from '../../src/system/main-process.ts'
 import { systemRandom } from '../../src/system/random.ts'
 import { SlowPath } from '../../src/x509/peculiar/slow-path.ts'
-import { DiskKeyStore, MemoryKeyStore } from '../ca/key-store.ts'
+import { openKeyStore } from '../ca/open-key-store.ts'
+import { DiskUpstream } from '../ca/upstream/disk.ts'
 import { parseServerConfig, type ServerConfig } from '../config.ts'
 import { openSqliteStore } from '../store/sqlite/open.ts'
 import { writeBackup } from './backup.ts'
@@ -67,18 +68,21 @@ async function restored(values: { readonly from?: string | undefined; readonly '
   const dataDir = resolve(config.dataDir)
   await files.privateDirectory(dataDir)
   using _lock = FileLock.acquire(resolve(dataDir, `${databaseName}.lock`))
+  const tokenPin = takenFromEnvironment(config.pkcs11?.pinEnv)
   await using slowPath = new SlowPath(clock)
-  const keys = config.keyStorage === 'disk' ? await DiskKeyStore.open(resolve(dataDir, 'keys'), files) : new MemoryKeyStore()
+  await using keys = await openKeyStore({ ...config, dataDir }, { files, tokenPin })
+  const upstream = config.upstream === undefined ? undefined : new DiskUpstream(config.upstream, { trustDomain: config.trustDomain, files, clock })
   return await restore(
     {
       dataDir,
       from: values.from === undefined ? undefined : resolve(values.from),
       trustDomain: config.trustDomain === unnamed ? undefined : config.trustDomain,
       authorityTtlMs: config.authorityTtlMs,
+      keyType: config.keyType,
       agentsReturn: values['agents-join'] !== true,
       reason: values.reason ?? '',
       by: `uid:${process.geteuid?.() ?? -1}`,
     },
-    { clock, random: systemRandom, slowPath, keys },
+    { clock, random: systemRandom, slowPath, keys, upstream },
   )
 }

@@ -2,13 +2,15 @@ import { mkdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { toHex } from '../../src/core/bytes.ts'
 import { MayflyError } from '../../src/core/errors.ts'
+import type { KeyType } from '../../src/core/key-type.ts'
 import type { TrustDomain } from '../../src/core/spiffe-id.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Random } from '../../src/ports/random.ts'
 import { parseCertificate } from '../../src/x509/certificate.ts'
 import { authorityIdOf } from '../../src/x509/fingerprint.ts'
-import { selfSigned, voucherFor, type CertifyAuthorityDeps } from '../ca/certify-authority.ts'
+import { certifyAuthority, voucherFor, type CertifyAuthorityDeps } from '../ca/certify-authority.ts'
 import type { KeyStore } from '../ca/key-store.ts'
+import type { UpstreamSource } from '../ca/upstream/upstream.ts'
 import { loadProfiles } from '../ca/profiles.ts'
 import type { Authority, Restored, Store } from '../store/port.ts'
 import { openSqliteStore } from '../store/sqlite/open.ts'
@@ -21,6 +23,7 @@ export interface RestoreOptions {
   readonly from: string | undefined
   readonly trustDomain: TrustDomain | undefined
   readonly authorityTtlMs: number
+  readonly keyType: KeyType
   readonly agentsReturn: boolean
   readonly reason: string
   /** For the record. */
@@ -31,8 +34,9 @@ export interface RestoreDeps {
   readonly clock: Clock
   readonly random: Random
   readonly slowPath: CertifyAuthorityDeps['slowPath']
-  /** Of the data folder. */
   readonly keys: KeyStore
+  /** What signs the authorities; unset: each signs itself. */
+  readonly upstream?: UpstreamSource | undefined
 }
 
 export interface RestoreReport extends Omit<Restored, 'endedAuthorities'> {
@@ -120,9 +124,9 @@ async function renew(path: string, manifest: BackupManifest | undefined, options
     const { trustDomain } = store.domain
     const certifying = { ...deps, trustDomain, profiles }
     const keyName = `authority-${toHex(random.bytes(8))}`
-    const key = await keys.create(keyName)
+    const key = await keys.create(keyName, options.keyType)
     const preparedAtMs = clock.nowMs()
-    const certified = await selfSigned(key, preparedAtMs, options.authorityTtlMs, certifying)
+    const certified = await certifyAuthority(key, preparedAtMs, options.authorityTtlMs, await deps.upstream?.current(), certifying)
     const vouchers = await vouch(key.spki, certified.notAfterMs, await store.authorities.all(), certifying, deps)
     const id = authorityIdOf(key.spki)
     const leavesEndByMs = preparedAtMs + Math.max(...Object.values(profiles.svids).map(({ maxTtlMs }) => maxTtlMs))

@@ -21,6 +21,7 @@ export class LiveConfig<C extends object> implements Reloadable {
   readonly #read: (() => C) | undefined
   readonly #paths: SettingPaths<C>
   readonly #listeners = new Set<(current: C) => void>()
+  readonly #reloadListeners = new Set<() => void>()
   #current: C
 
   /** @param read reads and checks the file again, flags and all; unset for a process without a file. @throws what is wrong with it */
@@ -39,6 +40,11 @@ export class LiveConfig<C extends object> implements Reloadable {
     this.#listeners.add(listener)
   }
 
+  /** Called after each reload, whatever it brought: for files that the configuration names. It must not throw. */
+  onReload(listener: () => void): void {
+    this.#reloadListeners.add(listener)
+  }
+
   reload(): Reloaded {
     if (this.#read === undefined) throw new MayflyError('PRECONDITION_FAILED', 'this process was started without a configuration file: there is nothing to read again', { hint: 'start it with --config FILE' })
     const wanted = this.#read()
@@ -48,6 +54,7 @@ export class LiveConfig<C extends object> implements Reloadable {
       this.#current = Object.freeze({ ...this.#current, ...Object.fromEntries(live.map((key) => [key, wanted[key]])) })
       for (const listener of this.#listeners) listener(this.#current)
     }
+    for (const listener of this.#reloadListeners) listener()
     const pathsOf = (keys: readonly (keyof C)[]): readonly string[] => [...new Set(keys.map((key) => this.#paths[key].path))].toSorted()
     return { applied: pathsOf(live), waiting: pathsOf(changed.filter((key) => !this.#paths[key].live)) }
   }

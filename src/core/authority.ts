@@ -34,6 +34,8 @@ export interface AuthorityFacts {
   readonly notBeforeMs: number
   readonly notAfterMs: number
   readonly preparedAtMs: number
+  /** It is to be replaced now, whatever its age: what stands above it has changed. */
+  readonly replaced?: boolean
 }
 
 export interface RotationTerms {
@@ -55,6 +57,7 @@ export type RotationStep =
  * - No authority can sign: one is prepared and activated at once; there is nobody to wait for.
  * - The active one is past half its life: the next is prepared, and activated once it is acknowledged or {@link safeDelayMs} has passed. One that was
  *   prepared before that, by hand, waits for a hand or for that moment.
+ * - One that is `replaced` is over half its life in all of this.
  * - One whose notAfter has passed leaves the bundle, but never the active one before another has taken its place.
  */
 export function nextRotationStep(authorities: readonly AuthorityFacts[], nowMs: number, terms: RotationTerms): RotationStep {
@@ -66,7 +69,7 @@ export function nextRotationStep(authorities: readonly AuthorityFacts[], nowMs: 
   const expired = authorities.find((authority) => authority.state !== 'revoked' && !alive(authority))
   if (expired !== undefined) return { kind: 'remove', id: expired.id }
 
-  const prepareAtMs = halfLifeMs(active)
+  const prepareAtMs = active.replaced === true ? -Infinity : halfLifeMs(active)
   if (prepared === undefined && nowMs >= prepareAtMs) return { kind: 'prepare' }
   const activateAtMs = prepared === undefined ? Infinity : Math.max(prepareAtMs, prepared.preparedAtMs + safeDelayMs(terms.lifeMs))
   if (prepared !== undefined && nowMs >= prepareAtMs && (nowMs >= activateAtMs || terms.acknowledged(prepared.id))) return { kind: 'activate', id: prepared.id }

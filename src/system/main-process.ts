@@ -57,6 +57,14 @@ export function readConfigText(file: string): string {
   }
 }
 
+/** A secret that the environment brought, taken out of it: what this process starts does not inherit it. `undefined`: there is none. */
+export function takenFromEnvironment(name: string | undefined): string | undefined {
+  if (name === undefined) return undefined
+  const value = process.env[name]
+  delete process.env[name]
+  return value === '' ? undefined : value
+}
+
 const reasons: Readonly<Record<string, string>> = { ENOENT: 'there is no such file', EACCES: 'this user may not read it', EISDIR: 'it is a folder' }
 
 /** The version in the `package.json` one folder above a main's. */

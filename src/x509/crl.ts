@@ -7,6 +7,8 @@ import { MayflyError } from '../core/errors.ts'
 import { readAlgorithm } from './algorithm.ts'
 import { readName } from './name.ts'
 import { oid } from './oids.ts'
+import { signatureAlgorithmOf } from './signature.ts'
+import type { SigningKey } from './signing-key.ts'
 
 /** Why a certificate is listed: RFC 5280 5.3.1. */
 export type CrlReason = 'unspecified' | 'keyCompromise' | 'superseded' | 'cessationOfOperation'
@@ -26,7 +28,6 @@ export interface CrlTerms {
   readonly nextUpdateMs: number
 }
 
-const ecdsaWithSha256 = derSequence(derOid(oid.ecdsaWithSha256))
 const version2 = derUnsigned(Uint8Array.of(1))
 const maxCrlBytes = 16_777_215
 
@@ -37,15 +38,16 @@ export function crlEntry(serial: Uint8Array, revokedAtMs: number, reason: CrlRea
 }
 
 /**
- * A full list of version 2 for one P-256 issuer, signed by `sign` (ECDSA with SHA-256, DER): entries as they are given, authority key identifier and number, no
- * issuing distribution point, no delta. Returns DER. @throws {MayflyError} LIMIT_EXCEEDED over 16 MiB
+ * A full list of version 2 for one issuer, signed by its key: entries as they are given, authority key identifier and number, no issuing
+ * distribution point, no delta. Returns DER. @throws {MayflyError} LIMIT_EXCEEDED over 16 MiB, and what the key throws
  */
-export function buildCrl(terms: CrlTerms, entries: readonly Uint8Array[], sign: (toBeSigned: Uint8Array) => Uint8Array): Uint8Array {
+export async function buildCrl(terms: CrlTerms, entries: readonly Uint8Array[], key: Pick<SigningKey, 'kind' | 'sign'>): Promise<Uint8Array> {
+  const algorithm = signatureAlgorithmOf(key.kind)
   const listed = Buffer.concat(entries)
   if (listed.length > maxCrlBytes - 4_096) throw new MayflyError('LIMIT_EXCEEDED', `a list of ${entries.length} revoked certificates is too long to write`)
   const toBeSigned = derSequence(
     version2,
-    ecdsaWithSha256,
+    algorithm,
     terms.issuer,
     derTime(wholeSeconds(terms.thisUpdateMs)),
     derTime(wholeSeconds(terms.nextUpdateMs)),
@@ -58,7 +60,7 @@ export function buildCrl(terms: CrlTerms, entries: readonly Uint8Array[], sign: 
       ),
     ),
   )
-  return derSequence(toBeSigned, ecdsaWithSha256, derBitString(sign(toBeSigned)))
+  return derSequence(toBeSigned, algorithm, derBitString(await key.sign(toBeSigned)))
 }
 
 /** A list taken apart as far as mayfly writes one; its signature is not looked at. */

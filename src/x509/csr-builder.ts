@@ -5,6 +5,7 @@ import { MayflyError } from '../core/errors.ts'
 import { emptyName } from './name.ts'
 import { oid } from './oids.ts'
 import type { PrivateKey } from './private-key.ts'
+import { signatureAlgorithmOf } from './signature.ts'
 import { generalNameTag } from './subject-alt-name.ts'
 
 /** What a request names. The issuer decides from the entry, so these are for show and for SPIRE's servers, which want the URI. */
@@ -16,13 +17,12 @@ export interface CsrNames {
 const version = derUnsigned(Uint8Array.of(0))
 const extensionRequest = derOid(oid.extensionRequest)
 const subjectAltName = derOid(oid.subjectAltName)
-const ecdsaWithSha256 = derSequence(derOid(oid.ecdsaWithSha256))
 
-/** A PKCS#10 request with an empty subject, signed by the P-256 key that it asks a certificate for. @throws {MayflyError} CSR_INVALID for a key of another kind */
+/** A PKCS#10 request with an empty subject, signed by the key that it asks a certificate for: P-256, P-384 or RSA. @throws {MayflyError} CSR_INVALID for an Ed25519 key, whose request no server here takes */
 export function buildCsr(key: PrivateKey, names: CsrNames = {}): Uint8Array {
-  if (key.kind !== 'P-256') throw new MayflyError('CSR_INVALID', 'requests are built for P-256 keys alone')
+  if (key.kind === 'Ed25519') throw new MayflyError('CSR_INVALID', 'requests are not built for Ed25519 keys')
   const info = derSequence(version, emptyName, key.spki, attributes(names))
-  return derSequence(info, ecdsaWithSha256, derBitString(key.sign(info)))
+  return derSequence(info, signatureAlgorithmOf(key.kind), derBitString(key.sign(info)))
 }
 
 function attributes({ uris = [], dns = [] }: CsrNames): Uint8Array {

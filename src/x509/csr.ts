@@ -48,14 +48,14 @@ export function parseCsr(der: Uint8Array): Csr {
 }
 
 /**
- * Parses and checks the proof of possession: the request's signature with its own key. P-256, P-384, and RSA of 2048 to 4096 bits.
+ * Parses and checks the proof of possession: the request's signature with its own key. P-256, P-384, and RSA of 2048 to 4096 bits with an exponent from 65537 on.
  * @throws {MayflyError} CSR_INVALID
  */
 export function verifyCsr(der: Uint8Array): ProvenCsr {
   return asCsrError(() => {
     const csr = split(der)
     const keyKind = keyKindOf(csr.spki)
-    if (keyKind === undefined || keyKind === 'Ed25519') return invalid('its key is none of P-256, P-384 and RSA of 2048 to 4096 bits')
+    if (keyKind === undefined || keyKind === 'Ed25519') return invalid('its key is none of P-256, P-384 and RSA of 2048 to 4096 bits with an exponent from 65537 on')
     if (!verifyBytes(csr.spki, csr.signatureAlgorithm, csr.info, csr.signature)) return invalid('its signature is not by its own key')
     const san = csr.extensions.subjectAltName
     const proven: Omit<ProvenCsr, typeof provenBrand> = {

@@ -2,6 +2,7 @@ import { MayflyError } from '../core/errors.ts'
 import { viewOf } from './spki.ts'
 
 const maxPemBytes = 1_048_576
+const maxListsPemBytes = 24_000_000
 const maxBlocks = 1_000
 const blockPattern = /-----BEGIN ([A-Z0-9 ]{1,40})-----[ \t]*\r?\n([A-Za-z0-9+/=\r\n \t]*)-----END \1-----/g
 
@@ -42,8 +43,15 @@ export function decodePem(label: string, text: string): Uint8Array {
   return block.der
 }
 
-function decodeBlocks(text: string): readonly { readonly label: string; readonly der: Uint8Array }[] {
-  if (text.length > maxPemBytes) invalid(`longer than ${maxPemBytes} bytes`)
+/** The DER of every block, at least one, all with this label. @throws {MayflyError} CERTIFICATE_INVALID */
+export function decodePems(label: string, text: string): readonly Uint8Array[] {
+  const blocks = decodeBlocks(text, maxListsPemBytes)
+  if (blocks.length === 0 || blocks.some((block) => block.label !== label)) return invalid(`it is not ${label} alone`)
+  return blocks.map(({ der }) => der)
+}
+
+function decodeBlocks(text: string, maxBytes = maxPemBytes): readonly { readonly label: string; readonly der: Uint8Array }[] {
+  if (text.length > maxBytes) invalid(`longer than ${maxBytes} bytes`)
   const blocks = [...text.matchAll(blockPattern)].map(([, label = '', body = '']) => ({ label, der: decodeBase64(body.replace(/[\r\n \t]/g, '')) }))
   if (blocks.length !== (text.match(/-----BEGIN /g) ?? []).length) invalid('a block is damaged')
   if (blocks.length > maxBlocks) invalid(`more than ${maxBlocks} blocks`)

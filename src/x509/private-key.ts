@@ -1,11 +1,15 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
-import { inspect } from 'node:util'
+import { createPrivateKey, createPublicKey, generateKeyPair, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { inspect, promisify } from 'node:util'
 import { MayflyError } from '../core/errors.ts'
+import type { KeyType } from '../core/key-type.ts'
 import { decodePrivateKeyPem, encodePem } from './pem.ts'
+import type { SigningKey } from './signing-key.ts'
 import { keyKindOf, viewOf, type KeyKind } from './spki.ts'
 
+const generateRsa = promisify(generateKeyPair)
+
 /** A private key; prints as `[secret]`. */
-export class PrivateKey {
+export class PrivateKey implements SigningKey {
   readonly kind: KeyKind
   /** Its SubjectPublicKeyInfo, DER. */
   readonly spki: Uint8Array
@@ -23,6 +27,13 @@ export class PrivateKey {
   static generate(kind: Exclude<KeyKind, 'RSA'> = 'P-256'): PrivateKey {
     const { publicKey, privateKey } = kind === 'Ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: kind })
     return new PrivateKey(kind, new Uint8Array(publicKey.export({ type: 'spki', format: 'der' })), privateKey)
+  }
+
+  /** The same by type and size. An RSA key takes 50 ms to seconds, beside this thread. */
+  static async create(type: KeyType): Promise<PrivateKey> {
+    if (type === 'ec-p256' || type === 'ec-p384') return PrivateKey.generate(type === 'ec-p256' ? 'P-256' : 'P-384')
+    const { publicKey, privateKey } = await generateRsa('rsa', { modulusLength: type === 'rsa-2048' ? 2048 : 4096, publicExponent: 65_537 })
+    return new PrivateKey('RSA', new Uint8Array(publicKey.export({ type: 'spki', format: 'der' })), privateKey)
   }
 
   /** @throws {MayflyError} CERTIFICATE_INVALID when it is no PKCS#8 key of a kind that mayfly takes */

@@ -1,4 +1,7 @@
 import { sign, verify, type KeyObject } from 'node:crypto'
+import { derOid } from '../core/der/oid.ts'
+import { tag } from '../core/der/tag.ts'
+import { derSequence, derValue } from '../core/der/writer.ts'
 import { hasNullParameters, type Algorithm } from './algorithm.ts'
 import type { Certificate } from './certificate.ts'
 import { oid } from './oids.ts'
@@ -14,6 +17,18 @@ const algorithms: ReadonlyMap<string, { readonly kinds: readonly KeyKind[]; read
   [oid.rsaWithSha512, { kinds: ['RSA'], digest: 'sha512', parameters: 'null' }],
   [oid.ed25519, { kinds: ['Ed25519'], digest: null, parameters: 'none' }],
 ])
+
+const written: Readonly<Record<KeyKind, Uint8Array>> = {
+  'P-256': derSequence(derOid(oid.ecdsaWithSha256)),
+  'P-384': derSequence(derOid(oid.ecdsaWithSha384)),
+  RSA: derSequence(derOid(oid.rsaWithSha256), derValue(tag.null)),
+  Ed25519: derSequence(derOid(oid.ed25519)),
+}
+
+/** The AlgorithmIdentifier, DER, of what a key of this kind signs here: ECDSA with SHA-256 (P-384: SHA-384), RSA PKCS#1 v1.5 with SHA-256, Ed25519. */
+export function signatureAlgorithmOf(kind: KeyKind): Uint8Array {
+  return written[kind]
+}
 
 /**
  * Whether the certificate's signature was made with the key of `issuerSpki`: ECDSA on P-256 or P-384, RSA PKCS#1 v1.5 (2048 to 4096 bits),

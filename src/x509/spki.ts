@@ -24,7 +24,7 @@ function isP256Spki(spki: Uint8Array): boolean {
   return spki.length === p256SpkiBytes && p256Prefix.every((octet, at) => spki[at] === octet)
 }
 
-/** The kind of a SubjectPublicKeyInfo that mayfly takes: P-256, P-384, RSA of 2048 to 4096 bits, Ed25519; `undefined` for any other. @throws {MayflyError} DER_INVALID */
+/** The kind of a SubjectPublicKeyInfo that mayfly takes: P-256, P-384, RSA of 2048 to 4096 bits with an exponent from 65537 on, Ed25519; `undefined` for any other. @throws {MayflyError} DER_INVALID */
 export function keyKindOf(spki: Uint8Array): KeyKind | undefined {
   if (isP256Spki(spki)) return 'P-256'
   const outer = DerReader.inside(spki)
@@ -75,6 +75,6 @@ function isFittingRsa(key: Uint8Array): boolean {
   const bits = (modulus.length - (modulus[0] === 0 ? 1 : 0)) * 8 - (Math.clz32(first) - 24)
   const positive = (modulus[0] ?? 0) < 0x80 && (exponent[0] ?? 0) < 0x80
   const odd = ((exponent.at(-1) ?? 0) & 1) === 1 && ((modulus.at(-1) ?? 0) & 1) === 1
-  const exponentFits = exponent.length <= 4 && !(exponent.length === 1 && (exponent[0] ?? 0) < 3)
+  const exponentFits = exponent.length <= 4 && exponent.length >= 3 && (exponent[0] !== 0 || exponent.length === 4)
   return positive && odd && exponentFits && bits >= rsaBits.least && bits <= rsaBits.most
 }

@@ -9,6 +9,8 @@ import { keyUsageBit } from './extensions.ts'
 import { derGrantClaims, type GrantClaims } from './grant-claims.ts'
 import { derName } from './name.ts'
 import { oid } from './oids.ts'
+import { signatureAlgorithmOf } from './signature.ts'
+import type { KeyKind } from './spki.ts'
 import { generalNameTag } from './subject-alt-name.ts'
 
 /** What a leaf takes from its issuer's certificate. */
@@ -17,6 +19,8 @@ export interface LeafIssuer {
   readonly name: Uint8Array
   /** The issuer's subject key identifier, 1 to 100 octets. */
   readonly keyId: Uint8Array
+  /** Of the issuer's key: it decides how its leaves are signed. */
+  readonly keyKind: KeyKind
 }
 
 /** What differs from leaf to leaf. */
@@ -39,7 +43,6 @@ export interface LeafFields {
 }
 
 const version3 = derValue(constructedContextTag(0), derUnsigned(Uint8Array.of(2)))
-const ecdsaWithSha256 = derSequence(derOid(oid.ecdsaWithSha256))
 const noUnusedBits = Uint8Array.of(0)
 const subjectKeyIdBytes = 20
 const nothing = new Uint8Array(0)
@@ -50,7 +53,7 @@ export function subjectKeyIdOf(publicKeyHash: Uint8Array): Uint8Array {
 }
 
 /**
- * The to-be-signed bytes of leaves of one profile under one P-256 issuer: all that stays the same is encoded once, the rest is spliced in.
+ * The to-be-signed bytes of leaves of one profile under one issuer: all that stays the same is encoded once, the rest is spliced in.
  * Its bytes are those of the slow path (src/x509/peculiar), which property tests compare. It judges nothing: that is the linter's work.
  */
 export class LeafTemplate {
@@ -62,7 +65,7 @@ export class LeafTemplate {
 
   constructor(profile: CertificateProfile, issuer: LeafIssuer) {
     const { organization, commonName } = profile.subject
-    this.#issuer = concatBytes(ecdsaWithSha256, issuer.name)
+    this.#issuer = concatBytes(signatureAlgorithmOf(issuer.keyKind), issuer.name)
     this.#subject = derName({ ...(organization === undefined ? {} : { organization }), ...(commonName === undefined ? {} : { commonName }) })
     const keyUsage = profile.keyUsage.reduce((bits, usage) => bits | keyUsageBit[usage], 0)
     const subjectKeyId = extension(oid.subjectKeyIdentifier, false, derOctetString(new Uint8Array(subjectKeyIdBytes)))
@@ -113,9 +116,9 @@ export class LeafTemplate {
   }
 }
 
-/** A certificate of its to-be-signed bytes and an ECDSA signature with SHA-256 over them, DER. */
-export function certificateOf(toBeSigned: Uint8Array, signature: Uint8Array): Uint8Array {
-  return derSequence(toBeSigned, ecdsaWithSha256, derHeader(tag.bitString, signature.length + 1), noUnusedBits, signature)
+/** A certificate of its to-be-signed bytes and a signature over them by a key of this kind, DER. */
+export function certificateOf(toBeSigned: Uint8Array, signature: Uint8Array, signedBy: KeyKind): Uint8Array {
+  return derSequence(toBeSigned, signatureAlgorithmOf(signedBy), derHeader(tag.bitString, signature.length + 1), noUnusedBits, signature)
 }
 
 function extension(type: string, critical: boolean, value: Uint8Array): Uint8Array {

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { concatBytes } from '../../src/core/bytes.ts'
 import { derSequence } from '../../src/core/der/writer.ts'
+import { keyTypes } from '../../src/core/key-type.ts'
 import { buildCsr } from '../../src/x509/csr-builder.ts'
 import { parseCsr, verifyCsr } from '../../src/x509/csr.ts'
 import { sha256 } from '../../src/x509/fingerprint.ts'
@@ -67,8 +68,12 @@ describe('a signing request', () => {
     )
   })
 
-  test('is built for P-256 keys alone', () => {
-    expect(() => buildCsr(PrivateKey.generate('P-384'))).toThrow(expect.objectContaining({ code: 'CSR_INVALID' }))
+  test('is built for each kind of key that a server takes, and for no other', async () => {
+    for (const type of keyTypes) {
+      const made = await PrivateKey.create(type)
+      expect(verifyCsr(buildCsr(made, { uris: ['spiffe://a.test/b'] }))).toMatchObject({ keyKind: made.kind, uriSans: ['spiffe://a.test/b'] })
+    }
+    expect(() => buildCsr(PrivateKey.generate('Ed25519'))).toThrow(expect.objectContaining({ code: 'CSR_INVALID' }))
   })
 })
 

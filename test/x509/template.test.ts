@@ -30,6 +30,7 @@ const fields: fc.Arbitrary<LeafFields> = fc
 const issuer: fc.Arbitrary<LeafIssuer> = fc.record({
   name: fc.record({ organization: fc.stringMatching(/^[ -~]{1,60}$/), commonName: fc.string({ minLength: 1, maxLength: 60 }) }).map(derName),
   keyId: fc.uint8Array({ minLength: 1, maxLength: 32 }),
+  keyKind: fc.constantFrom('P-256', 'P-384', 'RSA'),
 })
 
 describe('the template', () => {
@@ -37,7 +38,7 @@ describe('the template', () => {
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...profiles), issuer, fields, async (profile, under, leaf) => {
         const fast = new LeafTemplate(profile, under).toBeSigned(leaf)
-        const slow = await buildToBeSigned(leafSpec(profile, under, leaf))
+        const slow = await buildToBeSigned(leafSpec(profile, under, leaf), under.keyKind)
         expect(Buffer.from(fast).toString('hex')).toBe(Buffer.from(slow).toString('hex'))
       }),
       { numRuns: 300 },
@@ -47,7 +48,7 @@ describe('the template', () => {
   test('gives back what was put in, read by the strict reader', () => {
     fc.assert(
       fc.property(fc.constantFrom(...profiles), issuer, fields, (profile, under, leaf) => {
-        const certificate = parseCertificate(certificateOf(new LeafTemplate(profile, under).toBeSigned(leaf), new Uint8Array(70)))
+        const certificate = parseCertificate(certificateOf(new LeafTemplate(profile, under).toBeSigned(leaf), new Uint8Array(70), under.keyKind))
         expect(certificate.serial).toEqual(leaf.serial)
         expect([certificate.notBeforeMs, certificate.notAfterMs]).toEqual([leaf.notBeforeMs, leaf.notAfterMs])
         expect(certificate.spki).toEqual(leaf.spki)
@@ -63,7 +64,7 @@ describe('the template', () => {
 
   test('refuses milliseconds instead of cutting them', () => {
     const key = PrivateKey.generate()
-    const template = new LeafTemplate(profileOf('x509-svid'), { name: derName({ commonName: 'a' }), keyId: new Uint8Array(20) })
+    const template = new LeafTemplate(profileOf('x509-svid'), { name: derName({ commonName: 'a' }), keyId: new Uint8Array(20), keyKind: 'P-256' })
     const leaf = { serial: Uint8Array.of(1), notBeforeMs: 0, notAfterMs: 1_001, spki: key.spki, subjectKeyId: new Uint8Array(20), uri: 'spiffe://a.test/b', dnsNames: [] }
     expect(() => template.toBeSigned(leaf)).toThrow('not in whole seconds')
   })

@@ -2,16 +2,24 @@ import 'reflect-metadata'
 import * as x509 from '@peculiar/x509'
 import { Crypto } from '@peculiar/webcrypto'
 import { toHex } from '../../core/bytes.ts'
+import { MayflyError } from '../../core/errors.ts'
 import type { ProfileKeyUsage } from '../../core/profile.ts'
 import type { CertificateSpec } from '../certificate-spec.ts'
 import { parseCertificate } from '../certificate.ts'
 import { derGrantClaims } from '../grant-claims.ts'
 import { oid } from '../oids.ts'
+import type { SigningKey } from '../signing-key.ts'
+import type { KeyKind } from '../spki.ts'
+import { certificateOf } from '../template.ts'
 
 const crypto = new Crypto()
 x509.cryptoProvider.set(crypto)
 
-const ecdsa = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+const algorithms: Readonly<Record<Exclude<KeyKind, 'Ed25519'>, { readonly name: string; readonly hash: string; readonly namedCurve?: string }>> = {
+  'P-256': { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' },
+  'P-384': { name: 'ECDSA', namedCurve: 'P-384', hash: 'SHA-384' },
+  RSA: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
+}
 const usageFlags: Readonly<Record<ProfileKeyUsage, x509.KeyUsageFlags>> = {
   digitalSignature: x509.KeyUsageFlags.digitalSignature,
   keyEncipherment: x509.KeyUsageFlags.keyEncipherment,
@@ -20,17 +28,17 @@ const usageFlags: Readonly<Record<ProfileKeyUsage, x509.KeyUsageFlags>> = {
   cRLSign: x509.KeyUsageFlags.cRLSign,
 }
 
-/** Builds a certificate and signs it with ECDSA P-256 and SHA-256. `signer`: PKCS#8. Returns DER. Takes milliseconds: never on a busy path. */
-export async function buildCertificate(spec: CertificateSpec, signer: Uint8Array): Promise<Uint8Array> {
-  const signingKey = await crypto.subtle.importKey('pkcs8', new Uint8Array(signer), ecdsa, false, ['sign'])
-  const certificate = await x509.X509CertificateGenerator.create({ ...paramsOf(spec), signingKey, signingAlgorithm: ecdsa }, crypto)
-  return new Uint8Array(certificate.rawData)
+/** Builds a certificate and has it signed. Returns DER. Takes milliseconds: never on a busy path. */
+export async function buildCertificate(spec: CertificateSpec, signer: SigningKey): Promise<Uint8Array> {
+  const toBeSigned = await buildToBeSigned(spec, signer.kind)
+  return certificateOf(toBeSigned, await signer.sign(toBeSigned), signer.kind)
 }
 
-/** The to-be-signed bytes alone, for comparing. */
-export async function buildToBeSigned(spec: CertificateSpec): Promise<Uint8Array> {
-  const signature = new Uint8Array(64).fill(1)
-  const certificate = await x509.X509CertificateGenerator.create({ ...paramsOf(spec), signature, signingAlgorithm: ecdsa }, crypto)
+/** The to-be-signed bytes alone: what a key of this kind signs, wherever it is. @throws {MayflyError} PROFILE_INVALID for Ed25519, which signs no certificates here */
+export async function buildToBeSigned(spec: CertificateSpec, signedBy: KeyKind): Promise<Uint8Array> {
+  if (signedBy === 'Ed25519') throw new MayflyError('PROFILE_INVALID', 'no authority has an Ed25519 key')
+  const signature = new Uint8Array(signedBy === 'P-384' ? 96 : 64).fill(1)
+  const certificate = await x509.X509CertificateGenerator.create({ ...paramsOf(spec), signature, signingAlgorithm: algorithms[signedBy] }, crypto)
   return parseCertificate(new Uint8Array(certificate.rawData)).tbs
 }
 

@@ -1,4 +1,4 @@
-import { buildCertificate } from './build-certificate.ts'
+import { buildToBeSigned } from './build-certificate.ts'
 import type { SlowPathAnswer, SlowPathRequest } from './slow-path.ts'
 
 process.on('message', (request: SlowPathRequest) => {
@@ -6,9 +6,9 @@ process.on('message', (request: SlowPathRequest) => {
 })
 process.on('disconnect', () => process.exit(0)) // whoever started this is gone
 
-async function answer({ id, spec, signer }: SlowPathRequest): Promise<SlowPathAnswer> {
+async function answer({ id, spec, signedBy }: SlowPathRequest): Promise<SlowPathAnswer> {
   try {
-    return { id, certificate: await buildCertificate(spec, signer) }
+    return { id, toBeSigned: await buildToBeSigned(spec, signedBy) }
   } catch (error) {
     return { id, problem: error instanceof Error ? error.message : 'unknown' }
   }

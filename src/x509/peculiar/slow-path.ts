@@ -2,26 +2,28 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { MayflyError } from '../../core/errors.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { CertificateSpec } from '../certificate-spec.ts'
-import type { PrivateKey } from '../private-key.ts'
+import type { SigningKey } from '../signing-key.ts'
+import type { KeyKind } from '../spki.ts'
+import { certificateOf } from '../template.ts'
 
 export interface SlowPathRequest {
   readonly id: number
   readonly spec: CertificateSpec
-  /** PKCS#8. */
-  readonly signer: Uint8Array
+  /** Which kind of key will sign it. */
+  readonly signedBy: KeyKind
 }
 
-export type SlowPathAnswer = { readonly id: number; readonly certificate: Uint8Array } | { readonly id: number; readonly problem: string }
+export type SlowPathAnswer = { readonly id: number; readonly toBeSigned: Uint8Array } | { readonly id: number; readonly problem: string }
 
 interface Running {
   readonly process: ChildProcess
-  readonly waiting: Map<number, { readonly resolve: (certificate: Uint8Array) => void; readonly reject: (error: MayflyError) => void }>
+  readonly waiting: Map<number, { readonly resolve: (toBeSigned: Uint8Array) => void; readonly reject: (error: MayflyError) => void }>
 }
 
 const idleMs = 1_000
 
 /**
- * Builds what is rare with @peculiar/x509, in a process of its own that starts at the first call and ends once idle or when this one does, so that neither the
+ * Builds what is rare with @peculiar/x509, in a process of its own, which never sees a key, that starts at the first call and ends once idle or when this one does, so that neither the
  * start nor the memory of a server bears its weight (decision 8).
  */
 export class SlowPath implements AsyncDisposable {
@@ -39,8 +41,18 @@ export class SlowPath implements AsyncDisposable {
     this.#running ??= this.#start()
   }
 
-  /** A certificate signed with `signer`, a P-256 key. DER. @throws {MayflyError} INTERNAL when it cannot be built, SHUTTING_DOWN */
-  async certify(spec: CertificateSpec, signer: PrivateKey): Promise<Uint8Array> {
+  /** A certificate signed with `signer`. DER. @throws {MayflyError} INTERNAL when it cannot be built, SHUTTING_DOWN, and what the key throws */
+  async certify(spec: CertificateSpec, signer: SigningKey): Promise<Uint8Array> {
+    const toBeSigned = await this.#build(spec, signer.kind)
+    return certificateOf(toBeSigned, await signer.sign(toBeSigned), signer.kind)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#idle.abort()
+    await this.#end(new MayflyError('SHUTTING_DOWN', 'the slow signing path was closed'))
+  }
+
+  async #build(spec: CertificateSpec, signedBy: KeyKind): Promise<Uint8Array> {
     this.#idle.abort()
     this.#running ??= this.#start()
     const running = this.#running
@@ -49,16 +61,11 @@ export class SlowPath implements AsyncDisposable {
     running.waiting.set(id, { resolve, reject })
     running.process.ref()
     running.process.channel?.ref()
-    const request: SlowPathRequest = { id, spec, signer: signer.toPkcs8() }
+    const request: SlowPathRequest = { id, spec, signedBy }
     running.process.send(request, (error) => {
       if (error !== null) this.#fail(running, new MayflyError('INTERNAL', 'the slow signing path cannot be reached', { cause: error }))
     })
     return promise
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#idle.abort()
-    await this.#end(new MayflyError('SHUTTING_DOWN', 'the slow signing path was closed'))
   }
 
   #start(): Running {
@@ -69,7 +76,7 @@ export class SlowPath implements AsyncDisposable {
     child.on('message', (answer: SlowPathAnswer) => {
       const caller = running.waiting.get(answer.id)
       running.waiting.delete(answer.id)
-      if ('certificate' in answer) caller?.resolve(new Uint8Array(answer.certificate))
+      if ('toBeSigned' in answer) caller?.resolve(new Uint8Array(answer.toBeSigned))
       else caller?.reject(new MayflyError('INTERNAL', 'the certificate could not be built', { cause: answer.problem }))
       if (running.waiting.size === 0) this.#becomeIdle(running)
     })

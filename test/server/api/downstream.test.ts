@@ -47,10 +47,10 @@ async function authorityFor(channel: RpcChannel, key = PrivateKey.generate(), pr
 /** What a nested server signs for `uri`. Its serial is none of ours. */
 function leafBelow({ key, chain }: Awaited<ReturnType<typeof authorityFor>>, uri: string | undefined, profile = loadProfiles().svids['x509-svid'], spki = PrivateKey.generate().spki): readonly Uint8Array[] {
   const issuer = parseCertificate(chain[0] ?? new Uint8Array(0))
-  const template = new LeafTemplate(profile, { name: issuer.subject, keyId: issuer.extensions.subjectKeyId ?? new Uint8Array(0) })
+  const template = new LeafTemplate(profile, { name: issuer.subject, keyId: issuer.extensions.subjectKeyId ?? new Uint8Array(0), keyKind: key.kind })
   const now = Math.floor(Date.now() / 1_000) * 1_000
   const toBeSigned = template.toBeSigned({ serial: new Uint8Array(8).fill(5), notBeforeMs: now - 5_000, notAfterMs: now + 60_000, spki, subjectKeyId: subjectKeyIdOf(publicKeyHash(spki)), uri, dnsNames: [] })
-  return [certificateOf(toBeSigned, key.sign(toBeSigned)), ...chain]
+  return [certificateOf(toBeSigned, key.sign(toBeSigned), key.kind), ...chain]
 }
 
 /** Whether the set names this authority: one that was never indexed is there only when it is revoked. */

@@ -184,7 +184,7 @@ let log: KeptLog
 async function start(overrides: Partial<{ slowPath: Pick<SlowPath, 'certify'> }> = {}, lifeMs = 7 * dayMs): Promise<AuthoritySet> {
   log = new KeptLog()
   return AuthoritySet.start(
-    { trustDomain: parseTrustDomain('example.test'), lifeMs, refreshHintSeconds: 300 },
+    { trustDomain: parseTrustDomain('example.test'), lifeMs, keyType: 'ec-p256', refreshHintSeconds: 300 },
     { profiles: loadProfiles(), store, keys, clock, random, slowPath: overrides.slowPath ?? slowPath, log, acknowledged: (id) => acknowledged.has(id) },
   )
 }

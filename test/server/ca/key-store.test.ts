@@ -20,7 +20,7 @@ const stores: readonly [string, () => Promise<KeyStore>][] = [
 describe.each(stores)('a key store %s', (_, open) => {
   test('gives back the key it made, until it is removed', async () => {
     const store = await open()
-    const made = await store.create('authority-1')
+    const made = await store.create('authority-1', 'ec-p256')
     expect((await store.load('authority-1'))?.spki).toEqual(made.spki)
     await store.remove('authority-1')
     await store.remove('authority-1')
@@ -29,8 +29,8 @@ describe.each(stores)('a key store %s', (_, open) => {
 
   test('makes no key over another', async () => {
     const store = await open()
-    await store.create('authority-1')
-    await expect(store.create('authority-1')).rejects.toMatchObject({ code: 'ALREADY_EXISTS' })
+    await store.create('authority-1', 'ec-p256')
+    await expect(store.create('authority-1', 'ec-p256')).rejects.toMatchObject({ code: 'ALREADY_EXISTS' })
   })
 
   test.each(['', '../key', 'a/b', 'A', 'a'.repeat(101)])('refuses the name %j', async (name) => {
@@ -40,7 +40,7 @@ describe.each(stores)('a key store %s', (_, open) => {
 
 describe('keys on disk', () => {
   test('are PKCS#8 of mode 0600 in a folder of mode 0700, and outlive the store', async () => {
-    const made = await (await DiskKeyStore.open(join(folder, 'keys'), files)).create('authority-1')
+    const made = await (await DiskKeyStore.open(join(folder, 'keys'), files)).create('authority-1', 'ec-p256')
     const path = join(folder, 'keys', 'authority-1.key.pem')
     expect((await stat(path)).mode & 0o777).toBe(0o600)
     expect((await stat(join(folder, 'keys'))).mode & 0o777).toBe(0o700)

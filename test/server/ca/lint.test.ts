@@ -29,6 +29,7 @@ const order: LintOrder = {
   issuer: {
     name: issuerName,
     keyId: subjectKeyIdOf(publicKeyHash(authorityKey.spki)),
+    keyKind: 'P-256',
     validity: { notBeforeMs: nowMs - 3_600_000, notAfterMs: nowMs + 3_600_000 },
     trustDomain: parseTrustDomain('example.test'),
   },

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { ActiveAuthority } from '../../../server/ca/authorities.ts'
+import type { ActiveAuthority } from '../../../server/ca/active-authority.ts'
 import { IssuancePipeline, type IssueOutcome, type IssueRequest } from '../../../server/ca/pipeline.ts'
 import { loadProfiles } from '../../../server/ca/profiles.ts'
 import { SignerPool } from '../../../server/ca/signer-pool.ts'

@@ -16,7 +16,7 @@ const key = PrivateKey.generate('Ed25519')
 describe('the certificate of the revocation stream’s key', () => {
   test('is an Ed25519 leaf of at most 24 h with a usage of its own and no SPIFFE ID, under the authority', async () => {
     const authority = await testAuthority(clock)
-    const certificate = parseCertificate(certifyStreamKey(key.spki, authority, clock.nowMs(), deps))
+    const certificate = parseCertificate(await certifyStreamKey(key.spki, authority, clock.nowMs(), deps))
     expect(verifySignature(authority.certificate.spki, certificate)).toBe(true)
     expect(certificate.extensions.extKeyUsage?.oids).toEqual([oid.revocationStreamSigning])
     expect(certificate.extensions.subjectAltName).toBeUndefined()
@@ -29,6 +29,6 @@ describe('the certificate of the revocation stream’s key', () => {
 
   test('ends with its authority', async () => {
     const authority = await testAuthority(clock, 3_600_000)
-    expect(parseCertificate(certifyStreamKey(key.spki, authority, clock.nowMs(), deps)).notAfterMs).toBe(authority.certificate.notAfterMs)
+    expect(parseCertificate(await certifyStreamKey(key.spki, authority, clock.nowMs(), deps)).notAfterMs).toBe(authority.certificate.notAfterMs)
   })
 })

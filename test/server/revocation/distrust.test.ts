@@ -28,7 +28,7 @@ beforeEach(async () => {
   const random = new SeededRandom()
   slowPath = new SlowPath(clock)
   authorities = await AuthoritySet.start(
-    { trustDomain: parseTrustDomain('example.org'), lifeMs: 604_800_000, refreshHintSeconds: 300 },
+    { trustDomain: parseTrustDomain('example.org'), lifeMs: 604_800_000, keyType: 'ec-p256', refreshHintSeconds: 300 },
     { profiles, store: new MemoryAuthorities(), keys: new MemoryKeyStore(), clock, random, slowPath, log, acknowledged: () => true },
   )
   const certifier = new StreamKeyCertifier(authorities, { profiles, random, clock })

@@ -1,0 +1,73 @@
+import { toHex } from '../../src/core/bytes.ts'
+import { MayflyError } from '../../src/core/errors.ts'
+import { parseCertificate, type Certificate } from '../../src/x509/certificate.ts'
+import { crlEntry, parseCrl } from '../../src/x509/crl.ts'
+import { keyUsageBit } from '../../src/x509/extensions.ts'
+import { authorityIdOf } from '../../src/x509/fingerprint.ts'
+import { SignedCrl } from '../../src/x509/signed-crl.ts'
+import type { KeyedAuthority } from '../ca/active-authority.ts'
+import type { AuthoritySet } from '../ca/authorities.ts'
+import type { UpstreamSource } from '../ca/upstream/upstream.ts'
+import type { PublishedCrl } from './crl-bridge.ts'
+
+/**
+ * Lists of the authorities above ours: verifiers that know only standards want one for each certificate of a chain. The one that signs ours has its key here, and lists those
+ * of ours that were revoked; the lists of those above it are given with `ca.upstream.crlPath`.
+ */
+export class UpstreamLists {
+  readonly #authorities: Pick<AuthoritySet, 'all' | 'upstream'>
+  readonly #source: Pick<UpstreamSource, 'lists'>
+
+  constructor(authorities: Pick<AuthoritySet, 'all' | 'upstream'>, source: Pick<UpstreamSource, 'lists'>) {
+    this.#authorities = authorities
+    this.#source = source
+  }
+
+  /** Whose list is made here, with its entries: the certificates of our revoked authorities. `undefined` when the upstream authority may not sign lists. */
+  signer(): { readonly issuer: KeyedAuthority; readonly entries: readonly Uint8Array[] } | undefined {
+    const upstream = this.#authorities.upstream()
+    if (upstream === undefined || !maySignLists(upstream.certificate)) return undefined
+    const { certificate, key } = upstream
+    const issuedHere = toHex(certificate.raw)
+    const revoked = this.#authorities.all().filter(({ state, upstream: below }) => state === 'revoked' && below !== undefined && toHex((below.chain[0] ?? below.roots[0]) ?? new Uint8Array(0)) === issuedHere)
+    return {
+      issuer: { id: authorityIdOf(certificate.spki), certificate, key },
+      entries: revoked.map((authority) => crlEntry(parseCertificate(authority.certificate).serial, authority.preparedAtMs)), // all that it ever signed has ended: from its beginning
+    }
+  }
+
+  /** The lists that others made, of every authority above that does not sign here. @throws {MayflyError} UPSTREAM_CRL_MISSING when one is missing, out of date or not its issuer's */
+  async given(nowMs: number): Promise<readonly PublishedCrl[]> {
+    const upstream = this.#authorities.upstream()
+    if (upstream === undefined) return []
+    const wanted = maySignLists(upstream.certificate) ? upstream.above : [upstream.certificate, ...upstream.above]
+    if (wanted.length === 0) return []
+    const lists = await this.#source.lists()
+    return wanted.map((issuer) => {
+      const found = lists.map((der) => published(der, issuer)).filter((list) => list !== undefined)
+      const [newest] = found.toSorted((left, right) => right.crl.thisUpdateMs - left.crl.thisUpdateMs)
+      if (newest === undefined) throw missing(issuer, 'there is no list of what it revoked, and its key is not here')
+      if (!newest.isCurrent(nowMs)) throw missing(issuer, 'the list of what it revoked is out of date')
+      return newest.crl
+    })
+  }
+}
+
+function published(der: Uint8Array, issuer: Certificate): { readonly crl: PublishedCrl; isCurrent(nowMs: number): boolean } | undefined {
+  try {
+    const signed = SignedCrl.of(der, issuer.raw)
+    const { number, serials, thisUpdateMs } = parseCrl(der)
+    return { crl: { authorityId: signed.authorityId, certificate: issuer, number, der, entries: serials.length, thisUpdateMs }, isCurrent: (nowMs) => signed.isCurrent(nowMs) }
+  } catch (error) {
+    if (error instanceof MayflyError) return undefined // another's list
+    throw error
+  }
+}
+
+function maySignLists({ extensions }: Certificate): boolean {
+  return ((extensions.keyUsage?.bits ?? 0) & keyUsageBit.cRLSign) !== 0
+}
+
+function missing(issuer: Certificate, what: string): MayflyError {
+  return new MayflyError('UPSTREAM_CRL_MISSING', `an authority above ours (key ${authorityIdOf(issuer.spki).slice(0, 16)}): ${what}`, { hint: 'verifiers that read lists refuse every chain without it: put it in the file that ca.upstream.crlPath names' })
+}
