@@ -13,6 +13,8 @@ import { parseJoinLine } from '../src/core/join-line.ts'
 import { isSpiffeId, trustDomainOf } from '../src/core/spiffe-id.ts'
 import type { SpiffeId, TrustDomain } from '../src/core/spiffe-id.ts'
 import type { TierChoice } from './attest/caller.ts'
+import { nodeAttestorFields, nodeAttestorProblems } from './node/config.ts'
+import type { NodeAttestorConfig } from './node/config.ts'
 import { maxProbes, probeField, probesOf } from './grants/probe-config.ts'
 import type { Probe } from './grants/probes.ts'
 
@@ -34,6 +36,10 @@ export interface AgentConfig {
   readonly joinFile: string | undefined
   /** PEM or SPIFFE JWK Set. */
   readonly trustBundleFile: string | undefined
+  /** SHA-256 over the bundle, 64 hexadecimal digits, where there is no join line that says it. */
+  readonly trustBundleDigest: string | undefined
+  /** How this node proves itself without a token. */
+  readonly nodeAttestor: NodeAttestorConfig
   /** Believe whatever server answers first. */
   readonly insecureBootstrap: boolean
   /** Its sockets are below it by default: workloads must be able to pass through. */
@@ -81,6 +87,8 @@ const fields = {
   joinFile: optional(text()),
   joinToken: optional(text(255)),
   trustBundleFile: optional(text()),
+  trustBundleDigest: optional(text(64)),
+  nodeAttestor: nodeAttestorFields,
   insecureBootstrap: withDefault(flag(), false),
   dataDir: withDefault(text(), '.mayfly/agent'),
   workloadSocket: optional(text(maxSocketPathBytes)),
@@ -118,6 +126,8 @@ export const agentSettings: SettingPaths<AgentConfig> = {
   join: { path: 'join', live: true },
   joinFile: { path: 'joinFile', live: true },
   trustBundleFile: { path: 'trustBundleFile', live: true },
+  trustBundleDigest: { path: 'trustBundleDigest', live: true },
+  nodeAttestor: { path: 'nodeAttestor', live: false },
   insecureBootstrap: { path: 'insecureBootstrap', live: true },
   dataDir: { path: 'dataDir', live: false },
   workloadSocket: { path: 'workloadSocket', live: false },
@@ -156,6 +166,7 @@ export const flagPaths: Readonly<Record<string, string>> = {
   'join-file': 'joinFile',
   'join-token': 'joinToken',
   'trust-bundle': 'trustBundleFile',
+  'trust-bundle-digest': 'trustBundleDigest',
   'insecure-bootstrap': 'insecureBootstrap',
   data: 'dataDir',
   'workload-socket': 'workloadSocket',
@@ -184,10 +195,18 @@ export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: s
   if (line !== undefined && raw.joinToken !== undefined) problem('joinToken', 'the join line has a token already')
   if (line !== undefined && raw.trustDomain !== undefined && raw.trustDomain !== line.trustDomain) problem('trustDomain', `the join line is for ${line.trustDomain}`)
   if (raw.insecureBootstrap && raw.trustBundleFile !== undefined) problem('insecureBootstrap', 'there is a trustBundleFile, so nothing has to be believed')
-  if (raw.joinToken !== undefined && raw.trustBundleFile === undefined && !raw.insecureBootstrap) {
+  if (raw.joinToken !== undefined && raw.trustBundleFile === undefined && raw.trustBundleDigest === undefined && !raw.insecureBootstrap) {
     problem('joinToken', 'needs a trustBundleFile to know the server by; a join line pins it, and insecureBootstrap believes whoever answers')
   }
   if (raw.joinToken !== undefined && (raw.server === undefined || raw.trustDomain === undefined)) problem('joinToken', 'needs server and trustDomain')
+  for (const { path, message } of nodeAttestorProblems(raw.nodeAttestor)) problem(path, message)
+  const attests = Object.values(raw.nodeAttestor).some((each) => each !== undefined)
+  if (attests && (line !== undefined || raw.joinToken !== undefined)) problem('nodeAttestor', 'this node joins with a token: take one of the two away')
+  if (attests && raw.trustBundleFile === undefined && raw.trustBundleDigest === undefined && !raw.insecureBootstrap) {
+    problem('nodeAttestor', 'needs a trustBundleFile or a trustBundleDigest to know the server by; insecureBootstrap believes whoever answers')
+  }
+  if (raw.trustBundleDigest !== undefined && !/^[0-9a-f]{64}$/.test(raw.trustBundleDigest)) problem('trustBundleDigest', 'must be a SHA-256, 64 hexadecimal digits of lower case')
+  if (raw.trustBundleDigest !== undefined && (line !== undefined || raw.trustBundleFile !== undefined || raw.insecureBootstrap)) problem('trustBundleDigest', 'there is another way to know the server by')
   const workloadSocket = raw.workloadSocket ?? `${raw.dataDir}/workload.sock`
   const adminSocket = raw.adminSocket ?? `${raw.dataDir}/admin.sock`
   const checkSocket = raw.checkSocket ?? `${dirname(workloadSocket)}/check.sock`
@@ -207,6 +226,8 @@ export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: s
     join: token === undefined ? undefined : Object.freeze({ token, bundleDigest: line?.bundleDigest }),
     joinFile: raw.joinFile,
     trustBundleFile: raw.trustBundleFile,
+    trustBundleDigest: raw.trustBundleDigest,
+    nodeAttestor: Object.freeze(raw.nodeAttestor),
     insecureBootstrap: raw.insecureBootstrap,
     dataDir: raw.dataDir,
     workloadSocket,

@@ -5,8 +5,8 @@ import type { Clock } from '../../src/ports/clock.ts'
 import { bundleDigest, parseBundle } from '../../src/x509/bundle.ts'
 import type { TrustBundle } from '../../src/x509/bundle.ts'
 import { decodeCertificatesPem } from '../../src/x509/pem.ts'
-import { channelWithoutTrust } from './server-channel.ts'
-import { bundleFromWire } from './trust.ts'
+import { channelToServer, channelWithoutTrust } from './server-channel.ts'
+import { bundleFromWire, Trust } from './trust.ts'
 
 /** Where the first trust in the server comes from. */
 export type Bootstrap =
@@ -33,6 +33,19 @@ export async function firstTrust(bootstrap: Bootstrap, address: string, trustDom
     })
   }
   return bundle
+}
+
+/** The bundle by now, of a server that the one of an earlier life still proves: a pin or a file may be older than that. `undefined` when it does not, or no server answers. */
+export async function currentBundle(known: TrustBundle | undefined, address: string, clock: Clock, signal: AbortSignal): Promise<TrustBundle | undefined> {
+  if (known === undefined) return undefined
+  using channel = channelToServer(address, clock, new Trust(known), undefined, undefined)
+  try {
+    const bundle = bundleFromWire(await channel.unary('spire.api.server.bundle.v1.Bundle', 'GetBundle', {}, { signal, timeoutMs: 10_000 }))
+    return bundle.trustDomain === known.trustDomain ? bundle : undefined
+  } catch (error) {
+    if (error instanceof MayflyError && !signal.aborted) return undefined
+    throw error
+  }
 }
 
 /** A bundle file: PEM or a JWK Set. @throws {MayflyError} CERTIFICATE_INVALID */

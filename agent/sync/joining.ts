@@ -5,11 +5,14 @@ import type { Logger } from '../../src/ports/logger.ts'
 import type { Random } from '../../src/ports/random.ts'
 import type { TrustBundle } from '../../src/x509/bundle.ts'
 import type { AgentConfig } from '../config.ts'
+import { chosenAttestor } from '../node/chosen.ts'
+import { joinToken } from '../node/join-token.ts'
+import type { NodeAttestor } from '../node/node-attestor.ts'
 import { backoffMs } from '../rotation/schedule.ts'
 import type { AgentState, ServerPlace } from './agent-state.ts'
 import type { AgentSvid } from './agent-svid.ts'
-import { attestWithJoinToken } from './attestation.ts'
-import { firstTrust } from './bootstrap.ts'
+import { attestNode } from './attestation.ts'
+import { currentBundle, firstTrust } from './bootstrap.ts'
 import type { Bootstrap } from './bootstrap.ts'
 import { rejoinHint } from './membership.ts'
 import { Trust } from './trust.ts'
@@ -17,7 +20,7 @@ import { Trust } from './trust.ts'
 /** How an agent comes by its identity: the one it has, or by joining. Known before anything listens, so that what is missing is said at once. */
 export type Entrance =
   | { readonly kind: 'kept'; readonly place: ServerPlace; readonly svid: AgentSvid; readonly bundle: TrustBundle }
-  | { readonly kind: 'join'; readonly place: ServerPlace; readonly token: string; readonly bootstrap: Bootstrap }
+  | { readonly kind: 'join'; readonly place: ServerPlace; readonly attestor: NodeAttestor; readonly bootstrap: Bootstrap; readonly known?: TrustBundle }
 
 export interface JoiningDeps {
   readonly clock: Clock
@@ -28,7 +31,7 @@ export interface JoiningDeps {
 }
 
 /** @throws {MayflyError} AGENT_NOT_ATTESTED, AGENT_EXPIRED, CONFIG_INVALID */
-export async function entranceOf(config: AgentConfig, { state, clock, readFile }: JoiningDeps): Promise<Entrance> {
+export async function entranceOf(config: AgentConfig, { state, clock, random, readFile }: JoiningDeps): Promise<Entrance> {
   const kept = await state.loadSvid()
   const before = await state.loadServer()
   const address = config.serverAddress ?? before?.address
@@ -41,14 +44,20 @@ export async function entranceOf(config: AgentConfig, { state, clock, readFile }
   const isLive = kept !== undefined && trustDomainOf(kept.id) === trustDomain && kept.notAfterMs > clock.nowMs()
   const bundle = isLive ? await state.loadBundle(trustDomain) : undefined
   if (isLive && bundle !== undefined) return { kind: 'kept', place, svid: kept, bundle }
-  if (config.join !== undefined) {
-    const { token, bundleDigest } = config.join
-    if (config.trustBundleFile !== undefined) return { kind: 'join', place, token, bootstrap: { kind: 'bundle', text: await readFile(config.trustBundleFile) } }
-    if (bundleDigest !== undefined) return { kind: 'join', place, token, bootstrap: { kind: 'pin', digest: bundleDigest } }
-    return { kind: 'join', place, token, bootstrap: { kind: 'insecure' } }
+  if (config.join !== undefined) return { kind: 'join', place, attestor: joinToken(config.join.token), bootstrap: await bootstrapOf(config, readFile) }
+  const attestor = chosenAttestor(config.nodeAttestor, { random, readFile })
+  if (attestor !== undefined) {
+    const known = await state.loadBundle(trustDomain)
+    return { kind: 'join', place, attestor, bootstrap: await bootstrapOf(config, readFile), ...(known === undefined ? {} : { known }) }
   }
   if (kept !== undefined) throw new MayflyError('AGENT_EXPIRED', 'the SVID of this agent expired while it did not run', { hint: rejoinHint })
   throw new MayflyError('AGENT_NOT_ATTESTED', 'this agent has no identity of an earlier life', { hint: rejoinHint })
+}
+
+async function bootstrapOf({ join, trustBundleFile, trustBundleDigest }: AgentConfig, readFile: JoiningDeps['readFile']): Promise<Bootstrap> {
+  if (trustBundleFile !== undefined) return { kind: 'bundle', text: await readFile(trustBundleFile) }
+  const digest = join?.bundleDigest ?? trustBundleDigest
+  return digest === undefined ? { kind: 'insecure' } : { kind: 'pin', digest }
 }
 
 export interface Joined {
@@ -64,12 +73,13 @@ const patienceMs = 60_000
 export async function join(entrance: Entrance, deps: JoiningDeps, signal: AbortSignal): Promise<Joined> {
   if (entrance.kind === 'kept') return { trust: new Trust(entrance.bundle), svid: entrance.svid }
   const { clock, log, state } = deps
-  const { place, token, bootstrap } = entrance
-  const bundle = await whileAway(deps, signal, () => firstTrust(bootstrap, place.address, place.trustDomain, clock, signal))
+  const { place, attestor, bootstrap } = entrance
+  const bundle = await whileAway(deps, signal, async () => (await currentBundle(entrance.known, place.address, clock, signal)) ?? (await firstTrust(bootstrap, place.address, place.trustDomain, clock, signal)))
   if (bootstrap.kind === 'insecure') log.warn({ event: 'agent.insecure_bootstrap', address: place.address }, 'believed the first server that answered')
   const trust = new Trust(bundle)
-  // Not tried again when its outcome is unknown: a token is spent once.
-  const svid = await attestWithJoinToken(place.address, token, trust, clock, signal)
+  const attest = async (): Promise<AgentSvid> => await attestNode(place.address, attestor, trust, clock, signal)
+  // A token is not shown again when it is unknown what came of it: it is spent once.
+  const svid = attestor.again ? await whileAway(deps, signal, attest) : await attest()
   await state.saveBundle(bundle)
   await state.saveServer(place)
   await state.saveSvid(svid)

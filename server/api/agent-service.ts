@@ -1,5 +1,3 @@
-import type { AttestAgentRequest__Output } from '../../proto/generated/spire/api/server/agent/v1/AttestAgentRequest.ts'
-import type { AttestAgentResponse } from '../../proto/generated/spire/api/server/agent/v1/AttestAgentResponse.ts'
 import type { CreateJoinTokenRequest__Output } from '../../proto/generated/spire/api/server/agent/v1/CreateJoinTokenRequest.ts'
 import type { JoinToken } from '../../proto/generated/spire/api/types/JoinToken.ts'
 import { toHex } from '../../src/core/bytes.ts'
@@ -8,7 +6,7 @@ import { hasGrantSegment, isReserved, pathOf } from '../../src/core/spiffe-id.ts
 import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
-import type { Call, Handlers } from '../../src/rpc/handlers.ts'
+import type { Handlers } from '../../src/rpc/handlers.ts'
 import { Quota } from '../../src/rpc/quota.ts'
 import { verifyCsr } from '../../src/x509/csr.ts'
 import type { JoinTokens } from '../attest/join-token.ts'
@@ -17,10 +15,10 @@ import { termsOf } from '../limits.ts'
 import type { ServerLimits } from '../limits.ts'
 import type { Actor, Store } from '../store/port.ts'
 import { agentOf } from './agent-caller.ts'
+import { attestAgent } from './attest-agent.ts'
 import { AgentVersions } from './agent-versions.ts'
 import { nameOf } from './caller.ts'
 import type { Caller, OutdatedCaller } from './caller.ts'
-import { firstMessage } from './first-message.ts'
 import { issueOne, svidToWire } from './issuance.ts'
 import type { Issued, Issuer } from './issuance.ts'
 import { agentFilter, agentToWire } from './wire-agent.ts'
@@ -42,7 +40,6 @@ export interface AgentServiceDeps {
   readonly limits: () => ServerLimits
 }
 
-const maxPayloadBytes = 65_536
 const maxCsrBytes = 16_384
 const defaultPageSize = 500
 const maxPageSize = 1_000
@@ -55,7 +52,8 @@ export function agentService(deps: AgentServiceDeps): Handlers<'spire.api.server
   const versions = new AgentVersions(deps)
   const actor = (caller: Caller): Actor => ({ name: nameOf(caller), atMs: grantTimeMs() })
   return {
-    AttestAgent: (requests, call) => attest(requests, call, attestQuota, deps),
+    AttestAgent: (requests, call) =>
+      attestAgent(requests, call, { ...deps, attempts: attestQuota, renewals: renewQuota, checkCsr, issue: async (agentId, csr, signal) => await issueAgentSvid(agentId, csr, signal, deps) }),
     RenewAgent: async ({ params }, { peer, signal }) => {
       const id = agentOf(peer)
       renewQuota.take(id, 1)
@@ -95,22 +93,6 @@ export function agentService(deps: AgentServiceDeps): Handlers<'spire.api.server
     },
     CreateJoinToken: async (request, { peer }) => await createJoinToken(request, { name: nameOf(peer), atMs: clock.nowMs() }, deps),
   }
-}
-
-/** Everything that can be wrong with the request is looked at before the token is spent. */
-async function* attest(requests: AsyncIterable<AttestAgentRequest__Output>, call: Call<Caller>, quota: Quota, deps: AgentServiceDeps): AsyncGenerator<AttestAgentResponse> {
-  quota.take(call.peer.kind === 'local' ? nameOf(call.peer) : call.peer.address.replace(/:\d+$/, ''), 1)
-  const { params } = await firstMessage(requests[Symbol.asyncIterator](), 'attestation request', deps.clock, call.signal)
-  const data = params?.data
-  if (params === null || params === undefined || data === null || data === undefined) throw new MayflyError('INVALID_ARGUMENT', 'malformed param: missing attestation data')
-  if (data.payload.length === 0 || data.payload.length > maxPayloadBytes) throw new MayflyError('INVALID_ARGUMENT', 'malformed param: the attestation payload is empty or too long')
-  const csr = checkCsr(params.params?.csr)
-  const attestor = deps.attestors.find(({ type }) => type === data.type)
-  if (attestor === undefined) throw new MayflyError('PRECONDITION_FAILED', `no node attestor ${JSON.stringify(data.type.slice(0, 64))} here`, { hint: `this server has: ${deps.attestors.map(({ type }) => type).join(', ')}` })
-  const { agentId } = await attestor.attest(data.payload)
-  const issued = await issueAgentSvid(agentId, csr, call.signal, deps)
-  deps.log.info({ event: 'agent.attested', agentId, attestor: attestor.type, serial: toHex(issued.serial), notAfterMs: issued.notAfterMs }, 'agent attested')
-  yield { result: { svid: svidToWire({ ...issued, chain: [...issued.chain, ...deps.vouchers()] }), reattestable: attestor.canReattest } }
 }
 
 /** A CSR whose proof holds. @throws {MayflyError} CSR_INVALID */

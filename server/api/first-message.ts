@@ -4,7 +4,7 @@ import type { Clock } from '../../src/ports/clock.ts'
 const limitMs = 10_000
 
 /**
- * The first message of a stream, waited for ten seconds: whoever opens one has something to say.
+ * The first message of a stream, or the next one, waited for ten seconds: whoever opens one, or was asked, has something to say.
  * @param what it is, for people @throws {MayflyError} DEADLINE_EXCEEDED, INVALID_ARGUMENT when the stream ends without one
  */
 export async function firstMessage<T>(messages: AsyncIterator<T>, what: string, clock: Clock, signal: AbortSignal): Promise<T> {

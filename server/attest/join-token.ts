@@ -7,7 +7,7 @@ import type { Clock } from '../../src/ports/clock.ts'
 import type { Random } from '../../src/ports/random.ts'
 import { sha256 } from '../../src/x509/fingerprint.ts'
 import type { Actor, Store } from '../store/port.ts'
-import type { NodeAttestor } from './node-attestor.ts'
+import type { NodeAttestor, NodeProof } from './node-attestor.ts'
 
 /** A join token as it is handed out, once; the store keeps only its SHA-256. */
 export class JoinTokenSecret {
@@ -48,8 +48,6 @@ const form = /^[a-zA-Z0-9._-]{16,255}$/
 /** The node attestor `join_token`: whoever shows a token that was never shown before is the agent it was made for. */
 export class JoinTokens implements NodeAttestor {
   readonly type = 'join_token'
-  /** Tokens are spent: the agent renews, and cannot attest again. */
-  readonly canReattest = false
   readonly #store: Store
   readonly #clock: Clock
   readonly #random: Random
@@ -74,12 +72,14 @@ export class JoinTokens implements NodeAttestor {
     return { secret: new JoinTokenSecret(value), agentId, expiresAtMs }
   }
 
-  /** Spends the token. Of many that show it at once, one gets the ID. @throws {MayflyError} TOKEN_INVALID, AGENT_BANNED */
-  async attest(payload: Uint8Array): Promise<{ readonly agentId: SpiffeId }> {
+  /** Spends the token. Of many that show it at once, one gets the ID; the agent renews, and cannot attest again. @throws {MayflyError} TOKEN_INVALID, AGENT_BANNED */
+  // oxlint-disable-next-line require-yield -- a token is asked nothing
+  async *prove(payload: Uint8Array): AsyncGenerator<never, NodeProof, Uint8Array> {
     const value = Buffer.from(payload).toString('latin1')
     if (!form.test(value)) throw tokenInvalid()
     try {
-      return await this.#store.agents.redeemJoinToken(hashOf(value), this.#clock.nowMs())
+      const { agentId } = await this.#store.agents.redeemJoinToken(hashOf(value), this.#clock.nowMs())
+      return { agentId, selectorValues: [], again: 'spent' }
     } catch (error) {
       throw error instanceof MayflyError && error.code === 'TOKEN_INVALID' ? tokenInvalid(error) : error
     }

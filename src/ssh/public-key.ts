@@ -1,7 +1,7 @@
 import { createHash, createPublicKey } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { MayflyError } from '../core/errors.ts'
-import { SshFormatError, SshReader } from './reader.ts'
+import { SshFormatError, SshReader, sshString } from './reader.ts'
 
 export type SshKeyKind = 'ed25519' | 'ecdsa' | 'rsa' | 'sk-ed25519' | 'sk-ecdsa'
 
@@ -48,10 +48,17 @@ export function parseAuthorizedKey(line: string): SshPublicKey {
 export function parsePublicKeyBlob(blob: Uint8Array): SshPublicKey {
   if (blob.length > maxBlobBytes) throw new SshFormatError('the key is too long')
   const reader = new SshReader(blob)
-  const type = reader.name()
-  const { kind, jwk, application } = bodyOf(type, reader)
+  const key = readPublicKey(reader.name(), reader)
   reader.end()
-  return { kind, type, blob: Uint8Array.from(blob), key: keyOf(jwk), application, fingerprint: `SHA256:${createHash('sha256').update(blob).digest('base64').replaceAll('=', '')}` }
+  return key
+}
+
+/** The fields of a key of this type, from where a reader stands; what follows them is not looked at. @throws {SshFormatError} */
+export function readPublicKey(type: string, reader: SshReader): SshPublicKey {
+  const start = reader.mark()
+  const { kind, jwk, application } = bodyOf(type, reader)
+  const blob = new Uint8Array(Buffer.concat([sshString(type), reader.since(start)]))
+  return { kind, type, blob, key: keyOf(jwk), application, fingerprint: `SHA256:${createHash('sha256').update(blob).digest('base64').replaceAll('=', '')}` }
 }
 
 interface Body {

@@ -18,6 +18,19 @@ export class SshReader {
     return this.#bytes.subarray(this.#at - count, this.#at)
   }
 
+  /** A place to measure from with {@link since}. */
+  mark(): number {
+    return this.#at
+  }
+
+  since(mark: number): Uint8Array {
+    return this.#bytes.subarray(mark, this.#at)
+  }
+
+  get done(): boolean {
+    return this.#at === this.#bytes.length
+  }
+
   byte(): number {
     return this.bytes(1)[0] ?? 0
   }
@@ -25,6 +38,10 @@ export class SshReader {
   uint32(): number {
     const [a = 0, b = 0, c = 0, d = 0] = this.bytes(4)
     return a * 0x1_00_00_00 + b * 0x1_00_00 + c * 0x1_00 + d
+  }
+
+  uint64(): bigint {
+    return (BigInt(this.uint32()) << 32n) | BigInt(this.uint32())
   }
 
   /** A `string`: bytes with their length before them. */

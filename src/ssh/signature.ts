@@ -26,7 +26,7 @@ export function verifySshSignature(armoured: string, message: Uint8Array, namesp
     const parsed = parse(blob)
     if (parsed.namespace !== namespace) return { problem: 'wrong_namespace', detail: `it was made for ${parsed.namespace}, not for ${namespace}` }
     const signed = Buffer.concat([Buffer.from(magic), sshString(namespace), sshString(''), sshString(parsed.hashName), sshString(createHash(parsed.hashName).update(message).digest())])
-    const outcome = check(parsed.signer, parsed.signature, signed)
+    const outcome = checkSshSignature(parsed.signer, parsed.signature, signed)
     if (outcome !== 'good') return { problem: outcome, detail: outcome === 'untouched' ? 'the security key was not touched' : 'it is not over this message, or not by this key' }
     return { signer: parsed.signer, hash: createHash('sha256').update(blob).digest('hex') }
   } catch (error) {
@@ -67,34 +67,40 @@ function parse(blob: Uint8Array): Parsed {
   return { signer, namespace, hashName, signature }
 }
 
-type Outcome = 'good' | 'wrong_signature' | 'untouched'
+export type SshSignatureOutcome = 'good' | 'wrong_signature' | 'untouched'
 
-function check(signer: SshPublicKey, signature: Uint8Array, signed: Uint8Array): Outcome {
+/** A signature as RFC 4253 6.6 has it, algorithm and value, over these bytes. SHA-1 is never taken. @throws {SshFormatError} */
+export function checkSshSignature(signer: SshPublicKey, signature: Uint8Array, signed: Uint8Array): SshSignatureOutcome {
   const reader = new SshReader(signature)
   const algorithm = reader.name()
   const value = reader.string()
+  if (signer.kind !== 'sk-ed25519' && signer.kind !== 'sk-ecdsa') {
+    reader.end()
+    return verifySshBytes(signer, algorithm, value, signed, false) ? 'good' : 'wrong_signature'
+  }
+  const flags = reader.byte()
+  const counter = Buffer.from(reader.bytes(4))
+  reader.end()
+  const data = Buffer.concat([sha256(Buffer.from(signer.application)), Buffer.of(flags), counter, sha256(signed)])
+  const good = signer.kind === 'sk-ed25519' ? verify(null, data, signer.key, value) : verifyEcdsa(signer, data, value)
+  if (algorithm !== signer.type || !good) return 'wrong_signature'
+  return (flags & userPresent) === 0 ? 'untouched' : 'good'
+}
+
+/** A value of this algorithm over these bytes, by a key that needs no touch: false for the `sk-` kinds. @param allowSha1 takes `ssh-rsa` @throws {SshFormatError} */
+export function verifySshBytes(signer: SshPublicKey, algorithm: string, value: Uint8Array, signed: Uint8Array, allowSha1: boolean): boolean {
   switch (signer.kind) {
     case 'ed25519':
-      reader.end()
-      return outcomeOf(algorithm === signer.type && verify(null, signed, signer.key, value))
+      return algorithm === signer.type && verify(null, signed, signer.key, value)
     case 'rsa': {
-      reader.end()
-      const hash = { 'rsa-sha2-256': 'sha256', 'rsa-sha2-512': 'sha512' }[algorithm]
-      return outcomeOf(hash !== undefined && verify(hash, signed, signer.key, value))
+      const hash = algorithm === 'ssh-rsa' && allowSha1 ? 'sha1' : { 'rsa-sha2-256': 'sha256', 'rsa-sha2-512': 'sha512' }[algorithm]
+      return hash !== undefined && verify(hash, signed, signer.key, value)
     }
     case 'ecdsa':
-      reader.end()
-      return outcomeOf(algorithm === signer.type && verifyEcdsa(signer, signed, value))
+      return algorithm === signer.type && verifyEcdsa(signer, signed, value)
     case 'sk-ed25519':
-    case 'sk-ecdsa': {
-      const flags = reader.byte()
-      const counter = Buffer.from(reader.bytes(4))
-      reader.end()
-      const data = Buffer.concat([sha256(Buffer.from(signer.application)), Buffer.of(flags), counter, sha256(signed)])
-      const good = signer.kind === 'sk-ed25519' ? verify(null, data, signer.key, value) : verifyEcdsa(signer, data, value)
-      if (algorithm !== signer.type || !good) return 'wrong_signature'
-      return (flags & userPresent) === 0 ? 'untouched' : 'good'
-    }
+    case 'sk-ecdsa':
+      return false
     default:
       return signer.kind satisfies never
   }
@@ -122,10 +128,6 @@ function curveOf({ key }: SshPublicKey): { bytes: number; hash: string } {
     default:
       return { bytes: 32, hash: 'sha256' }
   }
-}
-
-function outcomeOf(good: boolean): Outcome {
-  return good ? 'good' : 'wrong_signature'
 }
 
 function sha256(bytes: Uint8Array): Uint8Array {

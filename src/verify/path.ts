@@ -16,8 +16,8 @@ export interface PeerChain {
 }
 
 export type PathResult =
-  /** `authorityIds`: from the authority that signed the leaf up to the one of the bundle. */
-  | { readonly kind: 'trusted'; readonly authorityIds: readonly [string, ...string[]] }
+  /** From the authority that signed the leaf up to the one of the bundle. */
+  | { readonly kind: 'trusted'; readonly authorityIds: readonly [string, ...string[]]; readonly authorities: readonly Certificate[] }
   | { readonly kind: 'untrusted'; readonly why: string }
 
 export const maxChainCertificates = 8
@@ -44,12 +44,12 @@ export function validatePath({ leaf, intermediates }: PeerChain, anchors: readon
   let why = 'no authority of its trust domain signed it'
 
   /** `below`: the certificates that an issuer of `child` would stand above, leaf first, `child` last. */
-  const climb = (child: Certificate, below: readonly Certificate[], unused: readonly Certificate[]): readonly string[] | undefined => {
+  const climb = (child: Certificate, below: readonly Certificate[], unused: readonly Certificate[]): readonly PathAuthority[] | undefined => {
     for (const anchor of anchors) {
       if (!mayHaveSigned(anchor.certificate, child) || checksLeft-- <= 0) continue
       const problem = problemOfIssuer(anchor.certificate, below, extKeyUsages, nowMs)
       if (problem !== undefined) why = problem
-      else if (verifyWith(anchor.key, anchor.keyKind, child.signatureAlgorithm, child.tbs, child.signature)) return [anchor.id]
+      else if (verifyWith(anchor.key, anchor.keyKind, child.signatureAlgorithm, child.tbs, child.signature)) return [anchor]
       else why = 'a signature does not verify'
     }
     for (const issuer of unused) {
@@ -59,15 +59,18 @@ export function validatePath({ leaf, intermediates }: PeerChain, anchors: readon
       else if (!verifySignature(issuer.spki, child)) why = 'a signature does not verify'
       else {
         const above = climb(issuer, [...below, issuer], unused.filter((other) => other !== issuer))
-        if (above !== undefined) return [authorityIdOf(issuer.spki), ...above]
+        if (above !== undefined) return [{ id: authorityIdOf(issuer.spki), certificate: issuer }, ...above]
       }
     }
     return undefined
   }
 
-  const [first, ...rest] = climb(leaf, [leaf], intermediates) ?? []
-  return first === undefined ? { kind: 'untrusted', why } : { kind: 'trusted', authorityIds: [first, ...rest] }
+  const path = climb(leaf, [leaf], intermediates) ?? []
+  const [first, ...rest] = path.map(({ id }) => id)
+  return first === undefined ? { kind: 'untrusted', why } : { kind: 'trusted', authorityIds: [first, ...rest], authorities: path.map(({ certificate }) => certificate) }
 }
+
+type PathAuthority = Pick<TrustAnchor, 'id' | 'certificate'>
 
 /** By name and, where both have one, by key identifier. */
 function mayHaveSigned(issuer: Certificate, child: Certificate): boolean {

@@ -1,5 +1,6 @@
 import { derOid } from '../core/der/oid.ts'
-import type { DerReader } from '../core/der/reader.ts'
+import { equalBytes } from '../core/bytes.ts'
+import { DerReader } from '../core/der/reader.ts'
 import { tag } from '../core/der/tag.ts'
 import { derSequence, derSet, derValue } from '../core/der/writer.ts'
 import { MayflyError } from '../core/errors.ts'
@@ -35,6 +36,36 @@ export function readName(reader: DerReader): Uint8Array {
     }
   }
   return reader.since(start)
+}
+
+/** The common name of a Name that {@link readName} took: the last one, as UTF-8, printable or IA5 text; `undefined` without any, or of another type. */
+export function commonNameOf(name: Uint8Array): string | undefined {
+  let found: string | undefined
+  const parts = DerReader.inside(name)
+  while (!parts.done) {
+    const set = parts.enter(tag.set)
+    while (!set.done) {
+      const attribute = set.enter(tag.sequence)
+      const isCommonName = equalBytes(attribute.readWhole(tag.oid), commonNameOid)
+      const type = attribute.peek()
+      const value = attribute.read(type ?? tag.utf8String)
+      if (isCommonName) found = textTags.has(type ?? 0) ? textOf(value) : undefined
+      attribute.finish()
+    }
+  }
+  return found
+}
+
+const commonNameOid = derOid(oid.commonName)
+/** UTF8String, PrintableString, IA5String. */
+const textTags: ReadonlySet<number> = new Set([tag.utf8String, 0x13, 0x16])
+
+function textOf(value: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(value)
+  } catch {
+    return undefined
+  }
 }
 
 /** Whether a Name has no attribute at all. */

@@ -13,6 +13,7 @@ export const command: Command = define({
     'trust-domain': { type: 'string', value: 'NAME', help: 'with --join-token: the trust domain to join' },
     'join-token': { type: 'string', value: 'TOKEN', help: 'a token alone, with --trust-bundle or --insecure-bootstrap' },
     'trust-bundle': { type: 'string', value: 'FILE', help: 'what to know the server by: PEM or a SPIFFE bundle' },
+    'trust-bundle-digest': { type: 'string', value: 'SHA256', help: 'the same by its digest, as `mayfly bundle show --format digest` prints it' },
     'insecure-bootstrap': { type: 'boolean', help: 'believe whatever server answers first' },
     data: { type: 'string', value: 'DIR', help: 'key, SVID, bundle and sockets' },
     'workload-socket': { type: 'string', value: 'PATH', help: 'the Workload API; DATA/workload.sock when unset' },

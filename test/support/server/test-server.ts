@@ -15,6 +15,7 @@ import type { Request, ResponseOutput } from '../../../src/rpc/services.ts'
 import { secureContextOf } from '../../../src/rpc/tls-context.ts'
 import type { TlsIdentity } from '../../../src/rpc/tls-context.ts'
 import { systemClock } from '../../../src/system/clock.ts'
+import { resolve } from '../../../src/system/resolve.ts'
 import { runCommand } from '../../../src/system/run-command.ts'
 import { FileLock } from '../../../src/system/file-lock.ts'
 import * as files from '../../../src/system/files.ts'
@@ -61,6 +62,7 @@ export async function startServer(options: { readonly dataDir?: string; readonly
     log,
     files,
     runCommand,
+    resolve,
     lock: async (path) => {
       const lock = FileLock.acquire(`${path}.lock`)
       return { [Symbol.asyncDispose]: async () => lock[Symbol.dispose]() }
