@@ -33,7 +33,7 @@ export class SvidStanding {
       // What is not indexed yet, or no longer, is not ended: a new authority may be ahead of the stream, and expiry is looked at elsewhere.
       if (outcome.kind === 'revoked' || outcome.kind === 'superseded' || outcome.kind === 'authority_revoked' || outcome.kind === 'malformed') return 'ended'
     }
-    return this.#trust.isTainted(top) ? 'tainted' : 'good'
+    return [facts.authorityId, ...facts.aboveIds].some((id) => this.#trust.isTainted(id)) ? 'tainted' : 'good'
   }
 
   #verify(svid: WorkloadSvid): ChainFacts | undefined {

@@ -72,6 +72,9 @@ export class Intake {
       case 'verifiersRefused':
         for (const { instance, refused } of wire.verifiersRefused?.refusals ?? []) reports.refused(instance, refused)
         return undefined
+      case 'taintedAuthorities':
+        this.#deps.trust.taint(wire.taintedAuthorities?.ids ?? [])
+        return undefined
       case 'policy':
         if (wire.policy !== null && wire.policy !== undefined) grants.policy(wire.policy)
         return undefined

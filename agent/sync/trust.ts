@@ -14,6 +14,8 @@ export class Trust {
   #bundles: BundleSet
   #authorityIds: ReadonlySet<string>
   #taintedIds: ReadonlySet<string> = new Set()
+  /** Those that are not in the bundle themselves. */
+  #taintedBelow: ReadonlySet<string> = new Set()
   #concatenated: Buffer
   readonly changed: Notifier<void> = new Notifier()
 
@@ -48,7 +50,13 @@ export class Trust {
   }
 
   isTainted(authorityId: string): boolean {
-    return this.#taintedIds.has(authorityId)
+    return this.#taintedIds.has(authorityId) || this.#taintedBelow.has(authorityId)
+  }
+
+  /** Of authorities below an upstream one, all that are tainted. */
+  taint(authorityIds: readonly string[]): void {
+    this.#taintedBelow = new Set(authorityIds)
+    this.changed.emit()
   }
 
   /** Takes what the server sent; an older one than is known is passed over. True when it changed anything. @throws {MayflyError} CERTIFICATE_INVALID */

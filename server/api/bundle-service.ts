@@ -20,7 +20,7 @@ export function bundleService(source: BundleSource): Handlers<'spire.api.server.
 export function bundleToWire(source: BundleSource, mask?: BundleMask__Output | null): Bundle {
   const shown = (field: keyof BundleMask__Output): boolean => mask === null || mask === undefined || mask[field]
   const bundle = source.bundle()
-  const tainted = new Set(source.all().filter(({ state }) => state === 'tainted').map(({ certificate }) => Buffer.from(certificate).toString('base64')))
+  const tainted = taintedIn(source.all())
   const wire: Bundle = { trustDomain: bundle.trustDomain }
   if (shown('x509Authorities')) {
     wire.x509Authorities = bundle.x509Authorities.map((der) => ({ asn1: Buffer.from(der), tainted: tainted.has(Buffer.from(der).toString('base64')) }))
@@ -28,4 +28,12 @@ export function bundleToWire(source: BundleSource, mask?: BundleMask__Output | n
   if (shown('refreshHint')) wire.refreshHint = bundle.refreshHintSeconds ?? 0
   if (shown('sequenceNumber')) wire.sequenceNumber = Number(bundle.sequence ?? 0n)
   return wire
+}
+
+/** Certificates of the bundle, base64, whose every authority is tainted: a self-signed one itself, a root when all that is below it is. */
+function taintedIn(all: readonly Authority[]): ReadonlySet<string> {
+  const published = (wanted: (authority: Authority) => boolean): readonly string[] =>
+    all.filter((authority) => authority.state !== 'revoked' && wanted(authority)).flatMap(({ certificate, upstream }) => (upstream?.roots ?? [certificate]).map((der) => Buffer.from(der).toString('base64')))
+  const good = new Set(published(({ state }) => state !== 'tainted'))
+  return new Set(published(({ state }) => state === 'tainted').filter((der) => !good.has(der)))
 }

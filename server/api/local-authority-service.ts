@@ -5,12 +5,13 @@ import type { Clock } from '../../src/ports/clock.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
 import { parseCertificate } from '../../src/x509/certificate.ts'
 import type { AuthoritySet } from '../ca/authorities.ts'
+import { upstreamKeyIds } from '../ca/upstream/ending.ts'
 import type { Actor, Authority } from '../store/port.ts'
 import { nameOf } from './caller.ts'
 import type { Caller } from './caller.ts'
 
 export interface LocalAuthorityDeps {
-  readonly authorities: Pick<AuthoritySet, 'all' | 'prepare' | 'activate' | 'taint' | 'revoke'>
+  readonly authorities: Pick<AuthoritySet, 'all' | 'prepare' | 'activate' | 'taint' | 'revoke' | 'taintUpstream' | 'revokeUpstream' | 'upstream'>
   readonly clock: Clock
 }
 
@@ -28,8 +29,10 @@ export function localAuthorityService({ authorities, clock }: LocalAuthorityDeps
     if (!states.includes(found.state)) throw new MayflyError('INVALID_ARGUMENT', `only ${states.join(' or ')} local authorities can be ${pastOf[verb] ?? verb}`)
     return found
   }
-  const noUpstream = (): never => {
-    throw new MayflyError('PRECONDITION_FAILED', 'upstream authority is not configured')
+  const upstreamKeyId = (subjectKeyId: string): string => {
+    if (authorities.upstream() === undefined) throw new MayflyError('PRECONDITION_FAILED', 'upstream authority is not configured')
+    if (subjectKeyId === '') throw new MayflyError('INVALID_ARGUMENT', 'no subject key ID provided')
+    return subjectKeyId.toLowerCase()
   }
   return {
     GetX509AuthorityState: async () => ({
@@ -54,8 +57,16 @@ export function localAuthorityService({ authorities, clock }: LocalAuthorityDeps
       await authorities.revoke(found.id, actor(peer))
       return { revokedAuthority: stateOf(found) }
     },
-    TaintX509UpstreamAuthority: async () => noUpstream(),
-    RevokeX509UpstreamAuthority: async () => noUpstream(),
+    TaintX509UpstreamAuthority: async ({ subjectKeyId }, { peer }) => {
+      const keyId = upstreamKeyId(subjectKeyId)
+      await authorities.taintUpstream(keyId, actor(peer))
+      return { upstreamAuthoritySubjectKeyId: keyId }
+    },
+    RevokeX509UpstreamAuthority: async ({ subjectKeyId }, { peer }) => {
+      const keyId = upstreamKeyId(subjectKeyId)
+      await authorities.revokeUpstream(keyId, actor(peer))
+      return { upstreamAuthoritySubjectKeyId: keyId }
+    },
   }
 }
 
@@ -66,5 +77,5 @@ function keyIdOf(authority: Authority): string {
 }
 
 function stateOf(authority: Authority | undefined): AuthorityState | null {
-  return authority === undefined ? null : { authorityId: keyIdOf(authority), expiresAt: Math.floor(authority.notAfterMs / 1_000), upstreamAuthoritySubjectKeyId: '' }
+  return authority === undefined ? null : { authorityId: keyIdOf(authority), expiresAt: Math.floor(authority.notAfterMs / 1_000), upstreamAuthoritySubjectKeyId: upstreamKeyIds(authority)[0] ?? '' }
 }

@@ -84,6 +84,7 @@ async function* connect(requests: AsyncIterable<AgentMessage__Output>, peer: Cal
     await versions.record(agentId, hello.agentVersion)
     yield* merge([
       bundles(deps.bundles, over),
+      tainted(deps.bundles, over),
       renewals(authoritiesOf(peer), over, deps),
       entries(subscription, wakeup, over, registry),
       revocations(positionFromWire(hello.position), over, deps),
@@ -156,6 +157,25 @@ async function* bundles(source: BundleSource, signal: AbortSignal): AsyncGenerat
       if (source.bundle() !== sent) {
         sent = source.bundle()
         yield { bundle: bundleToWire(source) }
+      }
+      await wakeup.wait(signal)
+    }
+  } finally {
+    following[Symbol.dispose]()
+  }
+}
+
+/** Which authorities below an upstream one are tainted, when there are any and whenever that changes. */
+async function* tainted(source: BundleSource, signal: AbortSignal): AsyncGenerator<ServerMessage> {
+  const wakeup = new Wakeup()
+  const following = source.onChange(() => wakeup.wake())
+  try {
+    let sent = ''
+    while (!signal.aborted) {
+      const ids = source.all().flatMap(({ id, state, upstream }) => (state === 'tainted' && upstream !== undefined ? [id] : []))
+      if (ids.join() !== sent) {
+        sent = ids.join()
+        yield { taintedAuthorities: { ids } }
       }
       await wakeup.wait(signal)
     }

@@ -9,6 +9,7 @@ import type { Renew as _mayfly_v1_Renew, Renew__Output as _mayfly_v1_Renew__Outp
 import type { GrantChanges as _mayfly_v1_GrantChanges, GrantChanges__Output as _mayfly_v1_GrantChanges__Output } from '../../mayfly/v1/GrantChanges.ts';
 import type { PolicyPush as _mayfly_v1_PolicyPush, PolicyPush__Output as _mayfly_v1_PolicyPush__Output } from '../../mayfly/v1/PolicyPush.ts';
 import type { VerifierRefusals as _mayfly_v1_VerifierRefusals, VerifierRefusals__Output as _mayfly_v1_VerifierRefusals__Output } from '../../mayfly/v1/VerifierRefusals.ts';
+import type { TaintedAuthorities as _mayfly_v1_TaintedAuthorities, TaintedAuthorities__Output as _mayfly_v1_TaintedAuthorities__Output } from '../../mayfly/v1/TaintedAuthorities.ts';
 
 export interface ServerMessage {
   'snapshot'?: (_mayfly_v1_EntriesSnapshot | null);
@@ -20,7 +21,8 @@ export interface ServerMessage {
   'grants'?: (_mayfly_v1_GrantChanges | null);
   'policy'?: (_mayfly_v1_PolicyPush | null);
   'verifiersRefused'?: (_mayfly_v1_VerifierRefusals | null);
-  'message'?: "snapshot"|"change"|"bundle"|"revocations"|"endedAccepted"|"renew"|"grants"|"policy"|"verifiersRefused";
+  'taintedAuthorities'?: (_mayfly_v1_TaintedAuthorities | null);
+  'message'?: "snapshot"|"change"|"bundle"|"revocations"|"endedAccepted"|"renew"|"grants"|"policy"|"verifiersRefused"|"taintedAuthorities";
 }
 
 export interface ServerMessage__Output {
@@ -33,5 +35,6 @@ export interface ServerMessage__Output {
   'grants'?: (_mayfly_v1_GrantChanges__Output | null);
   'policy'?: (_mayfly_v1_PolicyPush__Output | null);
   'verifiersRefused'?: (_mayfly_v1_VerifierRefusals__Output | null);
-  'message'?: "snapshot"|"change"|"bundle"|"revocations"|"endedAccepted"|"renew"|"grants"|"policy"|"verifiersRefused";
+  'taintedAuthorities'?: (_mayfly_v1_TaintedAuthorities__Output | null);
+  'message'?: "snapshot"|"change"|"bundle"|"revocations"|"endedAccepted"|"renew"|"grants"|"policy"|"verifiersRefused"|"taintedAuthorities";
 }
