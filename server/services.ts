@@ -26,6 +26,7 @@ import { guarded } from './api/guard.ts'
 import { leaksService } from './api/leaks-service.ts'
 import type { LeaksServiceDeps } from './api/leaks-service.ts'
 import { localAuthorityService } from './api/local-authority-service.ts'
+import type { LocalAuthorityDeps } from './api/local-authority-service.ts'
 import { registryService } from './api/registry-service.ts'
 import { revocationStreamService } from './api/revocation-stream-service.ts'
 import { revocationsService } from './api/revocations-service.ts'
@@ -41,7 +42,7 @@ import { syncService } from './api/sync-service.ts'
 import type { SyncServiceDeps } from './api/sync-service.ts'
 import { termsOf } from './limits.ts'
 
-export type ServicesDeps = BackupsServiceDeps & AgentServiceDeps & EntryServiceDeps & SvidServiceDeps & SyncServiceDeps & StatusServiceDeps & VerifiersServiceDeps & AuthoritiesServiceDeps & LeaksServiceDeps & CrlsServiceDeps & SettingsServiceDeps & GrantControlServiceDeps & GrantAdminServiceDeps & ApprovalsServiceDeps & PoliciesServiceDeps & { readonly bundles: BundleSource; readonly standing: Standing }
+export type ServicesDeps = BackupsServiceDeps & AgentServiceDeps & EntryServiceDeps & SvidServiceDeps & SyncServiceDeps & StatusServiceDeps & VerifiersServiceDeps & AuthoritiesServiceDeps & LocalAuthorityDeps & LeaksServiceDeps & CrlsServiceDeps & SettingsServiceDeps & GrantControlServiceDeps & GrantAdminServiceDeps & ApprovalsServiceDeps & PoliciesServiceDeps & { readonly bundles: BundleSource; readonly standing: Standing }
 
 /** Every service of the server, each method behind the authorization table. */
 export function addServices(rpc: RpcServer<Caller>, deps: ServicesDeps): void {
