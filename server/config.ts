@@ -10,8 +10,6 @@ import type { JsonSchema } from '../src/config/schema.ts'
 import { MayflyError } from '../src/core/errors.ts'
 import { nodeAttestorFields, nodeAttestorProblems } from './attest/config.ts'
 import type { NodeAttestorsConfig } from './attest/config.ts'
-import { nodeAttestorFields, nodeAttestorProblems } from './attest/config.ts'
-import type { NodeAttestorsConfig } from './attest/config.ts'
 import { keyTypes, type KeyType } from '../src/core/key-type.ts'
 import type { TokenConfig } from './ca/pkcs11/token.ts'
 import type { DiskUpstreamConfig } from './ca/upstream/disk.ts'
@@ -31,8 +29,6 @@ export interface ServerConfig {
   /** Who may use the admin socket. */
   readonly adminUids: readonly number[]
   /** Entries may select the uids of {@link adminUids}: for `mayfly dev`, where one person is all. */
-  /** How nodes may prove themselves beside join tokens. */
-  readonly nodeAttestors: NodeAttestorsConfig
   readonly dev: boolean
   readonly keyStorage: 'disk' | 'memory' | 'pkcs11'
   /** Of the keys of authorities that are made from now on. */
@@ -87,7 +83,6 @@ const fields = {
   trustDomain: required(trustDomain()),
   dataDir: withDefault(text(), '.mayfly/server'),
   listen: withDefault(address(), { host: '127.0.0.1', port: 8081 }),
-  nodeAttestors: nodeAttestorFields,
   advertise: optional(address()),
   adminSocket: optional(text(maxSocketPathBytes)),
   adminUids: optional(list(integer(0, 4_294_967_294), 100)),
@@ -118,7 +113,6 @@ const fields = {
     directory: optional(text()),
     reload: withDefault(list(text(1_024), 50), []),
   }),
-  nodeAttestors: { path: 'nodeAttestors', live: false },
   ca: group({
     keyStorage: withDefault(oneOf('disk', 'memory', 'pkcs11'), 'disk'),
     keyType: withDefault(oneOf(...keyTypes), 'ec-p256'),
@@ -166,8 +160,6 @@ export const serverSettings: SettingPaths<ServerConfig> = {
   logLevel: { path: 'logLevel', live: true },
   maxConnections: { path: 'maxConnections', live: false },
   limits: { path: 'limits', live: true },
-  const problems = nodeAttestorProblems(raw.nodeAttestors)
-  if (problems.length > 0) throw new MayflyError('CONFIG_INVALID', problems.map((problem) => `${fileName}: ${problem}`).join('\n'))
   drainMs: { path: 'drain', live: true },
 }
 
@@ -180,7 +172,6 @@ export function serverConfigSchema(): JsonSchema {
 export const flagPaths: Readonly<Record<string, string>> = {
   'trust-domain': 'trustDomain',
   data: 'dataDir',
-    nodeAttestors: Object.freeze(raw.nodeAttestors),
   listen: 'listen',
   advertise: 'advertise',
   'admin-socket': 'adminSocket',

@@ -90,7 +90,8 @@ function pathsOf(schema: JsonSchema, above = ''): readonly string[] {
   return Object.entries(schema['properties'] as Readonly<Record<string, JsonSchema>>).flatMap(([key, each]) => (each['properties'] === undefined ? [`${above}${key}`] : pathsOf(each, `${above}${key}.`))) // an object has properties
 }
 
+/** A group that wants a key is absent by default. */
 function defaultsOf(schema: JsonSchema): object {
-  const properties = Object.entries(schema['properties'] as Readonly<Record<string, JsonSchema>>) // an object has properties
+  const properties = Object.entries(schema['properties'] as Readonly<Record<string, JsonSchema>>).filter(([, each]) => each['required'] === undefined) // an object has properties
   return Object.fromEntries(properties.map(([key, each]) => [key, each['properties'] === undefined ? each['default'] : defaultsOf(each)]).filter(([, value]) => value !== undefined))
 }
