@@ -137,13 +137,13 @@ export class HeldGrant {
     return await this.#renewing
   }
 
-  /** @throws {MayflyError} GRANT_STATE, INVALID_ARGUMENT */
-  async step(request: StepRequest__Output, signal: AbortSignal): Promise<StepAnswer> {
+  /** @param until as for {@link GrantSteps.take} @throws {MayflyError} GRANT_STATE, INVALID_ARGUMENT */
+  async step(request: StepRequest__Output, until: () => AbortSignal): Promise<StepAnswer> {
     if (this.#grant.state !== 'active') throw new MayflyError('GRANT_STATE', `the grant is ${this.#grant.state}: no step can be taken`)
     const answer = await this.#steps.take(
       request,
       { grant: this.#grant, selectors: this.#selectors, tier: this.binding.tier, secondsSinceActivation: this.#secondsSince(this.#activatedAtBootMs), progressSecondsAgo: this.#secondsSince(this.#progressAtBootMs) },
-      AbortSignal.any([signal, this.#over.signal]),
+      () => AbortSignal.any([until(), this.#over.signal]),
     )
     this.#over.signal.throwIfAborted() // it ended while the step was decided
     if (answer.allowed === true) this.progress()

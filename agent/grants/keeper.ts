@@ -152,14 +152,14 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
   }
 
   /** @throws {MayflyError} GRANT_STATE, GRANT_ENDED, NOT_IN_BINDING, INVALID_ARGUMENT */
-  async step(task: Task, connection: WorkloadConnection, request: StepRequest__Output, signal: AbortSignal): Promise<StepAnswer> {
-    return await this.stepIn(this.#insideOf(task, connection), request, signal)
+  async step(task: Task, connection: WorkloadConnection, request: StepRequest__Output, until: () => AbortSignal): Promise<StepAnswer> {
+    return await this.stepIn(this.#insideOf(task, connection), request, until)
   }
 
   /** The same for whoever was just let in. */
-  async stepIn(held: HeldGrant, request: StepRequest__Output, signal: AbortSignal): Promise<StepAnswer> {
+  async stepIn(held: HeldGrant, request: StepRequest__Output, until: () => AbortSignal): Promise<StepAnswer> {
     this.#steps.take(held.grant.id, 1)
-    return await held.step(request, signal)
+    return await held.step(request, until)
   }
 
   /** The task says itself that it goes on. @throws {MayflyError} as {@link step} */

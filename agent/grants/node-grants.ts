@@ -53,7 +53,7 @@ export async function startNodeGrants(folder: string, probes: readonly Probe[], 
   await chmod(folder, 0o711) // whose socket is whose is nobody's business
   const cgroups = system.cgroups === undefined ? undefined : new RememberedCgroups(system.cgroups, folder)
   for (const { name } of (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isDirectory())) await rm(join(folder, name), { recursive: true, force: true })
-  const steps = new StepHttp(log, async (held, request, signal) => await keeper.stepIn(held, request, signal))
+  const steps = new StepHttp(log, async (held, request, until) => await keeper.stepIn(held, request, until))
   const serving: RelayServing<WorkloadConnection> = { relay, reports: deps.reports, admit: ({ caller, processKey }) => admission.stream(caller.uid, processKey) }
   const keeper: GrantKeeper = await GrantKeeper.start(
     { bootId: system.bootId, tier: connections.tier, probes },

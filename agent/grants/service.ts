@@ -76,7 +76,7 @@ function handlersOf({ keeper, admission, reach, parentId, admit, longestWaitSeco
       yield* keeper().bind(await reach(call, request.grantId), call.peer, request, signalOf(call))
     },
     Renew: async ({ grantId }, call) => await keeper().renew(await reach(call, grantId)),
-    Step: async (request, call) => await keeper().step(await reach(call, request.grantId), call.peer, { ...request, waitSeconds: Math.min(request.waitSeconds, longestWaitSeconds) }, signalOf(call)),
+    Step: async (request, call) => await keeper().step(await reach(call, request.grantId), call.peer, { ...request, waitSeconds: Math.min(request.waitSeconds, longestWaitSeconds) }, () => signalOf(call)),
     End: async (request, call) => await keeper().finish(await reach(call, request.grantId), request),
     Show: async ({ grantId }, call) => (await reach(call, grantId)).grant,
     Heartbeat: async ({ grantId }, call) => {

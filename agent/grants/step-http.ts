@@ -9,7 +9,8 @@ import type { WorkloadConnection } from '../workload-api/workload-connection.ts'
 import type { HeldGrant } from './held-grant.ts'
 import type { GrantGate } from './listener.ts'
 
-export type TakeStep = (held: HeldGrant, request: StepRequest__Output, signal: AbortSignal) => Promise<StepAnswer>
+/** `until` makes what aborts when nobody waits for the answer any more. */
+export type TakeStep = (held: HeldGrant, request: StepRequest__Output, until: () => AbortSignal) => Promise<StepAnswer>
 
 const maxBodyBytes = 16_384
 const limitMs = 10_000
@@ -52,9 +53,7 @@ export class StepHttp {
       if (request.url !== '/step') return send(response, 404, problem('NOT_FOUND', 'there is /step and nothing else'))
       if (request.method !== 'POST') return send(response, 405, problem('INVALID_ARGUMENT', 'take a step with POST'))
       const step = stepFromJson(await readBody(request))
-      const gone = new AbortController()
-      response.once('close', () => gone.abort(new MayflyError('CANCELLED', 'the caller went away')))
-      const answer = await this.#take(held, step, AbortSignal.any([gone.signal, peer.connection.over]))
+      const answer = await this.#take(held, step, () => whileThere(response, peer.connection.over))
       send(response, answer.allowed === true ? 200 : 403, answer)
     } catch (error) {
       if (error instanceof MayflyError) return send(response, statuses[error.status] ?? 500, problem(error.code, error.message, error.hint))
@@ -74,21 +73,41 @@ const statuses: Readonly<Partial<Record<MayflyError['status'], number>>> = {
   UNAVAILABLE: 503,
 }
 
-/** @throws {MayflyError} INVALID_ARGUMENT, LIMIT_EXCEEDED */
+/** Aborts when the caller has gone or is no longer what it was. */
+function whileThere(response: ServerResponse, over: AbortSignal): AbortSignal {
+  const gone = new AbortController()
+  const leave = (): void => gone.abort(new MayflyError('CANCELLED', 'the caller went away'))
+  if (response.closed) leave()
+  else response.once('close', leave)
+  return AbortSignal.any([gone.signal, over])
+}
+
+/** @throws {MayflyError} INVALID_ARGUMENT, LIMIT_EXCEEDED, CANCELLED */
 async function readBody(request: IncomingMessage): Promise<unknown> {
-  const parts: Buffer[] = []
-  let length = 0
-  for await (const part of request as AsyncIterable<Buffer>) {
-    // without an encoding, parts are Buffers
-    length += part.length
-    if (length > maxBodyBytes) throw new MayflyError('LIMIT_EXCEEDED', `a step has at most ${maxBodyBytes} bytes`)
-    parts.push(part)
-  }
+  const body = await bytesOf(request)
   try {
-    return JSON.parse(Buffer.concat(parts).toString('utf8'))
+    return JSON.parse(body.toString('utf8'))
   } catch {
     throw new MayflyError('INVALID_ARGUMENT', 'a step is written as JSON')
   }
+}
+
+/** @throws {MayflyError} LIMIT_EXCEEDED, CANCELLED */
+async function bytesOf(request: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = []
+    let length = 0
+    request.on('data', (part: Buffer) => {
+      // without an encoding, parts are Buffers
+      length += part.length
+      if (length <= maxBodyBytes) return void parts.push(part)
+      reject(new MayflyError('LIMIT_EXCEEDED', `a step has at most ${maxBodyBytes} bytes`))
+      request.destroy()
+    })
+    request.once('end', () => resolve(Buffer.concat(parts)))
+    request.once('close', () => request.complete || reject(new MayflyError('CANCELLED', 'the caller went away')))
+    request.once('error', reject)
+  })
 }
 
 /** @throws {MayflyError} INVALID_ARGUMENT */

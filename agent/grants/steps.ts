@@ -81,19 +81,22 @@ export class GrantSteps {
     return Math.max(0, this.#budget - Math.max(this.#used, this.#everLeased))
   }
 
-  /** @throws {MayflyError} INVALID_ARGUMENT; what a step that the server confirms is refused with, beyond a denial */
-  async take(request: StepRequest__Output, facts: StepFacts, signal: AbortSignal): Promise<StepAnswer> {
+  /**
+   * @param until makes what aborts when nobody waits for the answer any more: asked for only when there is something to wait for
+   * @throws {MayflyError} INVALID_ARGUMENT; what a step that the server confirms is refused with, beyond a denial
+   */
+  async take(request: StepRequest__Output, facts: StepFacts, until: () => AbortSignal): Promise<StepAnswer> {
     const { grant } = facts
     checkRequest(request)
     const { confirmActions, approveActions } = this.#terms
-    if (confirmActions.includes(request.action) || approveActions.includes(request.action)) return await this.#confirm(request, grant, signal)
+    if (confirmActions.includes(request.action) || approveActions.includes(request.action)) return await this.#confirm(request, grant, until())
     const denied = this.#ownDenial(request, grant)
     if (denied !== undefined) return this.#answer(request, grant, false, [denied])
     const decision = await this.#decide(request, facts)
     if (typeof decision === 'string') return this.#answer(request, grant, false, [decision])
     if (!decision.allowed) {
       // A control may be waived or lifted, which only the server knows of.
-      if (this.#terms.waived || decision.approvalsWanted > 0) return await this.#confirm(request, grant, signal)
+      if (this.#terms.waived || decision.approvalsWanted > 0) return await this.#confirm(request, grant, until())
       return this.#answer(request, grant, false, decision.reasons)
     }
     const spent = await this.#spend(grant.id)
