@@ -49,6 +49,7 @@ export const table: readonly Row[] = [
   { name: 'entry count', summary: 'how many entries match', load: () => import('./commands/entry-count.ts') },
   { name: 'entry enable', summary: 'let an entry have SVIDs again', load: () => import('./commands/entry-enable.ts') },
   { name: 'entry disable', summary: 'no new SVIDs for an entry', load: () => import('./commands/entry-disable.ts') },
+  { name: 'import spire', summary: 'what would move from a SPIRE server, and with --apply move it', load: () => import('./commands/import-spire.ts') },
   { name: 'enable', summary: 'take back the disablement that a revoke left', load: () => import('./commands/enable.ts') },
   { name: 'revoke', summary: 'end a credential, or all of an ID, entry, agent or owner', load: () => import('./commands/revoke.ts') },
   { name: 'revocation status', summary: 'how far recent revocations have spread', load: () => import('./commands/revocation-status.ts') },

@@ -1,0 +1,22 @@
+import type { Selector } from '../../core/selector.ts'
+
+/** What the workload attestors of mayfly's agents state, by type and by the first part of the value. */
+const workloadKinds: ReadonlySet<string> = new Set(['unix:uid', 'unix:user', 'unix:gid', 'unix:group', 'unix:supplementary_gid', 'unix:supplementary_group', 'unix:path', 'unix:sha256'])
+
+/** Node attestors by which an agent has the same ID at mayfly as at SPIRE: it follows from what the agent shows. */
+const keepsIds: ReadonlySet<string> = new Set([])
+
+/** The first kind of these selectors that no workload attestor of mayfly states, such as `k8s:ns`; an entry with it would match nothing. */
+export function unservedKind(selectors: readonly Selector[]): string | undefined {
+  return selectors.map(({ type, value }) => `${type}:${value.split(':', 1)[0] ?? ''}`).find((kind) => !workloadKinds.has(kind))
+}
+
+/** Whether an agent that attests like this keeps its SPIFFE ID when it comes over from SPIRE. */
+export function keepsAgentId(attestationType: string): boolean {
+  return keepsIds.has(attestationType)
+}
+
+/** Whether agents attested by mayfly can have these selectors of a node: a token proves nothing but itself. */
+export function servesNode(selectors: readonly Selector[]): boolean {
+  return selectors.every(({ type }) => keepsIds.has(type))
+}

@@ -1,0 +1,115 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { parse } from '../../../src/cli/arguments.ts'
+import { command } from '../../../src/cli/commands/import-spire.ts'
+import { Output } from '../../../src/cli/output.ts'
+import { systemClock } from '../../../src/system/clock.ts'
+import { systemRandom } from '../../../src/system/random.ts'
+import { FakeSpire } from '../../support/spire/fake-server.ts'
+import type { FakeSpireOptions } from '../../support/spire/fake-server.ts'
+import { spireAgent, spireEntry } from '../../support/spire/registry.ts'
+import { startServer } from '../../support/server/test-server.ts'
+import type { TestServer } from '../../support/server/test-server.ts'
+
+/** Alive at any time that tests run. */
+const agent = spireAgent('one', { expiresAtSeconds: 4_000_000_000 })
+const nodeName = spireEntry('node-a', agent.id, { selectors: [`spiffe_id:${agent.id}`] })
+
+interface Printed {
+  readonly code: number | void
+  readonly out: string
+  readonly err: string
+}
+
+async function run(server: TestServer, ...args: readonly string[]): Promise<Printed> {
+  const [out, err] = [new PassThrough(), new PassThrough()]
+  const context = { output: new Output(out, err, { isTty: false, columns: () => 80 }), env: { MAYFLY_SERVER_SOCKET: server.server.adminSocket }, cwd: '/', clock: systemClock, random: systemRandom, signal: new AbortController().signal }
+  const code = await command.run(parse('import spire', command, args), context)
+  return { code, out: String(out.read() ?? ''), err: String(err.read() ?? '') }
+}
+
+async function started(options: Partial<FakeSpireOptions>): Promise<{ readonly server: TestServer; readonly spire: FakeSpire; readonly from: readonly string[] }> {
+  const server = await startServer()
+  const spire = await FakeSpire.start({ entries: [], agents: [agent], ...options })
+  onTestFinished(async () => await spire[Symbol.asyncDispose]())
+  return { server, spire, from: ['--spire-socket', spire.socket] }
+}
+
+const five = [nodeName, ...['a', 'b', 'c', 'd'].map((name, at) => spireEntry(name, '/node-a', { selectors: [`unix:uid:${at + 4_000}`] }))]
+
+test('without --apply nothing is changed, here or there; with it the rest is made once, and again nothing', async () => {
+  const { server, spire, from } = await started({ entries: [...five, spireEntry('e/task/x', '/node-a'), spireEntry('f', '/node-a', { x509SvidTtlSeconds: 86_400 })] })
+  const dry = await run(server, ...from, '--owner', 'platform', '--json')
+  expect(JSON.parse(dry.out)).toMatchObject({ dryRun: true, trustDomain: 'example.org', entries: 7, agents: 1, counts: { moves: 4, alias: 1, refused: 2, left: 0 } })
+  expect(await server.admin.unary('mayfly.v1.Registry', 'CountEntries', {})).toEqual({ count: 0 })
+
+  const people = await run(server, ...from)
+  expect(people.out).toMatch(/^SPIRE: 7 entries, 1 agent in example\.org\n\n4 move\n {2}4 of them have no owner/)
+  expect(people.out).toContain('spiffe://example.org/e/task/x  spiffeId: has a segment `task` or `sub`, which grants are named by')
+  expect(people.out).toContain('spiffe://example.org/f  x509SvidTtlSeconds: is longer than the 3600 s that the profile allows')
+  expect(people.err).toBe('nothing was changed: give --apply to make those 4\n')
+
+  expect((await run(server, ...from, '--owner', 'platform', '--apply', '--expect', '4')).out).toBe('created 4 of 4\n')
+  const made = (await server.admin.unary('mayfly.v1.Registry', 'ListEntries', {})).entries
+  expect(made.map(({ entry, options }) => [entry?.id, entry?.spiffeId?.path, options?.owner]).toSorted()).toEqual(['a', 'b', 'c', 'd'].map((name) => [name, `/${name}`, 'platform']))
+  expect((await run(server, ...from, '--owner', 'platform', '--apply')).out).toBe('created 0 of 0\n')
+  expect(new Set(spire.calls.map((method) => method.replace(/.*\//, '')))).toEqual(new Set(['GetBundle', 'ListEntries', 'ListAgents']))
+})
+
+test('what was cut off half-way is finished by running it again', async () => {
+  const { server, from } = await started({ entries: five })
+  await server.createEntries('spiffe://example.org/node-a', ['/a'], { selectors: [{ type: 'unix', value: 'uid:4000' }] }) // under another ID: what makes it the same are name, parent and selectors
+  expect((await run(server, ...from, '--apply')).out).toBe('created 3 of 3\n')
+  expect(await server.admin.unary('mayfly.v1.Registry', 'CountEntries', {})).toEqual({ count: 4 })
+})
+
+test('more than ten are not made without their number, nor with another', async () => {
+  const { server, from } = await started({ entries: Array.from({ length: 250 }, (_, at) => spireEntry(`w${at}`, '/node-a', { selectors: [`unix:uid:${at + 4_000}`] })).concat(nodeName), pageSize: 500 })
+  await expect(run(server, ...from, '--apply')).rejects.toMatchObject({ code: 'EXPECTATION_FAILED', hint: 'look at them without --apply, then give --expect 250' })
+  await expect(run(server, ...from, '--apply', '--expect', '249')).rejects.toMatchObject({ code: 'EXPECTATION_FAILED' })
+  expect(await server.admin.unary('mayfly.v1.Registry', 'CountEntries', {})).toEqual({ count: 0 })
+  expect((await run(server, ...from, '--apply', '--expect', '250')).out).toBe('created 250 of 250\n')
+})
+
+describe('what is read', () => {
+  test('what SPIRE printed into files is planned as the server itself is', async () => {
+    const { server } = await started({})
+    const folder = mkdtempSync(join(tmpdir(), 'mf-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    writeFileSync(join(folder, 'entries.json'), JSON.stringify({ entries: [{ id: 'a', spiffe_id: { trust_domain: 'example.org', path: '/a' }, parent_id: { trust_domain: 'example.org', path: '/spire/agent/join_token/x' }, selectors: [{ type: 'unix', value: 'uid:4000' }] }] }))
+    writeFileSync(join(folder, 'agents.json'), JSON.stringify({ agents: [] }))
+    writeFileSync(join(folder, 'owners.yaml'), '/a: web team\n')
+    writeFileSync(join(folder, 'parents.yaml'), 'spiffe://example.org/spire/agent/join_token/x: spiffe://example.org/spire/agent/join_token/y\n')
+    const files = ['--entries', join(folder, 'entries.json'), '--owner-map', join(folder, 'owners.yaml'), '--parent-map', join(folder, 'parents.yaml'), '--json']
+    expect(JSON.parse((await run(server, ...files)).out)).toMatchObject({ counts: { moves: 1 }, plan: [{ parentId: 'spiffe://example.org/spire/agent/join_token/y', owner: 'web team', notes: ['new_parent'] }] })
+    expect(JSON.parse((await run(server, ...files, '--agents', join(folder, 'agents.json'))).out)).toMatchObject({ plan: [{ fate: 'left', why: 'agent_unknown' }] })
+  })
+
+  test('a SPIRE server of another trust domain is not read', async () => {
+    const { server, from } = await started({ trustDomain: 'other.org' })
+    await expect(run(server, ...from)).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' })
+  })
+
+  test('pages without end are found out', async () => {
+    const { server, from } = await started({ entries: five, endless: true })
+    await expect(run(server, ...from)).rejects.toMatchObject({ code: 'RESPONSE_INVALID' })
+  })
+
+  test('nonsense is refused, and said what is wrong with it', async () => {
+    const server = await startServer()
+    const cases: readonly (readonly [args: readonly string[], message: string])[] = [
+      [[], 'either --spire-socket or --entries must be given'],
+      [['--spire-socket', '/x', '--entries', 'f'], 'either --spire-socket or --entries must be given'],
+      [['--entries', '-', '--agents', '-'], 'only one of --entries and --agents can be stdin'],
+      [['--spire-socket', '/x', '--agents', 'f'], '--agents belongs to --entries'],
+      [['--spire-socket', '/x', '--apply', '-n'], '--apply and --dry-run exclude each other'],
+      [['--spire-socket', '/nowhere'], 'no SPIRE server listens at /nowhere'],
+      [['--spire-socket', '/x', '--expect', 'many'], '--expect is not a number of entries'],
+      [['--spire-socket', '/x', '--map-parent', 'a=b'], 'does not name an old and a new parent'],
+    ]
+    for (const [args, message] of cases) await expect(run(server, ...args)).rejects.toThrow(message)
+  })
+})
