@@ -4,6 +4,7 @@ import process from 'node:process'
 import type { Logger } from '../src/ports/logger.ts'
 import { printSchema, readConfigText, readMainArguments, runMain, serviceManager, takenFromEnvironment, versionBeside } from '../src/system/main-process.ts'
 import { flagPaths, parseServerConfig, serverConfigSchema, serverSettings } from './config.ts'
+import type { LogLevel } from './api/logger-service.ts'
 import type { ServerConfig } from './config.ts'
 
 /** The process of a server: `--config FILE` and flags in, one line of JSON out once it serves, logs on standard error. */
@@ -69,6 +70,14 @@ async function main(args: readonly string[]): Promise<number> {
     random: systemRandom,
     log,
     live,
+    logLevels: {
+      get current() {
+        return logger.level as LogLevel // it is only ever set to one of them
+      },
+      set current(level) {
+        logger.level = level
+      },
+    },
     ...(manager === undefined ? {} : { inherited: manager.listeners }),
     files,
     runCommand,

@@ -20,6 +20,7 @@ import { CrlFiles, lastCrlNumber } from './crl/crl-files.ts'
 import type { CrlFilesDeps } from './crl/crl-files.ts'
 import { CrlHttp } from './crl/crl-http.ts'
 import { UpstreamLists } from './crl/upstream-lists.ts'
+import type { LogLevels } from './api/logger-service.ts'
 import { CountedIssuer } from './api/counted-issuer.ts'
 import { EntryOperations } from './api/entry-operations.ts'
 import { chosenAttestors } from './attest/chosen.ts'
@@ -71,6 +72,8 @@ export interface ServerDeps extends BeginningDeps {
   readonly resolve: (hostName: string) => Promise<readonly string[]>
   readonly rssBytes: () => number
   readonly version: string
+  /** Of the log, which may be set while the server runs. */
+  readonly logLevels: LogLevels
   /** Sockets that a service manager handed over: `tls`, `admin`. */
   readonly inherited?: ReadonlyMap<string, number>
   /** The configuration, as it changes while the server runs; unset: it does not. */
@@ -243,6 +246,9 @@ export class Server implements AsyncDisposable {
       approvals,
       reevaluate: async (...asked: Parameters<Grants['reevaluate']>) => await grants.reevaluate(...asked),
       grantTimeMs: () => grants.nowMs(),
+      svidChain: () => svid.identity.certificateChain,
+      logLevels: deps.logLevels,
+      launchLevel: config.logLevel,
       standing,
       rollback,
       vouchers: () => authorities.vouchers(),

@@ -20,6 +20,8 @@ import { bundleService } from './api/bundle-service.ts'
 import type { BundleSource } from './api/bundle-service.ts'
 import { crlsService } from './api/crls-service.ts'
 import type { CrlsServiceDeps } from './api/crls-service.ts'
+import { debugService } from './api/debug-service.ts'
+import type { DebugServiceDeps } from './api/debug-service.ts'
 import { entryService } from './api/entry-service.ts'
 import type { EntryServiceDeps } from './api/entry-service.ts'
 import { guarded } from './api/guard.ts'
@@ -27,6 +29,8 @@ import { leaksService } from './api/leaks-service.ts'
 import type { LeaksServiceDeps } from './api/leaks-service.ts'
 import { localAuthorityService } from './api/local-authority-service.ts'
 import type { LocalAuthorityDeps } from './api/local-authority-service.ts'
+import { loggerService } from './api/logger-service.ts'
+import type { LoggerServiceDeps } from './api/logger-service.ts'
 import { registryService } from './api/registry-service.ts'
 import { revocationStreamService } from './api/revocation-stream-service.ts'
 import { revocationsService } from './api/revocations-service.ts'
@@ -36,13 +40,14 @@ import { statusService } from './api/status-service.ts'
 import type { StatusServiceDeps } from './api/status-service.ts'
 import { svidService } from './api/svid-service.ts'
 import type { SvidServiceDeps } from './api/svid-service.ts'
+import { trustDomainService } from './api/trust-domain-service.ts'
 import { verifiersService } from './api/verifiers-service.ts'
 import type { VerifiersServiceDeps } from './api/verifiers-service.ts'
 import { syncService } from './api/sync-service.ts'
 import type { SyncServiceDeps } from './api/sync-service.ts'
 import { termsOf } from './limits.ts'
 
-export type ServicesDeps = BackupsServiceDeps & AgentServiceDeps & EntryServiceDeps & SvidServiceDeps & SyncServiceDeps & StatusServiceDeps & VerifiersServiceDeps & AuthoritiesServiceDeps & LocalAuthorityDeps & LeaksServiceDeps & CrlsServiceDeps & SettingsServiceDeps & GrantControlServiceDeps & GrantAdminServiceDeps & ApprovalsServiceDeps & PoliciesServiceDeps & { readonly bundles: BundleSource; readonly standing: Standing }
+export type ServicesDeps = BackupsServiceDeps & DebugServiceDeps & LoggerServiceDeps & AgentServiceDeps & EntryServiceDeps & SvidServiceDeps & SyncServiceDeps & StatusServiceDeps & VerifiersServiceDeps & AuthoritiesServiceDeps & LocalAuthorityDeps & LeaksServiceDeps & CrlsServiceDeps & SettingsServiceDeps & GrantControlServiceDeps & GrantAdminServiceDeps & ApprovalsServiceDeps & PoliciesServiceDeps & { readonly bundles: BundleSource; readonly standing: Standing }
 
 /** Every service of the server, each method behind the authorization table. */
 export function addServices(rpc: RpcServer<Caller>, deps: ServicesDeps): void {
@@ -52,6 +57,9 @@ export function addServices(rpc: RpcServer<Caller>, deps: ServicesDeps): void {
   rpc.add('spire.api.server.entry.v1.Entry', guarded<'spire.api.server.entry.v1.Entry'>(entryService(deps), guard))
   rpc.add('spire.api.server.svid.v1.SVID', guarded<'spire.api.server.svid.v1.SVID'>(svidService(deps), guard))
   rpc.add('spire.api.server.localauthority.v1.LocalAuthority', guarded<'spire.api.server.localauthority.v1.LocalAuthority'>(localAuthorityService(deps), guard))
+  rpc.add('spire.api.server.debug.v1.Debug', guarded<'spire.api.server.debug.v1.Debug'>(debugService(deps), guard))
+  rpc.add('spire.api.server.logger.v1.Logger', guarded<'spire.api.server.logger.v1.Logger'>(loggerService(deps), guard))
+  rpc.add('spire.api.server.trustdomain.v1.TrustDomain', guarded<'spire.api.server.trustdomain.v1.TrustDomain'>(trustDomainService(), guard))
   rpc.add('mayfly.v1.Authorities', guarded<'mayfly.v1.Authorities'>(authoritiesService(deps), guard))
   rpc.add('mayfly.v1.Backups', guarded<'mayfly.v1.Backups'>(backupsService(deps), guard))
   rpc.add('mayfly.v1.Crls', guarded<'mayfly.v1.Crls'>(crlsService(deps), guard))

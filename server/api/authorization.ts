@@ -45,6 +45,16 @@ export const rights: Table = {
     BatchSetFederatedBundle: admins,
     BatchDeleteFederatedBundle: admins,
   },
+  'spire.api.server.debug.v1.Debug': { GetInfo: admins },
+  'spire.api.server.logger.v1.Logger': { GetLogger: admins, SetLogLevel: admins, ResetLogLevel: admins },
+  'spire.api.server.trustdomain.v1.TrustDomain': {
+    ListFederationRelationships: admins,
+    GetFederationRelationship: admins,
+    BatchCreateFederationRelationship: admins,
+    BatchUpdateFederationRelationship: admins,
+    BatchDeleteFederationRelationship: admins,
+    RefreshBundle: admins,
+  },
   'spire.api.server.localauthority.v1.LocalAuthority': {
     GetX509AuthorityState: admins,
     PrepareX509Authority: admins,

@@ -1,5 +1,6 @@
 import type { Bundle } from '../../proto/generated/spire/api/types/Bundle.ts'
 import type { BundleMask__Output } from '../../proto/generated/spire/api/types/BundleMask.ts'
+import { MayflyError } from '../../src/core/errors.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
 import type { TrustBundle } from '../../src/x509/bundle.ts'
 import type { Authority } from '../store/port.ts'
@@ -12,9 +13,29 @@ export interface BundleSource {
   onChange(listener: () => void): Disposable
 }
 
-/** SPIRE's bundle API: GetBundle, to anyone; what it tells is public. Federation calls answer UNIMPLEMENTED. */
+/** SPIRE's bundle API: GetBundle, to anyone; what it tells is public. The calls about bundles of other trust domains and about keys of tokens say that there are none yet. */
 export function bundleService(source: BundleSource): Handlers<'spire.api.server.bundle.v1.Bundle', Caller> {
-  return { GetBundle: async ({ outputMask }) => bundleToWire(source, outputMask) }
+  const noTokens = refusal('tokens come with a later release: there are no keys of theirs to publish', 'set disable_jwt_svids in the configuration of a nested SPIRE server')
+  const noFederation = refusal('this server keeps no bundles of other trust domains: federation comes with a later release')
+  return {
+    GetBundle: async ({ outputMask }) => bundleToWire(source, outputMask),
+    CountBundles: async () => ({ count: 1 }),
+    AppendBundle: refusal('authorities of others are not added to this bundle: what they sign could not be revoked here', 'an upstream authority above both servers makes each trust the other'),
+    PublishJWTAuthority: noTokens,
+    PublishWITAuthority: noTokens,
+    ListFederatedBundles: noFederation,
+    GetFederatedBundle: noFederation,
+    BatchCreateFederatedBundle: noFederation,
+    BatchUpdateFederatedBundle: noFederation,
+    BatchSetFederatedBundle: noFederation,
+    BatchDeleteFederatedBundle: noFederation,
+  }
+}
+
+function refusal(message: string, hint?: string): () => Promise<never> {
+  return async () => {
+    throw new MayflyError('UNIMPLEMENTED', message, hint === undefined ? {} : { hint })
+  }
 }
 
 export function bundleToWire(source: BundleSource, mask?: BundleMask__Output | null): Bundle {

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { wireTable } from './wire-table.ts'
 
 const root = join(import.meta.dirname, '../..')
-const files = ['spire/api/agent/debug/v1/debug.proto', 'spire/api/agent/delegatedidentity/v1/delegatedidentity.proto', ...['agent', 'bundle', 'entry', 'localauthority', 'svid'].map((name) => `spire/api/server/${name}/v1/${name}.proto`), 'workload.proto']
+const files = ['spire/api/agent/debug/v1/debug.proto', 'spire/api/agent/delegatedidentity/v1/delegatedidentity.proto', ...['agent', 'bundle', 'debug', 'entry', 'localauthority', 'logger', 'svid', 'trustdomain'].map((name) => `spire/api/server/${name}/v1/${name}.proto`), 'workload.proto']
 
 test("the wire is SPIRE's and the Workload API's: names, numbers, types, streams", () => {
   const wanted = readFileSync(join(root, 'test/vectors/wire-shape.txt'), 'utf8').split('\n').filter((line) => line !== '' && !line.startsWith('#'))

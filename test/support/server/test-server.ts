@@ -71,6 +71,7 @@ export async function startServer(options: { readonly dataDir?: string; readonly
     ownUid: geteuid?.() ?? 0,
     rssBytes: () => process.memoryUsage.rss(),
     version: 'test',
+    logLevels: { current: config.logLevel },
     ...options.deps,
   })
   const channels: RpcChannel[] = []

@@ -1,0 +1,15 @@
+// Original file: proto/spire/api/server/trustdomain/v1/trustdomain.proto
+
+import type { FederationRelationshipMask as _spire_api_types_FederationRelationshipMask, FederationRelationshipMask__Output as _spire_api_types_FederationRelationshipMask__Output } from '../../../../../spire/api/types/FederationRelationshipMask.ts';
+
+export interface ListFederationRelationshipsRequest {
+  'outputMask'?: (_spire_api_types_FederationRelationshipMask | null);
+  'pageSize'?: (number);
+  'pageToken'?: (string);
+}
+
+export interface ListFederationRelationshipsRequest__Output {
+  'outputMask': (_spire_api_types_FederationRelationshipMask__Output | null);
+  'pageSize': (number);
+  'pageToken': (string);
+}

@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import type { ServiceName } from '../../../src/rpc/services.ts'
+import { methodsOf } from '../../../src/rpc/services.ts'
+import { startServer } from '../../support/server/test-server.ts'
+
+const loggerApi = 'spire.api.server.logger.v1.Logger' as const
+const bundleApi = 'spire.api.server.bundle.v1.Bundle' as const
+const trustDomainApi = 'spire.api.server.trustdomain.v1.TrustDomain' as const
+
+test("the log's level is shown, set for the time being, and put back; SPIRE's other levels are the nearest of ours", async () => {
+  const logLevels: { current: 'debug' | 'info' | 'warn' | 'error' } = { current: 'info' }
+  const { admin, join } = await startServer({ deps: { logLevels } })
+  expect(await admin.unary(loggerApi, 'GetLogger', {})).toEqual({ currentLevel: 'INFO', launchLevel: 'INFO' })
+  expect(await admin.unary(loggerApi, 'SetLogLevel', { newLevel: 'TRACE' })).toEqual({ currentLevel: 'DEBUG', launchLevel: 'INFO' })
+  expect(logLevels.current).toBe('debug')
+  expect(await admin.unary(loggerApi, 'SetLogLevel', { newLevel: 'PANIC' })).toEqual({ currentLevel: 'ERROR', launchLevel: 'INFO' })
+  expect(await admin.unary(loggerApi, 'ResetLogLevel', {})).toEqual({ currentLevel: 'INFO', launchLevel: 'INFO' })
+  await expect(admin.unary(loggerApi, 'SetLogLevel', {})).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  const agent = await join()
+  await expect(agent.channel.unary(loggerApi, 'SetLogLevel', { newLevel: 'DEBUG' })).rejects.toMatchObject({ code: 'PERMISSION_DENIED' })
+})
+
+test('a server tells SPIRE of itself: its chain up to the authority, its agents and entries', async () => {
+  const { admin, join, createEntries } = await startServer()
+  const agent = await join()
+  await createEntries(agent.id, ['/one', '/two'])
+  const info = await admin.unary('spire.api.server.debug.v1.Debug', 'GetInfo', {})
+  expect(info).toMatchObject({ agentsCount: 1, entriesCount: 2 })
+  expect(info.svidChain).toMatchObject([{ id: { trustDomain: 'example.org', path: '/spire/server' }, subject: '' }, { id: { trustDomain: 'example.org', path: '' }, subject: expect.stringMatching(/^CN=authority [0-9a-f]{16},O=mayfly$/) as string }])
+})
+
+test('what federation would do is refused in words', async () => {
+  const { admin } = await startServer()
+  for (const name of methodsOf(trustDomainApi satisfies ServiceName).keys()) {
+    await expect(admin.unary(trustDomainApi, name as 'RefreshBundle', {})).rejects.toMatchObject({ code: 'UNIMPLEMENTED', message: expect.stringMatching(/federation comes with a later release/) as string })
+  }
+})
+
+test('there is one bundle; what would be done with others is refused in words', async () => {
+  const { admin } = await startServer()
+  expect(await admin.unary(bundleApi, 'CountBundles', {})).toEqual({ count: 1 })
+  await expect(admin.unary(bundleApi, 'ListFederatedBundles', {})).rejects.toMatchObject({ code: 'UNIMPLEMENTED', message: expect.stringMatching(/federation comes with a later release/) as string })
+  await expect(admin.unary(bundleApi, 'AppendBundle', {})).rejects.toMatchObject({ code: 'UNIMPLEMENTED', message: expect.stringMatching(/could not be revoked here/) as string })
+})
