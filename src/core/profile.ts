@@ -101,14 +101,6 @@ function problemsOf(profile: CertificateProfile, why: string | undefined): strin
       must(profile.subject.organization !== undefined || profile.subject.commonName !== undefined, '/subject: an authority has a name (RFC 5280 4.1.2.6)')
       must(!profile.keys.includes('Ed25519'), '/keys: an authority has no Ed25519 key: its signing request could not be checked')
       break
-    case 'downstream-authority':
-      must(!profile.grant, '/grant: only an SVID is of a grant')
-      must(profile.keyUsage.includes('keyCertSign') && !profile.keyUsage.includes('digitalSignature'), '/keyUsage: an authority has keyCertSign, and does not authenticate (X509-07, X509-12)')
-      must(profile.extKeyUsage.toSorted().join(' ') === 'clientAuth serverAuth', '/extKeyUsage: serverAuth and clientAuth alone: what is below it signs no revocation stream and is no server of this trust domain')
-      must(profile.maxDnsNames === 0, '/dnsNames: an authority has none')
-      must(profile.subject.organization !== undefined || profile.subject.commonName !== undefined, '/subject: an authority has a name (RFC 5280 4.1.2.6)')
-      must(!profile.keys.includes('Ed25519'), '/keys: an authority has no Ed25519 key: its signing request could not be checked')
-      break
     case 'stream-signer':
       must(!profile.grant, '/grant: only an SVID is of a grant')
       must(profile.maxTtlMs <= dayMs, '/ttl/max: over 24 hours')

@@ -77,7 +77,7 @@ export class Pkcs11KeyStore implements KeyStore {
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | undefined>()
     this.#waiting.set(id, { resolve, reject })
     this.#worker.ref()
-    this.#worker.postMessage({ ...asked, id })
+    this.#worker.postMessage({ ...asked, id }, [])
     return promise
   }
 
