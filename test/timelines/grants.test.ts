@@ -5,14 +5,12 @@ import type { GrantRole__Output } from '../../proto/generated/mayfly/v1/GrantRol
 import { approvalNamespace } from '../../src/core/approval/statement.ts'
 import { leakStatement } from '../../src/core/leak.ts'
 import { parseTrustDomain } from '../../src/core/spiffe-id.ts'
-import { LinuxCgroups } from '../../src/system/linux/cgroups.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { publicKeyHash } from '../../src/x509/fingerprint.ts'
 import { PrivateKey } from '../../src/x509/private-key.ts'
 import { signPlain } from '../../src/x509/signature.ts'
 import { GrantTask } from '../support/agent/grant-tasks.ts'
 import { personKey } from '../support/ssh/person-key.ts'
-import { isRoot } from '../support/processes/processes.ts'
 import { jobId, jobRole, TestVerifier } from '../support/product/grants.ts'
 import { Product } from '../support/product/product.ts'
 import type { AgentProcess } from '../support/product/product.ts'
@@ -75,17 +73,6 @@ async function refusedAfter(chain: readonly Uint8Array[], atMs: number): Promise
 }
 
 describe('the identity of a task ends with it, at a verifier on another node', () => {
-  const tiers = [['pidfd', undefined], ...(isRoot && LinuxCgroups.open() !== undefined ? [['cgroup', uid] as const] : [])] as const
-  test.each(tiers)('killed, bound in the tier %s', async (tier, as) => {
-    const { id, socket, tier: given, chain, task } = await running(near, as)
-    expect(given).toBe(tier)
-    const atMs = systemClock.nowMs()
-    await task.program.kill()
-    expect(await refusedAfter(chain, atMs)).toBeLessThan(soonMs)
-    expect(await standing(id)).toMatchObject({ cause: 'process_exit' })
-    await expect.poll(() => existsSync(socket), patience).toBe(false)
-  })
-
   test('it says itself that it has completed, or failed', async () => {
     for (const cause of ['completed', 'failed']) {
       const { id, socket, chain, task } = await running()
@@ -189,16 +176,6 @@ describe('the identity of a task ends with it, at a verifier on another node', (
     await task.program.kill()
   })
 
-  test('the server was away when it was killed: it is told as soon as it is back', async () => {
-    const { id, socket, chain, task } = await running()
-    await product.killServer()
-    await task.program.kill()
-    await expect.poll(() => existsSync(socket), patience).toBe(false)
-    await product.startServer()
-    await verifier.refused(chain)
-    expect(await standing(id)).toMatchObject({ cause: 'process_exit' })
-  })
-
   test('the server is away: no step is let pass on what was known before', async () => {
     const { socket, task } = await running()
     task.tell({ do: 'step', socket, name: 'before' })
@@ -250,16 +227,6 @@ describe('the identity of a task ends with it, at a verifier on another node', (
     expect(await refusedAfter(chain, atMs)).toBeLessThan(orphanMs)
     expect(await standing(id)).toMatchObject({ cause: 'orphan' })
     await task.program.kill()
-  })
-
-  test('the agent was killed and stays away: the server ends it for want of proof of life', async () => {
-    const { id, chain, task } = await running()
-    const atMs = systemClock.nowMs()
-    await near.kill()
-    expect(await refusedAfter(chain, atMs)).toBeLessThan(orphanMs)
-    expect(await standing(id)).toMatchObject({ cause: 'orphan' })
-    await task.program.kill()
-    await near.start()
   })
 })
 

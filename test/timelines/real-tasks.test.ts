@@ -1,4 +1,3 @@
-import { kill } from 'node:process'
 import { afterEach, describe, expect, test } from 'vitest'
 import { GrantTask } from '../support/agent/grant-tasks.ts'
 import { TestGrants } from '../support/agent/test-grants.ts'
@@ -43,29 +42,6 @@ describe.each(tiers)('bound in the tier $tier', ({ tier, uid: as }) => {
     expect(grants.keeper.size).toBe(0)
   })
 
-  test('a child of the task belongs to it, also in a session of its own', { timeout: 20_000 }, async () => {
-    const grants = await world({ tier })
-    await using task = await GrantTask.start(as)
-    const bound = await task.run(grants.socket)
-    task.tell({ do: 'child', socket: bound.socket })
-    task.tell({ do: 'session', socket: bound.socket })
-    expect(await task.said('svid', ({ name }) => name === 'child')).toMatchObject({ id: bound.spiffeId })
-    expect(await task.said('svid', ({ name }) => name === 'session')).toMatchObject({ id: bound.spiffeId })
-  })
-
-  test(tier === 'cgroup' ? 'a daemon of the task still belongs to it' : 'a daemon of the task has left it', { timeout: 20_000 }, async () => {
-    const grants = await world({ tier })
-    await using task = await GrantTask.start(as)
-    const bound = await task.run(grants.socket)
-    task.tell({ do: 'daemon', socket: bound.socket })
-    const line = await task.program.line(({ name, event }) => name === 'daemon' && (event === 'svid' || event === 'failed'))
-    expect(line).toMatchObject(tier === 'cgroup' ? { event: 'svid', id: bound.spiffeId } : { event: 'failed', code: 'NOT_IN_BINDING' })
-    await task.program.kill()
-    await grants.server.until(() => grants.server.ends.length > 0)
-    if (tier === 'cgroup') expect(await task.program.line(({ name, event }) => name === 'daemon' && event === 'failed')).toBeDefined()
-    kill(Number(line['pid']), 'SIGKILL')
-  })
-
   test('a process outside is refused although it has the path', { timeout: 20_000 }, async () => {
     const grants = await world({ tier })
     await using task = await GrantTask.start(as)
@@ -78,17 +54,6 @@ describe.each(tiers)('bound in the tier $tier', ({ tier, uid: as }) => {
     thief.tell({ do: 'end', socket: grants.socket, id: bound.id })
     expect(await thief.said('failed', (line) => line['do'] === 'end')).toMatchObject({ code: 'NOT_FOUND' })
     expect(grants.keeper.size).toBe(1)
-  })
-
-  test('a task that is stopped lives, until its time is over', { timeout: 20_000 }, async () => {
-    const grants = await world({ tier })
-    grants.server.seconds = 3
-    await using task = await GrantTask.start(as)
-    const bound = await task.run(grants.socket)
-    kill(task.pid, 'SIGSTOP')
-    expect(grants.keeper.size).toBe(1)
-    await grants.server.until(() => grants.server.ends.length > 0)
-    expect(grants.server.ends).toMatchObject([{ grantId: bound.id, cause: 'timeout' }])
   })
 
   test('a task that vouches for itself and executes another program has ended: the call went with the program', { timeout: 20_000 }, async () => {

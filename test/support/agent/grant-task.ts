@@ -1,6 +1,6 @@
 /**
  * A task under test: obeys one JSON command a line on standard input and prints one a line on standard output, each with its pid. Argument: JSON of a first
- * command, or nothing. What it starts inherits its output.
+ * command, or nothing. What it starts inherits its output. A socket that is left out is the one of its environment.
  */
 import { X509Certificate } from 'node:crypto'
 import { spawn } from 'node:child_process'
@@ -25,16 +25,21 @@ interface Command {
   readonly spiffeId?: string
   readonly role?: string
   readonly name?: string
+  readonly code?: number
 }
 
 const channels = new Map<string, RpcChannel>()
 const script = import.meta.filename
+const ownSocket = process.env['SPIFFE_ENDPOINT_SOCKET']?.replace('unix://', '') ?? ''
+
+/** Whether it lives on when nobody commands it any more. */
+let stays = false
 
 const [first] = process.argv.slice(2)
 say({ event: 'ready' })
 if (first !== undefined) await obey(JSON.parse(first) as Command) // the test wrote it
 for await (const line of createInterface({ input: process.stdin })) void obey(JSON.parse(line) as Command) // as above
-if (first === undefined) process.exit(0)
+if (first === undefined && !stays) process.exit(0)
 
 async function obey(command: Command): Promise<void> {
   try {
@@ -44,7 +49,7 @@ async function obey(command: Command): Promise<void> {
   }
 }
 
-async function act({ do: what, socket = '', id = '', pid = 0, binding = '', action = 'write', cause = 'completed', file = '', args = [], spiffeId = 'spiffe://test.example/job', role = '', name = '' }: Command): Promise<void> {
+async function act({ do: what, socket = ownSocket, id = '', pid = 0, binding = '', action = 'write', cause = 'completed', file = '', args = [], spiffeId = 'spiffe://test.example/job', role = '', name = '', code = 0 }: Command): Promise<void> {
   switch (what) {
     case 'run': {
       // as `mayfly run --do` does: ask, bind, follow
@@ -94,8 +99,12 @@ async function act({ do: what, socket = '', id = '', pid = 0, binding = '', acti
     case 'exec':
       process.execve?.(file, [file, ...args], {})
       return
+    case 'stay':
+      stays = true
+      return say({ event: 'stays' })
     case 'exit':
-      process.exit(0)
+      say({ event: 'exits', atMs: systemClock.nowMs() })
+      process.exit(code)
       break
     default:
       say({ event: 'unknown', do: what })
