@@ -186,7 +186,7 @@ export const flagPaths: Readonly<Record<string, string>> = {
  * @throws {MayflyError} CONFIG_INVALID with every problem; JOIN_LINE_INVALID; what `readJoinFile` throws
  */
 export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: string, ownUid: number, readJoinFile: (path: string) => string | undefined = () => undefined): AgentConfig {
-  const raw = parseConfig(yaml, fields, overrides, fileName)
+  const raw = parseConfig(yaml, fields, overrides, fileName, flagPaths)
   const lineText = raw.join ?? (raw.joinFile === undefined ? undefined : readJoinFile(raw.joinFile))
   const line = lineText === undefined ? undefined : parseJoinLine(lineText)
   const problems: string[] = []

@@ -17,8 +17,8 @@ export interface BeginningDeps {
   readonly openStore?: (path: string) => Promise<Store>
 }
 
-/** Threads and processes of a server that have begun to load. Each belongs to whoever starts the server with them. */
-export interface Beginning {
+/** Threads and processes of a server that have begun to load. Each belongs to the server that is started with them; dispose what no server was started with, or after that server. */
+export interface Beginning extends AsyncDisposable {
   readonly slowPath: SlowPath
   readonly pool: SignerPool
   readonly store: Promise<Store>
@@ -31,7 +31,12 @@ export function begin(config: ServerConfig, deps: BeginningDeps): Beginning {
   const store = openStore(config, deps, slowPath)
   store.catch(() => undefined) // whoever starts the server hears of it; a start that fails before that has failed already
   pool.warm()
-  return { slowPath, pool, store }
+  const dispose = async (): Promise<void> => {
+    await (await store.catch(() => undefined))?.[Symbol.asyncDispose]()
+    await pool[Symbol.asyncDispose]()
+    await slowPath[Symbol.asyncDispose]()
+  }
+  return { slowPath, pool, store, [Symbol.asyncDispose]: dispose }
 }
 
 async function openStore(config: ServerConfig, { clock, files, lock, openStore: open }: BeginningDeps, slowPath: SlowPath): Promise<Store> {

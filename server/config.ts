@@ -194,7 +194,7 @@ export const flagPaths: Readonly<Record<string, string>> = {
  * @throws {MayflyError} CONFIG_INVALID with every problem
  */
 export function parseServerConfig(yaml: string, overrides: Overrides, fileName: string, ownUid: number): ServerConfig {
-  const raw = parseConfig(yaml, fields, overrides, fileName)
+  const raw = parseConfig(yaml, fields, overrides, fileName, flagPaths)
   const adminSocket = raw.adminSocket ?? `${raw.dataDir}/admin.sock`
   if (Buffer.byteLength(adminSocket) > maxSocketPathBytes) {
     throw new MayflyError('CONFIG_INVALID', `${fileName}: adminSocket: longer than the ${maxSocketPathBytes} bytes that a Unix socket's path may have`, { hint: 'set adminSocket, or a shorter dataDir' })

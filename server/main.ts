@@ -33,7 +33,7 @@ async function main(args: readonly string[]): Promise<number> {
     return { [Symbol.asyncDispose]: async () => held[Symbol.dispose]() }
   }
   const tokenPin = takenFromEnvironment(config.pkcs11?.pinEnv) // before anything is started that would inherit it
-  const begun = begin(config, { clock, files, lock })
+  await using begun = begin(config, { clock, files, lock })
   const [{ Server }, { pino }, { systemRandom }, { runCommand }, { resolve }, { peerCredentials }, { onHangUp, stopOnSignals }, { trimHeapWhenIdle }, { LiveConfig }, { reloadLogged }] = await Promise.all([
     import('./server.ts'),
     import('pino'),
@@ -94,10 +94,15 @@ async function main(args: readonly string[]): Promise<number> {
   manager?.ready(`serving ${server.address}`)
   void manager?.keepAlive(clock) // never rejects
   process.stdout.write(`${JSON.stringify({ event: 'serving', address: server.address, adminSocket: server.adminSocket, ...(server.crlAddress === undefined ? {} : { crlAddress: server.crlAddress }), ...(server.metricsAddress === undefined ? {} : { metricsAddress: server.metricsAddress }), trustDomain: config.trustDomain, pid: process.pid })}\n`)
-  await new Promise<void>((resolve) => {
-    if (stop.signal.aborted) resolve()
-    else stop.signal.addEventListener('abort', () => resolve(), { once: true })
+  const stopped = new Promise<undefined>((resolve) => {
+    if (stop.signal.aborted) resolve(undefined)
+    else stop.signal.addEventListener('abort', () => resolve(undefined), { once: true })
   })
+  const lost = await Promise.race([stopped, server.lost])
+  if (lost !== undefined) {
+    logger.error({ event: 'store.lost', error: lost }, 'the store is gone: nothing can be decided or signed, this process ends')
+    throw lost
+  }
   manager?.stopping()
   logger.info({ event: 'server.stopping' }, 'draining')
   return 0

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { formatAddress } from '../src/config/fields.ts'
 import { LiveConfig } from '../src/config/live.ts'
 import { toHex } from '../src/core/bytes.ts'
+import type { MayflyError } from '../src/core/errors.ts'
 import { serverIdOf } from '../src/core/spiffe-id.ts'
 import type { TrustDomain } from '../src/core/spiffe-id.ts'
 import type { Logger } from '../src/ports/logger.ts'
@@ -101,10 +102,13 @@ export class Server implements AsyncDisposable {
   readonly crlAddress: string | undefined
   /** `host:port` of metrics and probes, when they are served. */
   readonly metricsAddress: string | undefined
+  /** Resolves, with the reason, when this server cannot go on: its store is gone. */
+  readonly lost: Promise<MayflyError>
   readonly #held: AsyncDisposableStack
 
-  private constructor(held: AsyncDisposableStack, address: string, adminSocket: string, crlAddress: string | undefined, metricsAddress: string | undefined) {
+  private constructor(held: AsyncDisposableStack, address: string, adminSocket: string, crlAddress: string | undefined, metricsAddress: string | undefined, lost: Promise<MayflyError>) {
     this.#held = held
+    this.lost = lost
     this.address = address
     this.adminSocket = adminSocket
     this.crlAddress = crlAddress
@@ -296,7 +300,7 @@ export class Server implements AsyncDisposable {
       listeners: { tls: tlsRpc, admin: adminRpc },
     })
     log.info({ event: 'server.serving', address: tls.address, adminSocket: admin.address, trustDomain, ms: clock.nowMs() - startedAtMs }, 'serving')
-    return new Server(starting.move(), tls.address, admin.address, crlAddress, metricsAddress)
+    return new Server(starting.move(), tls.address, admin.address, crlAddress, metricsAddress, store.lost)
   }
 
   /** Takes no more connections, lets calls finish for as long as the configuration says, then lets go of everything in turn. */

@@ -70,7 +70,7 @@ export function relayConfigSchema(): JsonSchema {
 
 /** Reads a relay's configuration. @throws {MayflyError} CONFIG_INVALID with every problem */
 export function parseRelayConfig(yaml: string, overrides: Overrides, fileName: string): RelayConfig {
-  const raw = parseConfig(yaml, fields, overrides, fileName)
+  const raw = parseConfig(yaml, fields, overrides, fileName, relayFlagPaths)
   const problems: string[] = []
   const problem = (path: string, message: string): void => void problems.push(`${fileName}: ${path}: ${message}`)
   if (raw.upstreams.length === 0) problem('upstreams', 'at least one is wanted')

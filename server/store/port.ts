@@ -1,4 +1,5 @@
 import type { Entry, EntrySpec } from '../../src/core/entry.ts'
+import type { MayflyError } from '../../src/core/errors.ts'
 import type { Selector } from '../../src/core/selector.ts'
 import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
 import type { ExceptionStore, GrantStore, OwnerStore, PeopleStore, PolicyStore, RoleStore } from './grant-port.ts'
@@ -16,6 +17,8 @@ export type { Actor, Agent, Authority, AuthorityUpstream, Credential, Credential
  * STORE_NEWER, STORE_LOCKED at opening, and those named at each call.
  */
 export interface Store extends AsyncDisposable {
+  /** Resolves, with the reason, when the store is gone by itself: from then on every call rejects, and only another process may open it again. */
+  readonly lost: Promise<MayflyError>
   readonly entries: EntryStore
   readonly agents: AgentStore
   readonly credentials: CredentialStore

@@ -44,11 +44,19 @@ function readRoot<F extends Fields>(root: DocumentPlace, fields: F, overrides: O
   return problems.length > 0 || value === undefined ? { ok: false, problems } : { ok: true, value }
 }
 
-/** As {@link readConfig}, or throws. @throws {MayflyError} CONFIG_INVALID, one problem a line after the first */
-export function parseConfig<F extends Fields>(text: string, fields: F, overrides: Overrides = {}, fileName = 'configuration'): Values<F> {
+/**
+ * As {@link readConfig}, or throws. @param flags the path that each flag stands for: what is missing is said with its flag
+ * @throws {MayflyError} CONFIG_INVALID, one problem a line after the first
+ */
+export function parseConfig<F extends Fields>(text: string, fields: F, overrides: Overrides = {}, fileName = 'configuration', flags: Readonly<Record<string, string>> = {}): Values<F> {
   const reading = readConfig(text, fields, overrides)
   if (reading.ok) return reading.value
-  throw new MayflyError('CONFIG_INVALID', formatProblems(reading.problems, fileName), { hint: 'every problem is listed: mend them and run it again with --check-config' })
+  const flagOf = new Map(Object.entries(flags).map(([flag, path]) => [path, flag]))
+  const problems = reading.problems.map((problem) => {
+    const flag = flagOf.get(problem.path)
+    return problem.message === 'required' && flag !== undefined ? { ...problem, message: `required: say it with --${flag}, or as ${problem.path} in a file that --config names` } : problem
+  })
+  throw new MayflyError('CONFIG_INVALID', formatProblems(problems, fileName), { hint: 'every problem is listed: mend them and run it again with --check-config' })
 }
 
 /** `file:3: path: message`, one a line. */

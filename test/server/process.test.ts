@@ -44,6 +44,30 @@ test('the process serves, survives kill -9 with all that it acknowledged, and dr
   expect(await server.server.ended()).toBe(0)
 }, 60_000)
 
+test('a server whose store is gone says so and ends, for its service manager to start it again', async () => {
+  const folder = temporaryFolder()
+  const preload = `import{isMainThread as m,threadName as t}from"node:worker_threads";import{existsSync as e}from"node:fs";if(!m&&t==="store")setInterval(()=>{if(e(${JSON.stringify(join(folder, 'now'))}))process.exit(9)},20)`
+  const server = await Product.start({ server: { env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(preload)}` } } })
+  onTestFinished(async () => server[Symbol.asyncDispose]())
+  writeFileSync(join(folder, 'now'), '')
+  expect(await server.server.ended()).toBe(1)
+  expect(server.server.errors).toContain('"event":"store.lost"')
+  expect(server.server.errors.trimEnd().split('\n').slice(-2)).toEqual(["mayfly: the store's worker ended: it exited with 9", expect.stringMatching(/^hint: start the server again/)])
+}, 60_000)
+
+test('what fails after the store began to open ends the process: nothing that was begun holds it', async () => {
+  const folder = temporaryFolder()
+  const server = new Program(node24, [main, '--trust-domain', 'example.org', '--data', folder, '--listen', '127.0.0.1:0'], { env: { LISTEN_FDS: '1', LISTEN_FDNAMES: 'nonsense', NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent('process.env.LISTEN_PID=String(process.pid)')}` } })
+  expect(await server.ended()).toBe(1)
+  expect(server.errors).toMatch(/^mayfly: the service manager hands over a socket named "nonsense"\nhint: /m)
+}, 60_000)
+
+test('without a trust domain it says which flag and which key give one', async () => {
+  const server = new Program(node24, [main, '--data', temporaryFolder()])
+  expect(await server.ended()).toBe(1)
+  expect(server.errors).toContain('mayfly: flags: trustDomain: required: say it with --trust-domain, or as trustDomain in a file that --config names\n')
+}, 60_000)
+
 test('a second process on the same data is refused in two lines, with the pid of the first', async () => {
   const server = await product()
   const second = new Program(node24, [main, '--trust-domain', 'example.org', '--data', join(server.dir, 'server'), '--listen', '127.0.0.1:0'])

@@ -20,6 +20,19 @@ export interface Tally {
   readonly failures: string[]
 }
 
+export interface Joined {
+  readonly agent: AgentProcess
+  readonly id: string
+}
+
+/** Starts one more agent; agents are joined one at a time. */
+export async function joined(product: Product, args: readonly string[] = []): Promise<Joined> {
+  const known = new Set(await product.agentIds())
+  const agent = await product.startAgent(args)
+  const [id = ''] = (await product.agentIds()).filter((one) => !known.has(one))
+  return { agent, id }
+}
+
 /** How often each is done. */
 export interface Pace {
   readonly fetchMs: number
@@ -39,25 +52,27 @@ export class Load implements AsyncDisposable {
   readonly #stop = new AbortController()
   readonly #held: readonly Held[]
   readonly #verifier: TestVerifier
+  readonly #first: Joined
   #running: Promise<unknown> = Promise.resolve()
 
-  private constructor(product: Product, held: readonly Held[], verifier: TestVerifier) {
+  private constructor(product: Product, first: Joined, held: readonly Held[], verifier: TestVerifier) {
     this.#product = product
+    this.#first = first
     this.#held = held
     this.#verifier = verifier
   }
 
   /** @param agents those that stay; the first is where things are revoked and granted */
-  static async start(product: Product, agents: readonly AgentProcess[], pace: Pace): Promise<Load> {
-    const [agent] = agents
-    if (agent === undefined) throw new Error('the soak needs an agent')
-    const load = new Load(product, agents.map(({ workloadSocket }) => new Held(workloadSocket)), await TestVerifier.start(product, agent))
+  static async start(product: Product, agents: readonly Joined[], pace: Pace): Promise<Load> {
+    const [first] = agents
+    if (first === undefined) throw new Error('the soak needs an agent')
+    const load = new Load(product, first, agents.map(({ agent }) => new Held(agent.workloadSocket)), await TestVerifier.start(product, first.agent))
     const { signal } = load.#stop
     load.#running = Promise.all([
       load.#again('a workload is served', 1_000, async () => load.#served()),
       load.#again('a fetch', pace.fetchMs, async () => load.#fetch(agents)),
       load.#again('a revocation', pace.revokeMs, async () => load.#revoke(withinPatience(signal))),
-      load.#again('a grant', pace.grantMs, async () => load.#grant(agent, withinPatience(signal))),
+      load.#again('a grant', pace.grantMs, async () => load.#grant(withinPatience(signal))),
       load.#again('an agent that comes and goes', pace.agentMs, async () => load.#agent()),
     ])
     return load
@@ -93,9 +108,9 @@ export class Load implements AsyncDisposable {
     for (const { svids } of this.#held) for (const { spiffeId, leaf } of svids.values()) if (leaf.notAfterMs < nowMs) throw new Error(`${spiffeId} was held ${nowMs - leaf.notAfterMs} ms past its end`)
   }
 
-  async #fetch(agents: readonly AgentProcess[]): Promise<void> {
-    const { workloadSocket = '' } = agents[this.tally.fetches % agents.length] ?? {}
-    using channel = RpcChannel.connectUnix(workloadSocket, { clock: systemClock })
+  async #fetch(agents: readonly Joined[]): Promise<void> {
+    const { agent } = agents[this.tally.fetches % agents.length] ?? this.#first
+    using channel = RpcChannel.connectUnix(agent.workloadSocket, { clock: systemClock })
     const svids = await fetchSvids(channel, withinPatience(this.#stop.signal))
     if (svids.length === 0) throw new Error('nothing was fetched')
     this.tally.fetches++
@@ -106,9 +121,8 @@ export class Load implements AsyncDisposable {
     const [held] = this.#held
     const { admin } = this.#product
     if (held === undefined) return
-    const [parentId = ''] = await this.#product.agentIds()
     const spiffeId = `spiffe://${this.#product.trustDomain}/round/${this.tally.revocations}`
-    const [id = ''] = await this.#product.createEntries([{ spiffeId, parentId, selectors: [`unix:uid:${uid}`] }])
+    const [id = ''] = await this.#product.createEntries([{ spiffeId, parentId: this.#first.id, selectors: [`unix:uid:${uid}`] }])
     try {
       const first = await held.until((svids) => svids.get(spiffeId), signal)
       const startedMs = systemClock.nowMs()
@@ -123,8 +137,8 @@ export class Load implements AsyncDisposable {
     await held.until((svids) => (svids.has(spiffeId) ? undefined : true), signal)
   }
 
-  async #grant(agent: AgentProcess, signal: AbortSignal): Promise<void> {
-    const endpoint = `unix://${agent.workloadSocket}`
+  async #grant(signal: AbortSignal): Promise<void> {
+    const endpoint = `unix://${this.#first.agent.workloadSocket}`
     await using grant = await requestGrant({ as: jobId, do: ['write'], on: ['db:orders'], reason: 'soak' }, { endpoint, signal })
     using channel = RpcChannel.connectUnix(grant.endpoint.slice('unix://'.length), { clock: systemClock })
     const [svid] = await fetchSvids(channel, signal)
@@ -137,9 +151,7 @@ export class Load implements AsyncDisposable {
 
   /** It joins, serves a workload, ends in one way or another, and is evicted. */
   async #agent(): Promise<void> {
-    const known = new Set(await this.#product.agentIds())
-    const agent = await this.#product.startAgent(['--log-level', 'warn'])
-    const [id = ''] = (await this.#product.agentIds()).filter((one) => !known.has(one))
+    const { agent, id } = await joined(this.#product)
     try {
       await this.#product.createEntries([{ spiffeId: `spiffe://${this.#product.trustDomain}/passing`, parentId: id, selectors: [`unix:uid:${uid}`] }])
       const held = new Held(agent.workloadSocket)

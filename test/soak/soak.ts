@@ -9,7 +9,7 @@ import { jobRole } from '../support/product/grants.ts'
 import { node24, Program, root } from '../support/product/process.ts'
 import { Product } from '../support/product/product.ts'
 import { flatness, type Bound, type Flatness, type Sample } from './flatness.ts'
-import { Load, type Pace, type Tally } from './load.ts'
+import { joined, Load, type Joined, type Pace, type Tally } from './load.ts'
 
 export interface SoakOptions {
   readonly minutes: number
@@ -57,17 +57,16 @@ export async function soak({ minutes, agents: count, entries, verifiers, pace, m
   writeFileSync(config, `logLevel: warn\nca:\n  x509SvidTtl: ${svidTtlSeconds}s\n  agentSvidTtl: 2m\nlimits:\n  attestationsPerSecond: 1000\n`)
   try {
     await using product = await Product.start({ serverArgs: ['--config', config], agentArgs: ['--log-level', 'warn'] })
-    const agents = []
-    for (let at = 0; at < count; at++) agents.push(await product.startAgent())
-    const ids = await product.agentIds()
+    const agents: Joined[] = []
+    for (let at = 0; at < count; at++) agents.push(await joined(product))
     const selectors = [`unix:uid:${process.getuid?.() ?? 0}`]
-    for (const [at, parentId] of ids.entries()) await product.createEntries(Array.from({ length: entries }, (_, entry) => ({ spiffeId: `spiffe://${product.trustDomain}/kept/${at}/${entry}`, parentId, selectors })))
+    for (const [at, { id: parentId }] of agents.entries()) await product.createEntries(Array.from({ length: entries }, (_, entry) => ({ spiffeId: `spiffe://${product.trustDomain}/kept/${at}/${entry}`, parentId, selectors })))
     await jobRole(product)
     await using load = await Load.start(product, agents, pace)
-    await using services = new Program(node24, [join(root, 'test/soak/verifiers.ts'), agents[0]?.workloadSocket ?? '', String(verifiers)])
+    await using services = new Program(node24, [join(root, 'test/soak/verifiers.ts'), agents[0]?.agent.workloadSocket ?? '', String(verifiers)])
     await services.event('attached')
 
-    const pids = new Map([['server', product.server.pid], ...agents.map((agent, at) => [`agent ${at}`, agent.program?.pid ?? 0] as const), ['verifiers', services.pid]])
+    const pids = new Map([['server', product.server.pid], ...agents.map(({ agent }, at) => [`agent ${at}`, agent.program?.pid ?? 0] as const), ['verifiers', services.pid]])
     const samples = new Map([...pids.keys()].map((name) => [name, { memory: [] as Sample[], descriptors: [] as Sample[] }]))
     const startedMs = elapsedMs()
     const rowEveryMs = Math.min(60_000, (minutes * 60_000) / 6)

@@ -15,6 +15,7 @@ export class WorkerLink {
   readonly #pending = new Map<number, Pending>()
   readonly #listeners = new Set<(commit: Commit) => void>()
   readonly #closed: Promise<void>
+  readonly #lost = Promise.withResolvers<MayflyError>()
   #lastId = 0
   #dead: unknown
 
@@ -41,8 +42,8 @@ export class WorkerLink {
     worker.on('message', (reply: Reply) => this.#receive(reply))
     worker.on('error', (error) => this.#fail(error))
     this.#closed = new Promise((resolve) => {
-      worker.on('exit', () => {
-        this.#fail(this.#dead ?? new Error('the worker exited'))
+      worker.on('exit', (code) => {
+        this.#fail(this.#dead ?? new Error(`it exited with ${code}`))
         resolve()
       })
     })
@@ -56,6 +57,11 @@ export class WorkerLink {
       this.#pending.set(id, { resolve: resolve as (value: unknown) => void, reject })
       this.#post({ id, operation, args })
     })
+  }
+
+  /** Resolves when the worker is gone and was not closed: nothing is written or read any more. */
+  get lost(): Promise<MayflyError> {
+    return this.#lost.promise
   }
 
   /** Calls without an answer yet. */
@@ -104,6 +110,7 @@ export class WorkerLink {
   }
 
   #fail(error: unknown): void {
+    if (this.#dead === undefined) this.#lost.resolve(new MayflyError('STORE_UNWRITABLE', `the store's worker ended: ${error instanceof Error ? error.message : String(error)}`, { cause: error, hint: 'start the server again: what was acknowledged is in the file' }))
     this.#dead ??= error
     for (const pending of this.#pending.values()) pending.reject(gone(error))
     this.#pending.clear()

@@ -42,6 +42,7 @@ const workerUrl = new URL(`./worker${import.meta.url.endsWith('.ts') ? '.ts' : '
 function storeOver(link: WorkerLink, held: AsyncDisposableStack): Store {
   return {
     domain: link.domain,
+    lost: link.lost,
     ...grantAreas(link),
     entries: {
       create: (...args) => link.call('entries.create', args),

@@ -5,7 +5,7 @@ import type { PackedRequests, PackedResults } from './packing.ts'
 import type { Tables } from './tables/tables.ts'
 
 /** The parts of the port whose calls run in the worker. */
-type Area = Exclude<{ [K in keyof Store]: K extends 'domain' | symbol ? never : K }[keyof Store], symbol>
+type Area = Exclude<{ [K in keyof Store]: K extends 'domain' | 'lost' | symbol ? never : K }[keyof Store], symbol>
 type NameIn<A extends Area> = Exclude<`${A}.${keyof Store[A] & string}`, 'journal.onCommit' | 'journal.waiting'>
 
 /** `entries.create`, `stream.head`, …: a call of the port. */

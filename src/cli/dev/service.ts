@@ -47,7 +47,12 @@ export class Service {
     const kill = (): boolean => this.#child.kill('SIGKILL')
     process.on('exit', kill)
     this.#serving.promise.catch(() => undefined) // whoever waits hears of it; nobody has to
-    this.#child.on('error', (cause) => this.#serving.reject(new MayflyError('INTERNAL', `the ${name} cannot be started`, { cause })))
+    this.#child.on('error', (cause) => {
+      this.#serving.reject(new MayflyError('INTERNAL', `the ${name} cannot be started`, { cause }))
+      if (this.#child.pid !== undefined) return // a signal that could not be sent: it runs on
+      process.off('exit', kill)
+      this.#exited.resolve(127) // no 'exit' comes of what never ran
+    })
     this.#child.on('exit', (code, signal) => {
       process.off('exit', kill)
       this.#serving.reject(this.failure())

@@ -41,8 +41,7 @@ export class TestVerifier implements AsyncDisposable {
   }
 
   static async start(product: Product, agent: AgentProcess): Promise<TestVerifier> {
-    const [parentId = ''] = await product.agentIds()
-    await product.createEntries([{ spiffeId: verifierId, parentId, selectors: [`unix:uid:${uid}`] }])
+    await product.createEntries((await product.agentIds()).map((parentId) => ({ spiffeId: verifierId, parentId, selectors: [`unix:uid:${uid}`] }))) // which of them is this one nobody says
     const source = await X509Source.start({ endpoint: `unix://${agent.workloadSocket}` })
     const feed = await startRevocationFeed(source)
     await feed.synced
