@@ -1,6 +1,6 @@
 import { MayflyError } from '../../src/core/errors.ts'
 import { formatSelector } from '../../src/core/selector.ts'
-import { isAtLeast, isConfined } from './binding.ts'
+import { canEscape, isAtLeast, isConfined } from './binding.ts'
 import type { BindingTier } from './binding.ts'
 import type { Caller, TierChoice } from './caller.ts'
 import type { Attestation, ChangedFact, Reattestation } from './attestation.ts'
@@ -107,7 +107,7 @@ export class WorkloadAttestor {
 
   #tier(caller: Caller, process: ProcessReading): BindingTier {
     const mayReach = this.#config.tier === 'auto' || this.#config.tier === 'cgroup'
-    if (caller.tier !== 'pidfd' || !mayReach || process.cgroup === undefined) return caller.tier
+    if (caller.tier !== 'pidfd' || !mayReach || process.cgroup === undefined || canEscape(process)) return caller.tier
     return isConfined(process, this.#processes.cgroupOwners(process.cgroup)) ? 'cgroup' : 'pidfd'
   }
 }

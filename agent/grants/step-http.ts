@@ -100,9 +100,8 @@ async function bytesOf(request: IncomingMessage): Promise<Buffer> {
     request.on('data', (part: Buffer) => {
       // without an encoding, parts are Buffers
       length += part.length
-      if (length <= maxBodyBytes) return void parts.push(part)
-      reject(new MayflyError('LIMIT_EXCEEDED', `a step has at most ${maxBodyBytes} bytes`))
-      request.destroy()
+      if (length <= maxBodyBytes) parts.push(part)
+      else request.destroy(new MayflyError('LIMIT_EXCEEDED', `a step has at most ${maxBodyBytes} bytes`))
     })
     request.once('end', () => resolve(Buffer.concat(parts)))
     request.once('close', () => request.complete || reject(new MayflyError('CANCELLED', 'the caller went away')))

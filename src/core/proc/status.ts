@@ -17,23 +17,24 @@ export interface ProcStatus {
  * that comes twice is refused all the same. `undefined` for any other text.
  */
 export function parseProcStatus(text: string): ProcStatus | undefined {
-  const fields = new Map<string, string>()
-  for (const line of text.split('\n')) {
-    const colon = line.indexOf(':')
-    const name = line.slice(0, Math.max(colon, 0))
-    if (!wanted.has(name)) continue
-    if (fields.has(name)) return undefined
-    fields.set(name, line.slice(colon + 1).trim())
-  }
-  const uids = parseFour(fields.get('Uid'))
-  const gids = parseFour(fields.get('Gid'))
-  const groups = parseIds(fields.get('Groups'))
-  const capabilities = fields.get('CapPrm') ?? ''
+  const lines = `\n${text}`
+  const uids = parseFour(fieldOf(lines, 'Uid'))
+  const gids = parseFour(fieldOf(lines, 'Gid'))
+  const groups = parseIds(fieldOf(lines, 'Groups'))
+  const capabilities = fieldOf(lines, 'CapPrm') ?? ''
   if (uids === undefined || gids === undefined || groups === undefined || !/^[0-9a-f]{1,16}$/.test(capabilities)) return undefined
   return { uids, gids, groups, permittedCapabilities: BigInt(`0x${capabilities}`) }
 }
 
-const wanted: ReadonlySet<string> = new Set(['Uid', 'Gid', 'Groups', 'CapPrm'])
+/** Of the one line with this name, without looking at the other fifty; `undefined` when there is none, or more than one. */
+function fieldOf(lines: string, name: string): string | undefined {
+  const mark = `\n${name}:`
+  const at = lines.indexOf(mark)
+  if (at === -1 || lines.includes(mark, at + 1)) return undefined
+  const start = at + mark.length
+  const end = lines.indexOf('\n', start)
+  return lines.slice(start, end === -1 ? undefined : end).trim()
+}
 
 function parseFour(text: string | undefined): [number, number, number, number] | undefined {
   const [real, effective, saved, fileSystem, ...more] = parseIds(text) ?? []

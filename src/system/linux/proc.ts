@@ -4,16 +4,17 @@ import { parseProcCgroup, unifiedMountOf, unifiedPathOf } from '../../core/proc/
 import type { Executable, FileIdentity, FileOwner, Lineage, Reading } from '../../core/proc/process.ts'
 import { parseProcStat } from '../../core/proc/stat.ts'
 import { parseProcStatus } from '../../core/proc/status.ts'
+import { readProcFile, type ProcFile } from './proc-files.ts'
 import { readBounded } from './read-bounded.ts'
 
 /**
- * Reads what is needed of `/proc/<pid>`: four small reads of kernel memory, synchronous and bounded. Whatever process has the pid
+ * Reads what is needed of `/proc/<pid>`: four small reads of kernel memory, synchronous and bounded, from files that stay open. Whatever process has the pid
  * now; the caller proves that it is the one meant. Gone also when /proc hides it or the text is not what the kernel writes.
  */
 export function readProcess(pid: number): Reading {
-  const stat = readOf(pid, 'stat', parseProcStat)
-  const status = readOf(pid, 'status', parseProcStatus)
-  const cgroup = cgroupOf(pid)
+  const stat = readOf(pid, 'stat', parseProcStat, true)
+  const status = readOf(pid, 'status', parseProcStatus, true)
+  const memberships = readOf(pid, 'cgroup', parseProcCgroup, true)
   if (stat === undefined || status === undefined || stat.pid !== pid) return { kind: 'gone' }
   return {
     kind: 'read',
@@ -26,7 +27,7 @@ export function readProcess(pid: number): Reading {
       groups: status.groups,
       capabilities: status.permittedCapabilities,
       executable: readExecutable(pid),
-      cgroup,
+      cgroup: memberships === undefined ? undefined : unifiedPathOf(memberships),
     },
   }
 }
@@ -89,8 +90,7 @@ export function cgroupOwners(path: string): readonly FileOwner[] | undefined {
 }
 
 const deletedMark = ' (deleted)'
-/** 65,536 supplementary groups, the most that there can be, fit. */
-const maxBytes = 1024 * 1024
+const maxMountInfoBytes = 1024 * 1024
 let knownMount: { readonly path: string | undefined } | undefined
 
 function isAt(path: string, file: FileIdentity): boolean {
@@ -102,15 +102,15 @@ function isAt(path: string, file: FileIdentity): boolean {
   }
 }
 
-function readOf<T>(pid: number, name: string, parse: (text: string) => T | undefined): T | undefined {
-  const content = readBounded(`/proc/${pid}/${name}`, maxBytes)
-  return content.kind === 'read' ? parse(content.text) : undefined
+function readOf<T>(pid: number, name: ProcFile, parse: (text: string) => T | undefined, keep = false): T | undefined {
+  const text = readProcFile(pid, name, keep)
+  return text === undefined ? undefined : parse(text)
 }
 
 /** Where version 2 is mounted. Read once: the hierarchy is mounted before any service starts. */
 export function cgroupMount(): string | undefined {
   if (knownMount === undefined) {
-    const mounts = readBounded('/proc/self/mountinfo', maxBytes)
+    const mounts = readBounded('/proc/self/mountinfo', maxMountInfoBytes)
     knownMount = { path: mounts.kind === 'read' ? unifiedMountOf(mounts.text) : undefined }
   }
   return knownMount.path
