@@ -4,7 +4,7 @@ import type { Selector } from '../../core/selector.ts'
 const workloadKinds: ReadonlySet<string> = new Set(['unix:uid', 'unix:user', 'unix:gid', 'unix:group', 'unix:supplementary_gid', 'unix:supplementary_group', 'unix:path', 'unix:sha256'])
 
 /** Node attestors by which an agent has the same ID at mayfly as at SPIRE: it follows from what the agent shows. */
-const keepsIds: ReadonlySet<string> = new Set([])
+const keepsIds: ReadonlySet<string> = new Set(['x509pop', 'sshpop', 'http_challenge'])
 
 /** The first kind of these selectors that no workload attestor of mayfly states, such as `k8s:ns`; an entry with it would match nothing. */
 export function unservedKind(selectors: readonly Selector[]): string | undefined {

@@ -72,6 +72,12 @@ describe('what moves', () => {
   })
 })
 
+test('what lies below an agent that proves itself by what it has moves as it is: that agent keeps its ID', () => {
+  const host = spireAgent('4c1b', { attestationType: 'x509pop', selectors: ['x509pop:subject:cn:host'] })
+  const found = fates([spireEntry('web', host.id), spireEntry('rack', serverId, { selectors: ['x509pop:subject:cn:host'] }), spireEntry('x', '/rack')], [host])
+  expect(Object.values(found).map(({ kind }) => kind)).toEqual(['moves', 'moves', 'moves'])
+})
+
 describe('what is there', () => {
   const web = spireEntry('web', '/node-a', { hint: 'public' })
   const existing = (overrides: Partial<NonNullable<MayflyEntry['entry']>>): MayflyEntry[] => [

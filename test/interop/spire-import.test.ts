@@ -1,0 +1,101 @@
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect, createServer } from 'node:tls'
+import { expect, onTestFinished, test } from 'vitest'
+import { generateHierarchy } from '../../certs/generate.ts'
+import { X509Source } from '../../src/client/index.ts'
+import { parseTrustDomain } from '../../src/core/spiffe-id.ts'
+import { systemClock } from '../../src/system/clock.ts'
+import { encodeCertificatesPem } from '../../src/x509/pem.ts'
+import { Shell } from '../support/cli/transcript.ts'
+import { spirePrograms } from '../support/interop/spire.ts'
+import { RealSpire } from '../support/interop/spire-server.ts'
+import { skipAloud } from '../support/processes/processes.ts'
+import { AgentProcess, Product } from '../support/product/product.ts'
+
+const programs = spirePrograms()
+if (programs === undefined) skipAloud('moving from SPIRE, because neither MAYFLY_SPIRE_BIN nor the path leads to spire-agent and spire-server: MAYFLY_SPIRE_BIN=<folder> npm run interop -- spire-import')
+const trustDomain = parseTrustDomain('example.org')
+const uid = process.geteuid?.() ?? 0
+
+test.skipIf(programs === undefined)('three hundred entries move from a real SPIRE, side by side below one root: each serves its workloads, and they trust each other; then back', { timeout: 180_000 }, async () => {
+  if (programs === undefined) return
+  const folder = mkdtempSync(join(tmpdir(), 'mf-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const { root } = await generateHierarchy({ trustDomain, path: '/unused', fromMs: systemClock.nowMs() - 60_000, lifeMs: 30 * 86_400_000 })
+  const upstream = { certPath: join(folder, 'root.pem'), keyPath: join(folder, 'root.key') }
+  writeFileSync(upstream.certPath, encodeCertificatesPem([root.certificate]))
+  writeFileSync(upstream.keyPath, root.key.toPem(), { mode: 0o600 })
+  const config = join(folder, 'server.yaml')
+  writeFileSync(config, `ca:\n  upstream:\n    certPath: ${upstream.certPath}\n    keyPath: ${upstream.keyPath}\n`)
+
+  await using spire = await RealSpire.start(folder, programs, upstream)
+  const agentId = await spire.startAgent('/node/a')
+  const path = (id: string): { readonly trustDomain: string; readonly path: string } => ({ trustDomain: 'example.org', path: id })
+  const entry = (name: string, parent: string, selector: string): object => ({ spiffeId: path(name), parentId: path(parent), selectors: [{ type: 'unix', value: selector }], x509SvidTtl: 600 })
+  const entries = [
+    entry('/web', '/node/a', `uid:${uid}`),
+    ...Array.from({ length: 299 }, (_, at) => entry(`/w/${at}`, '/node/a', `uid:${at + 40_000}`)),
+    entry('/job/task/1', '/node/a', 'uid:7'),
+    entry('/lost', '/spire/agent/join_token/gone', 'uid:7'),
+    entry('/bound', agentId.slice('spiffe://example.org'.length), 'uid:8'),
+  ]
+  const { results } = await spire.admin.unary('spire.api.server.entry.v1.Entry', 'BatchCreateEntry', { entries })
+  expect(results.filter(({ status }) => status?.code !== 0)).toEqual([])
+
+  await using product = await Product.start({ serverArgs: ['--config', config] })
+  const shell = new Shell(product.dir, { MAYFLY_SERVER_SOCKET: product.adminSocket, NODE_NO_WARNINGS: '1' })
+  const from = `mayfly import spire --spire-socket ${spire.socket} --owner platform`
+  const plan = JSON.parse((await shell.exec(`${from} --json`)).out) as { readonly counts: unknown; readonly plan: readonly { readonly spiffeId: string; readonly fate: string }[] } // what --json promises
+  expect(plan.counts).toEqual({ moves: 300, there: 0, differs: 0, needs_parent: 1, alias: 1, left: 1, refused: 1 })
+  expect(Object.fromEntries(plan.plan.filter(({ fate }) => fate !== 'moves').map(({ spiffeId, fate }) => [spiffeId.slice('spiffe://example.org'.length), fate]))).toEqual({ '/node/a': 'alias', '/job/task/1': 'refused', '/lost': 'left', '/bound': 'needs_parent' })
+  expect(await shell.run(`${from} --apply --expect 300`)).toBe('created 300 of 300')
+  expect(JSON.parse((await shell.exec(`${from} --json`)).out)).toMatchObject({ counts: { moves: 0, there: 300, differs: 0 } })
+
+  // the same from what SPIRE's command line prints
+  const printed = `"${programs.server}" entry show -socketPath ${spire.socket} -output json > e.json; "${programs.server}" agent list -socketPath ${spire.socket} -output json > a.json`
+  expect(JSON.parse((await shell.exec(`${printed}; mayfly import spire --entries e.json --agents a.json --json`)).out)).toMatchObject({ counts: { moves: 0, there: 300, needs_parent: 1, alias: 1, left: 1, refused: 1 } })
+
+  const line = (await shell.exec('mayfly token create --id /node/a')).out.trim()
+  const agent = new AgentProcess(join(product.dir, 'agent'), ['--join', line])
+  onTestFinished(async () => await agent.kill())
+  await agent.start()
+  await using atSpire = await X509Source.start({ endpoint: `unix://${spire.agentSocket}` })
+  await using atMayfly = await X509Source.start({ endpoint: `unix://${agent.workloadSocket}` })
+  expect([idOf(atSpire), idOf(atMayfly)]).toEqual(['spiffe://example.org/web', 'spiffe://example.org/web'])
+  expect(await met(atSpire, atMayfly)).toBe(true)
+  expect(await met(atMayfly, atSpire)).toBe(true)
+
+  // back again: what moved is deleted here, and SPIRE serves on
+  await product.admin.unary('spire.api.server.entry.v1.Entry', 'BatchDeleteEntry', { ids: (await product.admin.unary('mayfly.v1.Registry', 'ListEntries', { pageSize: 1_000 })).entries.map(({ entry: found }) => found?.id ?? '') })
+  await using again = await X509Source.start({ endpoint: `unix://${spire.agentSocket}` })
+  expect(idOf(again)).toBe('spiffe://example.org/web')
+})
+
+function idOf(source: X509Source): string {
+  return source.current().id
+}
+
+/** Whether a connection stands on which each has verified the other by its own bundle, as programs do that know nothing but X.509. */
+async function met(serverSource: X509Source, clientSource: X509Source): Promise<boolean> {
+  const terms = (source: X509Source): { readonly cert: string; readonly key: string; readonly ca: string } => {
+    const { certificateChain, privateKey } = source.current()
+    return {
+      cert: encodeCertificatesPem(certificateChain),
+      key: String(privateKey.export({ format: 'pem', type: 'pkcs8' })),
+      ca: encodeCertificatesPem(source.bundles.authoritiesOf(trustDomain).map(({ certificate }) => certificate.raw)),
+    }
+  }
+  const server = createServer({ ...terms(serverSource), requestCert: true, rejectUnauthorized: true }, (socket) => socket.end('hello')).listen(0, '127.0.0.1')
+  try {
+    await once(server, 'listening')
+    const address = server.address()
+    const socket = connect({ ...terms(clientSource), host: '127.0.0.1', port: typeof address === 'object' && address !== null ? address.port : 0, checkServerIdentity: () => undefined })
+    const [said] = (await once(socket, 'data')) as [Buffer] // what a socket without an encoding emits
+    return socket.authorized && String(said) === 'hello'
+  } finally {
+    server.close()
+  }
+}
