@@ -6,6 +6,9 @@ import { policyHash, type PolicySet } from './policy-set.ts'
 import { questionsOf, type Question } from './questions.ts'
 import { isAbout, lookedAt, type LookedAt } from './relevance.ts'
 
+/** Decisions that are remembered, the oldest going first: a task takes the same few steps again and again. */
+const mostRemembered = 64
+
 const actions: readonly PolicyAction[] = ['request', 'activate', 'renew', 'step', 'approve']
 
 /** The policies that can say something about one action. */
@@ -22,6 +25,8 @@ export class PolicyEngine implements PolicyDecider, Disposable {
   readonly #parts: Readonly<Record<PolicyAction, Part>>
   /** Of each policy that people may lift: how many of them. */
   readonly #approvals: ReadonlyMap<string, number>
+  /** By all that these policies look at, as text: a decision is of that alone, and the set never changes. */
+  readonly #decided = new Map<string, PolicyDecision>()
 
   /** @throws {MayflyError} POLICY_INVALID with every problem, a line each */
   static async load(set: PolicySet): Promise<PolicyEngine> {
@@ -47,13 +52,26 @@ export class PolicyEngine implements PolicyDecider, Disposable {
     this.#approvals = new Map([...parsed].flatMap(([name, policy]): [string, number][] => approvalsOf(name, policy)))
   }
 
-  /** Asks for each resource; one that is denied denies all. Never throws. */
+  /** Asks for each resource; one that is denied denies all. Never throws. Cedar is not asked what it has just answered on the same facts. */
   decide(request: PolicyRequest): PolicyDecision {
+    const { name, facts } = this.#parts[request.action]
+    const questions = questionsOf(request, facts)
+    const key = JSON.stringify([name, questions])
+    const known = this.#decided.get(key)
+    if (known !== undefined) return known
+    const decision = this.#ask(name, questions)
+    if (decision.reasons.some((reason) => reason.startsWith(errorMark))) return decision
+    const [oldest] = this.#decided.keys()
+    if (this.#decided.size >= mostRemembered && oldest !== undefined) this.#decided.delete(oldest)
+    this.#decided.set(key, decision)
+    return decision
+  }
+
+  #ask(part: string, questions: readonly Question[]): PolicyDecision {
     const denials = new Set<string>()
     const permits = new Set<string>()
-    if (request.resources.length === 0) denials.add('no-resource')
-    const { name, facts } = this.#parts[request.action]
-    for (const question of questionsOf(request, facts)) this.#ask(name, question, denials, permits)
+    if (questions.length === 0) denials.add('no-resource')
+    for (const question of questions) this.#askOne(part, question, denials, permits)
     if (denials.size === 0) return { allowed: true, reasons: [...permits].toSorted(), policyHash: this.hash, approvalsWanted: 0 }
     const wanted = [...denials].map((name) => this.#approvals.get(name) ?? 0)
     return { allowed: false, reasons: [...denials].toSorted(), policyHash: this.hash, approvalsWanted: wanted.includes(0) ? 0 : Math.max(...wanted) }
@@ -61,11 +79,12 @@ export class PolicyEngine implements PolicyDecider, Disposable {
 
   /** Gives the parsed set back: Cedar keeps it under its name otherwise. */
   [Symbol.dispose](): void {
+    this.#decided.clear()
     for (const action of actions) this.#cedar.preparsePolicySet(this.#parts[action].name, { staticPolicies: {} })
   }
 
-  #ask(part: string, question: Question, denials: Set<string>, permits: Set<string>): void {
-    const failed = (what: string): void => void denials.add(`policy-error:${what}`)
+  #askOne(part: string, question: Question, denials: Set<string>, permits: Set<string>): void {
+    const failed = (what: string): void => void denials.add(`${errorMark}${what}`)
     try {
       // the policies were checked against the schema and the question is of its shape: checking it again would double the time
       const answer = this.#cedar.statefulIsAuthorized({ ...question, validateRequest: false, preparsedPolicySetId: part })
@@ -81,6 +100,9 @@ export class PolicyEngine implements PolicyDecider, Disposable {
     }
   }
 }
+
+/** Begins the name of a denial that is no control's: it says nothing of the next time. */
+const errorMark = 'policy-error:'
 
 let loaded = 0
 

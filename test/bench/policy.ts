@@ -15,8 +15,10 @@ export async function bench(): Promise<Report> {
   for (let n = Object.keys(set).length; n < policies; n++) set[`control-${n}`] = `forbid (principal is Mayfly::Workload, action, resource) when { context.role == "role-${n}" && context.depth > ${n} };`
   using engine = await PolicyEngine.load(set)
   const request = asked({ action: 'step', principal: { selectors: ['unix:uid:1000', 'unix:gid:1000', 'unix:user:job', 'unix:path:/usr/bin/job'] } })
+  let at = 0
   const decisions = timesOf(() => {
-    if (!engine.decide(request).allowed) throw new Error('the step was denied')
+    // each another question: what was asked before is remembered
+    if (!engine.decide({ ...request, resources: request.resources.map((resource) => ({ ...resource, name: `db:orders-${at++}` })) }).allowed) throw new Error('the step was denied')
   })
   cedar.preparsePolicySet('bare', { staticPolicies: { permit: 'permit (principal, action, resource);' } })
   const [principal, action, resource] = ['User', 'Action', 'Resource'].map((type) => ({ type, id: 'a' }))

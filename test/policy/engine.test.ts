@@ -56,6 +56,29 @@ describe('what an engine answers', () => {
     expect(engine.decide(asked())).toMatchObject({ allowed: false, reasons: ['policy-error:overflows'], approvalsWanted: 0 })
   })
 
+  test('what was asked before is answered as if it were asked for the first time, whatever was asked in between', async () => {
+    using remembering = await PolicyEngine.load(starterPolicy)
+    const facts = fc.record({
+      action: fc.constantFrom('request', 'activate', 'renew', 'step'),
+      resource: fc.record({ name: fc.constantFrom('db:orders', 'db:payroll'), dataClass: fc.constantFrom('internal', 'restricted'), environment: fc.constantFrom('staging', 'production') }),
+      context: fc.record({ ownerKnown: fc.boolean(), reason: fc.constantFrom('', 'migration'), ticket: fc.constantFrom('', 'CHG-7'), probesFailed: fc.constantFrom([], ['kernel']), approvalsGiven: fc.nat(2), nowMs: fc.nat() }),
+    })
+    await fc.assert(
+      fc.asyncProperty(fc.array(facts, { minLength: 1, maxLength: 30 }), async (all) => {
+        using fresh = await PolicyEngine.load(starterPolicy)
+        for (const one of all) expect(remembering.decide(asked(one))).toEqual(fresh.decide(asked(one)))
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  test('an engine that was given back remembers nothing', async () => {
+    const engine = await PolicyEngine.load(permit)
+    expect(engine.decide(asked()).allowed).toBe(true)
+    engine[Symbol.dispose]()
+    expect(engine.decide(asked()).allowed).toBe(false)
+  })
+
   test('nothing permits: denied, by that name', async () => {
     const engine = await PolicyEngine.load({ people: 'permit (principal is Mayfly::Person, action, resource);' })
     expect(engine.decide(asked())).toMatchObject({ allowed: false, reasons: ['no-permit'] })
