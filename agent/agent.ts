@@ -360,7 +360,7 @@ export class Agent implements AsyncDisposable {
       if (clock.bootMs() > giveUpAtBootMs) throw new MayflyError('UNAVAILABLE', 'the agent has not joined its server yet', { hint: 'its log says what it waits for' })
       await clock.sleep(50, signal)
     }
-    const { trust, connection, svids, holders } = this.#member
+    const { trust, connection, svids, holders, grants } = this.#member
     return {
       version: this.#deps.version,
       serverAddress: this.#entrance.place.address,
@@ -372,6 +372,7 @@ export class Agent implements AsyncDisposable {
       svids,
       holders,
       relay: this.#relay,
+      grants,
       rssBytes: () => this.#deps.rssBytes(),
     }
   }

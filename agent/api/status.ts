@@ -1,4 +1,5 @@
 import type { AgentStatus } from '../../proto/generated/mayfly/v1/AgentStatus.ts'
+import type { GrantKeeper } from '../grants/keeper.ts'
 import type { ProcessHolders } from '../liveness/process-holders.ts'
 import type { BindingTier } from '../attest/binding.ts'
 import type { RevocationRelay } from '../relay/revocation-relay.ts'
@@ -19,8 +20,12 @@ export interface StatusSources {
   readonly svids: SvidCache
   readonly holders: ProcessHolders
   readonly relay: RevocationRelay
+  readonly grants: Pick<GrantKeeper, 'shown'>
   rssBytes(): number
 }
+
+/** More would not fit a message beside the SVIDs. */
+const maxGrants = 1_000
 
 /** One look at the agent. */
 export function agentStatus(sources: StatusSources): AgentStatus {
@@ -43,5 +48,6 @@ export function agentStatus(sources: StatusSources): AgentStatus {
     workloadSocket: sources.workloadSocket,
     rssBytes: sources.rssBytes(),
     verifiers: relay.readers,
+    grants: sources.grants.shown(maxGrants),
   }
 }

@@ -4,6 +4,7 @@ import type { BindGrantRequest__Output } from '../../proto/generated/mayfly/v1/B
 import type { Grant__Output } from '../../proto/generated/mayfly/v1/Grant.ts'
 import type { GrantChanges__Output } from '../../proto/generated/mayfly/v1/GrantChanges.ts'
 import type { GrantProgress } from '../../proto/generated/mayfly/v1/GrantProgress.ts'
+import type { NodeGrant } from '../../proto/generated/mayfly/v1/NodeGrant.ts'
 import type { PolicyPush__Output } from '../../proto/generated/mayfly/v1/PolicyPush.ts'
 import type { RequestGrantRequest__Output } from '../../proto/generated/mayfly/v1/RequestGrantRequest.ts'
 import type { StepAnswer } from '../../proto/generated/mayfly/v1/StepAnswer.ts'
@@ -31,6 +32,7 @@ import { Endings } from './endings.ts'
 import type { HeldGrant } from './held-grant.ts'
 import type { ProcessName } from './lineage.ts'
 import type { GrantListener } from './listener.ts'
+import { Outsiders } from './outsiders.ts'
 import { PushedPolicy } from './policy.ts'
 import type { LoadPolicy } from './policy.ts'
 import type { Cgroups, GrantServer, ProbeSenses } from './ports.ts'
@@ -84,6 +86,7 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
   readonly #records: StepRecords
   readonly #reports: EndReports
   readonly #bindings: BindingDeps
+  readonly #outsiders: Outsiders
   /** Requests that the server has not answered yet: what they become may be in its news before. */
   #asking = 0
   readonly #unclaimed = new Map<string, Grant__Output>()
@@ -99,6 +102,7 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
     this.#policy = new PushedPolicy(deps.loadPolicy, deps.log)
     this.#probes = Probes.start(config.probes, { ...deps, wanted: () => this.#roster.held().length > 0 })
     this.#bindings = { ...deps, tier: config.tier }
+    this.#outsiders = new Outsiders(deps)
     this.life = ProofOfLifeBeat.start({ clock: deps.clock, living: () => this.#roster.living(), probes: () => this.#probes.latest })
     this.#endings = new Endings({ clock: deps.clock, log: deps.log, reports, roster: this.#roster, life: this.life })
     this.#probes.changed.on((results) => {
@@ -200,6 +204,17 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
     if (this.size > 0) this.#policy.prepare()
   }
 
+  /** A process came to the socket of a grant that it does not belong to. */
+  outsider(grantId: string, process: { readonly pid: number; readonly uid: number }): void {
+    this.#outsiders.note(grantId, process)
+  }
+
+  /** What runs here or waits to, for who looks at the agent; at most `limit`. */
+  shown(limit: number): NodeGrant[] {
+    const tasks = this.#roster.all().filter((task) => !task.isOver).slice(0, limit)
+    return tasks.map(({ grant: { id, spiffeId, role, state, deadlineMs }, held }) => ({ id, spiffeId, role, state, deadlineMs, tier: held?.binding.tier ?? '', notAfterMs: held?.svid?.notAfterMs ?? 0, pid: held?.binding.subject.pid ?? 0 }))
+  }
+
   /** Revocations or the bundle are others. */
   recheck(): void {
     for (const { held } of this.#roster.held()) held.recheck()
@@ -209,6 +224,7 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new MayflyError('SHUTTING_DOWN', 'the agent is shutting down'))
     await this.#endings.endAll()
+    await this.#outsiders[Symbol.asyncDispose]()
     await this.life[Symbol.asyncDispose]()
     await this.#probes[Symbol.asyncDispose]()
     await this.#records[Symbol.asyncDispose]()

@@ -16,6 +16,8 @@ export interface GrantListenerDeps {
   readonly clock: Clock
   readonly log: Logger
   readonly connections: WorkloadConnectionDeps
+  /** Told of each process that comes without belonging to what the grant is bound to. */
+  readonly outsider: (grantId: string, process: { readonly pid: number; readonly uid: number }) => void
   /** Adds the services of a grant's socket. */
   serve(server: RpcServer<WorkloadConnection>, gate: GrantGate): void
   /** Answers a request of HTTP/1.1 on a connection of its own. */
@@ -102,7 +104,8 @@ export class GrantListener implements AsyncDisposable {
       socket.on('error', () => undefined).destroy()
       return
     }
-    const isOutsider = this.#gate.held()?.binding.has(connection.caller) === false
+    const binding = this.#gate.held()?.binding
+    const isOutsider = binding?.has(connection.caller) === false && binding.end === undefined // after its end nobody belongs
     if (isOutsider) this.#noteOutsider(connection)
     if (isOutsider && ++this.#outsiders > maxOutsiders) {
       this.#outsiders--
@@ -130,12 +133,12 @@ export class GrantListener implements AsyncDisposable {
     held.over.throwIfAborted()
     if (held.binding.has(connection.caller)) return held
     held.over.throwIfAborted() // looking may have found that it is over
-    this.#noteOutsider(connection)
+    if (held.binding.end === undefined) this.#noteOutsider(connection)
     throw new MayflyError('NOT_IN_BINDING', `process ${connection.caller.pid} does not belong to what this grant is bound to`, { hint: 'the path of a socket is no right: ask for a grant of your own' })
   }
 
   #noteOutsider({ caller }: WorkloadConnection): void {
-    this.#deps.log.warn({ event: 'grant.outsider', grantId: this.#gate.grantId, pid: caller.pid, uid: caller.uid }, 'a process outside the binding of a grant came to its socket')
+    this.#deps.outsider(this.#gate.grantId, caller)
   }
 
   async #farewell(socket: Socket): Promise<void> {

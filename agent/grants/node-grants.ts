@@ -80,6 +80,7 @@ export async function startNodeGrants(folder: string, probes: readonly Probe[], 
           clock,
           log,
           connections,
+          outsider: (id, process) => keeper.outsider(id, process),
           serve: (server, gate) => {
             server.add('SpiffeWorkloadAPI', grantWorkloadApi(gate, trust, admission))
             server.add('mayfly.v1.Grants', grantsServiceOf(gate, () => keeper, admission))

@@ -4,6 +4,7 @@ import type { AttestedRequest } from '../../proto/generated/mayfly/v1/AttestedRe
 import type { ConfirmStepRequest } from '../../proto/generated/mayfly/v1/ConfirmStepRequest.ts'
 import type { Grant__Output } from '../../proto/generated/mayfly/v1/Grant.ts'
 import type { GrantCredential__Output } from '../../proto/generated/mayfly/v1/GrantCredential.ts'
+import type { OutsiderReport } from '../../proto/generated/mayfly/v1/OutsiderReport.ts'
 import type { StepAnswer__Output } from '../../proto/generated/mayfly/v1/StepAnswer.ts'
 import type { TakenStep } from '../../proto/generated/mayfly/v1/TakenStep.ts'
 
@@ -18,6 +19,8 @@ export interface GrantServer {
   confirmStep(request: ConfirmStepRequest, signal: AbortSignal): Promise<StepAnswer__Output>
   end(request: AgentEndGrantRequest, signal: AbortSignal): Promise<Grant__Output>
   show(grantId: string, signal: AbortSignal): Promise<Grant__Output>
+  /** Flags the grant and, by role, ends it. */
+  reportOutsider(report: OutsiderReport, signal: AbortSignal): Promise<void>
 }
 
 /** Cgroups (version 2) that the agent makes for grants; `src/system/linux/cgroups.ts` keeps these promises. */

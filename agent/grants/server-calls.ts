@@ -15,6 +15,7 @@ export function grantServerOver(connection: () => Pick<ServerConnection, 'grantC
     recordSteps: async (steps, signal) => void (await connection().grantCall('RecordSteps', { steps }, { signal, timeoutMs: callLimitMs })),
     confirmStep: async (request, signal) => await connection().grantCall('ConfirmStep', request, { signal, timeoutMs: confirmLimitMs }),
     end: async (request, signal) => await connection().grantCall('End', request, { signal, timeoutMs: callLimitMs }),
+    reportOutsider: async (report, signal) => void (await connection().grantCall('ReportOutsider', report, { signal, timeoutMs: callLimitMs })),
     show: async (grantId, signal) => await connection().grantCall('Show', { grantId }, { signal, timeoutMs: callLimitMs }),
   }
 }

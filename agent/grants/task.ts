@@ -91,7 +91,7 @@ export class Task {
     return {
       grant: this.#grant,
       socket: this.isOver ? '' : (this.listener?.path ?? ''),
-      approvers: [],
+      approvers: waits ? this.#grant.mayApprove : [],
       howToApprove: waits ? `mayfly approve ${this.id}` : '',
     }
   }

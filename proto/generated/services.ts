@@ -93,6 +93,8 @@ import type { ListVerifiersRequest as mayfly_v1_ListVerifiersRequest, ListVerifi
 import type { ListVerifiersResponse as mayfly_v1_ListVerifiersResponse, ListVerifiersResponse__Output as mayfly_v1_ListVerifiersResponse__Output } from './mayfly/v1/ListVerifiersResponse.ts'
 import type { NameRequest as mayfly_v1_NameRequest, NameRequest__Output as mayfly_v1_NameRequest__Output } from './mayfly/v1/NameRequest.ts'
 import type { Nothing as mayfly_v1_Nothing, Nothing__Output as mayfly_v1_Nothing__Output } from './mayfly/v1/Nothing.ts'
+import type { OutsiderAnswer as mayfly_v1_OutsiderAnswer, OutsiderAnswer__Output as mayfly_v1_OutsiderAnswer__Output } from './mayfly/v1/OutsiderAnswer.ts'
+import type { OutsiderReport as mayfly_v1_OutsiderReport, OutsiderReport__Output as mayfly_v1_OutsiderReport__Output } from './mayfly/v1/OutsiderReport.ts'
 import type { Owner as mayfly_v1_Owner, Owner__Output as mayfly_v1_Owner__Output } from './mayfly/v1/Owner.ts'
 import type { OwnerEnd as mayfly_v1_OwnerEnd, OwnerEnd__Output as mayfly_v1_OwnerEnd__Output } from './mayfly/v1/OwnerEnd.ts'
 import type { Person as mayfly_v1_Person, Person__Output as mayfly_v1_Person__Output } from './mayfly/v1/Person.ts'
@@ -336,6 +338,7 @@ export interface Services {
     readonly ConfirmStep: { readonly kind: 'unary'; readonly request: mayfly_v1_ConfirmStepRequest; readonly requestOutput: mayfly_v1_ConfirmStepRequest__Output; readonly response: mayfly_v1_StepAnswer; readonly responseOutput: mayfly_v1_StepAnswer__Output }
     readonly End: { readonly kind: 'unary'; readonly request: mayfly_v1_AgentEndGrantRequest; readonly requestOutput: mayfly_v1_AgentEndGrantRequest__Output; readonly response: mayfly_v1_Grant; readonly responseOutput: mayfly_v1_Grant__Output }
     readonly Show: { readonly kind: 'unary'; readonly request: mayfly_v1_ShowGrantRequest; readonly requestOutput: mayfly_v1_ShowGrantRequest__Output; readonly response: mayfly_v1_Grant; readonly responseOutput: mayfly_v1_Grant__Output }
+    readonly ReportOutsider: { readonly kind: 'unary'; readonly request: mayfly_v1_OutsiderReport; readonly requestOutput: mayfly_v1_OutsiderReport__Output; readonly response: mayfly_v1_OutsiderAnswer; readonly responseOutput: mayfly_v1_OutsiderAnswer__Output }
   }
   readonly 'mayfly.v1.Grants': {
     readonly Request: { readonly kind: 'serverStream'; readonly request: mayfly_v1_RequestGrantRequest; readonly requestOutput: mayfly_v1_RequestGrantRequest__Output; readonly response: mayfly_v1_GrantProgress; readonly responseOutput: mayfly_v1_GrantProgress__Output }

@@ -11,6 +11,7 @@ import { Quota } from '../../src/rpc/quota.ts'
 import { verifyCsr } from '../../src/x509/csr.ts'
 import type { JoinTokens } from '../attest/join-token.ts'
 import type { NodeAttestor } from '../attest/node-attestor.ts'
+import type { TargetEnds } from '../grants/target-ends.ts'
 import { termsOf } from '../limits.ts'
 import type { ServerLimits } from '../limits.ts'
 import type { Actor, Store } from '../store/port.ts'
@@ -26,6 +27,7 @@ import { agentId as parseAgentId, memberId } from './wire-id.ts'
 
 export interface AgentServiceDeps {
   readonly store: Store
+  readonly grants: { readonly targets: Pick<TargetEnds, 'ban' | 'evict'> }
   readonly issuer: Issuer
   readonly joinTokens: JoinTokens
   readonly attestors: readonly NodeAttestor[]
@@ -81,13 +83,13 @@ export function agentService(deps: AgentServiceDeps): Handlers<'spire.api.server
     },
     DeleteAgent: async ({ id }, { peer }) => {
       const agentId = parseAgentId(id, trustDomain)
-      const { hits } = await store.agents.delete(agentId, actor(peer))
+      const { hits } = await deps.grants.targets.evict(agentId, actor(peer))
       log.info({ event: 'agent.deleted', agentId, by: nameOf(peer), credentials: hits.credentials }, 'agent evicted')
       return {}
     },
     BanAgent: async ({ id }, { peer }) => {
       const agentId = parseAgentId(id, trustDomain)
-      const { hits } = await store.agents.ban(agentId, actor(peer))
+      const { hits } = await deps.grants.targets.ban(agentId, actor(peer))
       log.info({ event: 'agent.banned', agentId, by: nameOf(peer), credentials: hits.credentials }, 'agent banned')
       return {}
     },

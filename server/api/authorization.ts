@@ -112,6 +112,7 @@ export const rights: Table = {
     ConfirmStep: agents,
     End: agents,
     Show: agents,
+    ReportOutsider: agents,
   },
   'mayfly.v1.GrantAdmin': {
     List: admins,

@@ -6,6 +6,7 @@ import type { SpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
 import { Quota } from '../../src/rpc/quota.ts'
+import type { Approvals } from '../approvals/approvals.ts'
 import type { AttestedFacts } from '../grants/facts.ts'
 import type { AgentEnding, Grants } from '../grants/grants.ts'
 import type { IssueWish } from '../grants/issuing.ts'
@@ -14,10 +15,11 @@ import type { StepWish } from '../grants/steps.ts'
 import { termsOf, type ServerLimits } from '../limits.ts'
 import { agentOf } from './agent-caller.ts'
 import type { Caller } from './caller.ts'
-import { budgetFromWire, grantToWire, intentFromWire, probesFromWire, termsToWire, tierFromWire } from './wire-grant.ts'
+import { budgetFromWire, grantForAgent, grantToWire, intentFromWire, probesFromWire, termsToWire, tierFromWire } from './wire-grant.ts'
 
 export interface GrantControlServiceDeps {
   readonly grants: Grants
+  readonly approvals: Pick<Approvals, 'mayApprove'>
   readonly clock: Clock
   readonly limits: () => ServerLimits
 }
@@ -25,11 +27,14 @@ export interface GrantControlServiceDeps {
 const maxSelectors = 200
 const maxSelectorBytes = 4_200
 const maxCsrBytes = 16_384
+/** Reports of one agent; it tells of each grant's once in ten seconds. */
+const outsiderTerms = { perSecond: 20, burst: 200 }
 const endings: readonly AgentEnding['cause'][] = ['completed', 'failed', 'process_exit', 'container_restart', 'posture', 'timeout', 'budget', 'leak', 'orphan', 'withdrawn']
 
 /** `mayfly.v1.GrantControl`: each agent for the grants of its node; those of others are as if they were not. */
-export function grantControlService({ grants, clock, limits }: GrantControlServiceDeps): Handlers<'mayfly.v1.GrantControl', Caller> {
+export function grantControlService({ grants, approvals, clock, limits }: GrantControlServiceDeps): Handlers<'mayfly.v1.GrantControl', Caller> {
   const quota = new Quota(clock, termsOf(limits, 'grantRequestsPerSecond'))
+  const outsiders = new Quota(clock, outsiderTerms)
   const issue = async (kind: 'activate' | 'renew', request: ActivateGrantRequest__Output, agentId: SpiffeId, signal: AbortSignal) => {
     const issued = await grants.issue(kind, issueWish(request), agentId, signal)
     return { grant: grantToWire(issued.grant), chain: issued.chain.map((der) => Buffer.from(der)), terms: termsToWire(issued) }
@@ -38,7 +43,7 @@ export function grantControlService({ grants, clock, limits }: GrantControlServi
     Request: async (request, { peer }) => {
       const agentId = agentOf(peer)
       quota.take(agentId, 1)
-      return grantToWire(await grants.request(attestedWish(request), agentId))
+      return await grantForAgent(await grants.request(attestedWish(request), agentId), approvals, grants.nowMs())
     },
     Activate: async (request, { peer, signal }) => await issue('activate', request, agentOf(peer), signal),
     Renew: async (request, { peer, signal }) => await issue('renew', request, agentOf(peer), signal),
@@ -56,7 +61,13 @@ export function grantControlService({ grants, clock, limits }: GrantControlServi
       if (known === undefined) throw new MayflyError('INVALID_ARGUMENT', `an agent ends a grant for one of: ${endings.join(', ')}`)
       return grantToWire(await grants.endByAgent(grantId, { cause: known, outcome, detail }, agentOf(peer)))
     },
-    Show: async ({ grantId }, { peer }) => grantToWire(await grants.showToAgent(grantId, agentOf(peer))),
+    Show: async ({ grantId }, { peer }) => await grantForAgent(await grants.showToAgent(grantId, agentOf(peer)), approvals, grants.nowMs()),
+    ReportOutsider: async ({ grantId, pid, uid }, { peer }) => {
+      const agentId = agentOf(peer)
+      outsiders.take(agentId, 1)
+      await grants.outsider(grantId, { pid, uid }, agentId)
+      return {}
+    },
   }
 }
 

@@ -1,15 +1,15 @@
+import type { Grant as WireGrant } from '../../proto/generated/mayfly/v1/Grant.ts'
 import type { ServerMessage } from '../../proto/generated/mayfly/v1/ServerMessage.ts'
 import type { Grant } from '../../src/core/grant/grant.ts'
 import type { SpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Grants } from '../grants/grants.ts'
 import type { Policies } from '../policy/policies.ts'
 import { Wakeup } from './wakeup.ts'
-import { grantToWire } from './wire-grant.ts'
 
 const atOnce = 100
 
 /** All grants of an agent that are not over, the last part marked; then each as it changes, the latest of each where the agent is slow. */
-export async function* grantChanges(agentId: SpiffeId, signal: AbortSignal, grants: Pick<Grants, 'index'>): AsyncGenerator<ServerMessage> {
+export async function* grantChanges(agentId: SpiffeId, signal: AbortSignal, grants: Pick<Grants, 'index'>, toWire: (grant: Grant) => Promise<WireGrant>): AsyncGenerator<ServerMessage> {
   const changed = new Map<string, Grant>()
   const wakeup = new Wakeup()
   using following = grants.index.onChange((grant) => {
@@ -19,14 +19,14 @@ export async function* grantChanges(agentId: SpiffeId, signal: AbortSignal, gran
   })
   void following // held until the agent has gone
   const all = grants.index.ofAgent(agentId)
-  for (let at = 0; at < all.length; at += atOnce) yield { grants: { grants: all.slice(at, at + atOnce).map(grantToWire), complete: false } }
+  for (let at = 0; at < all.length; at += atOnce) yield { grants: { grants: await Promise.all(all.slice(at, at + atOnce).map(toWire)), complete: false } }
   yield { grants: { grants: [], complete: true } }
   while (!signal.aborted) {
     await wakeup.wait(signal)
     while (changed.size > 0) {
       const part = [...changed.values()].slice(0, atOnce)
       for (const { id } of part) changed.delete(id)
-      yield { grants: { grants: part.map(grantToWire), complete: false } }
+      yield { grants: { grants: await Promise.all(part.map(toWire)), complete: false } }
     }
   }
 }

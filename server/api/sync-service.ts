@@ -13,6 +13,7 @@ import type { Handlers } from '../../src/rpc/handlers.ts'
 import { Quota } from '../../src/rpc/quota.ts'
 import { termsOf } from '../limits.ts'
 import type { ServerLimits } from '../limits.ts'
+import type { Approvals } from '../approvals/approvals.ts'
 import type { Grants } from '../grants/grants.ts'
 import type { Policies } from '../policy/policies.ts'
 import type { Acknowledgements } from '../registry/acknowledgements.ts'
@@ -34,7 +35,7 @@ import { refusals } from './refusal-feed.ts'
 import { frameToWire, positionFromWire } from './wire-stream.ts'
 import { Wakeup } from './wakeup.ts'
 import { grantChanges, policyPushes } from './grant-feed.ts'
-import { probesFromWire } from './wire-grant.ts'
+import { grantForAgent, probesFromWire } from './wire-grant.ts'
 import { mayflyEntryToWire, wireSize } from './wire-entry.ts'
 
 export interface SyncServiceDeps {
@@ -48,7 +49,8 @@ export interface SyncServiceDeps {
   readonly verifiers: Pick<VerifierRegistry, 'receive' | 'agentLeft' | 'onRefused'>
   /** Is shown the newest frame of the stream that each agent took. */
   readonly rollback: Pick<RollbackWatch, 'shown' | 'rolledBack'>
-  readonly grants: Pick<Grants, 'index' | 'heard'>
+  readonly grants: Pick<Grants, 'index' | 'heard' | 'nowMs'>
+  readonly approvals: Pick<Approvals, 'mayApprove'>
   readonly policies: Pick<Policies, 'inForce' | 'onApplied'>
   readonly clock: Clock
   readonly random: Random
@@ -88,7 +90,7 @@ async function* connect(requests: AsyncIterable<AgentMessage__Output>, peer: Cal
       renewals(authoritiesOf(peer), over, deps),
       entries(subscription, wakeup, over, registry),
       revocations(positionFromWire(hello.position), over, deps),
-      grantChanges(agentId, over, deps.grants),
+      grantChanges(agentId, over, deps.grants, async (grant) => await grantForAgent(grant, deps.approvals, deps.grants.nowMs())),
       policyPushes(over, deps.policies),
       refusals(agentId, over, deps.verifiers),
       answers(limited({ [Symbol.asyncIterator]: () => messages }, agentId, quota), agentId, deps),

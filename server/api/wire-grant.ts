@@ -12,6 +12,7 @@ import type { AllowedIntent, Budget, Decision, Grant, GrantRole } from '../../sr
 import type { RawIntent } from '../../src/core/grant/intent.ts'
 import type { BindingTier, DataClass } from '../../src/core/grant/policy-request.ts'
 import { parseSpiffeId } from '../../src/core/spiffe-id.ts'
+import type { Approvals } from '../approvals/approvals.ts'
 import type { Probe } from '../grants/facts.ts'
 import type { IssuedCredential } from '../grants/issuing.ts'
 import type { TakenStep } from '../store/grant-model.ts'
@@ -27,6 +28,12 @@ export function grantToWire(grant: Grant): WireGrant {
     policyHash: decision?.policyHash ?? '',
     ...(decision === undefined ? {} : { decision: decisionToWire(decision) }),
   }
+}
+
+/** A grant as its agent is told of it: one that waits for people, with the names of those who may still approve it. */
+export async function grantForAgent(grant: Grant, approvals: Pick<Approvals, 'mayApprove'>, nowMs: number): Promise<WireGrant> {
+  const mayApprove = grant.state === 'pending_approval' ? await approvals.mayApprove(grant, nowMs) : []
+  return { ...grantToWire(grant), mayApprove: [...mayApprove] }
 }
 
 export function decisionToWire({ at, allowed, reasons, policyHash, atMs }: Decision): WireDecision {

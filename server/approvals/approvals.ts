@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { MayflyError } from '../../src/core/errors.ts'
 import { approvalExpiryMs, requestStatement, stepStatement } from '../../src/core/approval/statement.ts'
 import type { Grant, GrantRole } from '../../src/core/grant/grant.ts'
+import type { PolicyDecision } from '../../src/core/grant/policy-request.ts'
 import type { TrustDomain } from '../../src/core/spiffe-id.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Directory } from '../grants/directory.ts'
@@ -45,6 +46,9 @@ export interface Waiting {
 }
 
 const pageSize = 1_000
+/** Most names of those who may approve that a task is told, and most people who are looked at for it. */
+const maxNamed = 20
+const maxLooked = 200
 
 /** Approvals, denials and withdrawals by people: each verified, asked of policy, and recorded with its signature, so that anybody can check it later. */
 export class Approvals {
@@ -74,6 +78,21 @@ export class Approvals {
     if (step !== undefined) return this.#ofStep(step, await this.#roleOf(step.grant))
     const grant = await this.#grant(id)
     return this.#ofRequest(grant, await this.#roleOf(grant))
+  }
+
+  /** Names of the people who may still approve a request as it stands, in their order, at most 20: registered, named by the role, neither its requester nor its owner, and let by policy. */
+  async mayApprove(grant: Grant, nowMs: number): Promise<readonly string[]> {
+    if (grant.state !== 'pending_approval') return []
+    const role = (await this.#deps.directory.roles()).get(grant.role)
+    if (role === undefined) return []
+    const named: string[] = []
+    for (const person of (await this.#deps.directory.people()).slice(0, maxLooked)) {
+      const has = grant.approvals.some(({ approver }) => approver === person.name)
+      if (has || !isEligible(person, grant, role) || !(await this.#decide(person, grant, role, nowMs)).allowed) continue
+      named.push(person.name)
+      if (named.length === maxNamed) break
+    }
+    return named
   }
 
   /** @throws {MayflyError} NOT_FOUND, APPROVAL_INVALID, GRANT_STATE, GRANT_LAPSED, GRANT_DENIED */
@@ -138,12 +157,16 @@ export class Approvals {
   }
 
   async #askPolicy(person: Person, grant: Grant, role: GrantRole, nowMs: number): Promise<void> {
+    const { allowed, reasons } = await this.#decide(person, grant, role, nowMs)
+    if (!allowed) throw new MayflyError('APPROVAL_INVALID', `policy does not let ${person.name} approve this: ${reasons.join(', ')}`, { hint: 'somebody else has to', details: { reasons: reasons.join(',') } })
+  }
+
+  async #decide(person: Person, grant: Grant, role: GrantRole, nowMs: number): Promise<PolicyDecision> {
     const { directory, policies } = this.#deps
     const waivers = waiversOf(await directory.exceptions(), { role: role.name, owner: grant.owner, spiffeId: role.spiffeId }, nowMs)
     const attested = { selectors: [], tier: role.minTier, probes: role.probes.map((name) => ({ name, ok: true })), progressSecondsAgo: 0 }
     const question = questionOf('approve', grant, role, attested, { ownerKnown: await directory.isOwner(grant.owner), recentDenials: 0, recentExpiries: 0, waivers, nowMs })
-    const { allowed, reasons } = (await policies.decider()).decide({ ...question, principal: { kind: 'person', name: person.name, owners: person.owners, roles: person.roles } })
-    if (!allowed) throw new MayflyError('APPROVAL_INVALID', `policy does not let ${person.name} approve this: ${reasons.join(', ')}`, { hint: 'somebody else has to', details: { reasons: reasons.join(',') } })
+    return (await policies.decider()).decide({ ...question, principal: { kind: 'person', name: person.name, owners: person.owners, roles: person.roles } })
   }
 
   async #grant(id: string): Promise<Grant> {
@@ -170,8 +193,14 @@ export class Approvals {
 
 /** What no policy can allow (invariant 9): the owner or the requester of a request never approves it, and only those whom the role names do. */
 function checkMayApprove(person: Person, grant: Grant, role: GrantRole): void {
-  if (person.name === grant.requester || person.name === grant.owner) throw new MayflyError('APPROVAL_INVALID', 'nobody approves a request of their own', { hint: 'somebody else has to' })
-  if (role.approvers.length > 0 && !role.approvers.includes(person.name)) {
-    throw new MayflyError('APPROVAL_INVALID', `${person.name} is not one of the approvers of the role ${role.name}`, { hint: `ask ${role.approvers.join(', ')}` })
-  }
+  if (isOwn(person, grant)) throw new MayflyError('APPROVAL_INVALID', 'nobody approves a request of their own', { hint: 'somebody else has to' })
+  if (!isEligible(person, grant, role)) throw new MayflyError('APPROVAL_INVALID', `${person.name} is not one of the approvers of the role ${role.name}`, { hint: `ask ${role.approvers.join(', ')}` })
+}
+
+function isEligible(person: Person, grant: Grant, { approvers }: GrantRole): boolean {
+  return !isOwn(person, grant) && (approvers.length === 0 || approvers.includes(person.name))
+}
+
+function isOwn({ name }: Person, { requester, owner }: Grant): boolean {
+  return name === requester || name === owner
 }

@@ -1,23 +1,25 @@
 import { MayflyError } from '../../src/core/errors.ts'
 import type { GrantRole } from '../../src/core/grant/grant.ts'
-import type { PolicyException } from '../store/grant-model.ts'
-import type { ExceptionStore, OwnerStore, RoleStore } from '../store/grant-port.ts'
+import type { Person, PolicyException } from '../store/grant-model.ts'
+import type { ExceptionStore, OwnerStore, PeopleStore, RoleStore } from '../store/grant-port.ts'
 import type { JournalStore } from '../store/port.ts'
 
 export interface DirectoryStores {
   readonly roles: RoleStore
   readonly owners: OwnerStore
   readonly exceptions: ExceptionStore
+  readonly people: PeopleStore
   readonly journal: JournalStore
 }
 
-/** Roles, owners and exceptions, read when they are first wanted and again after each change of them. What counts is looked at once more in the store's transactions. */
+/** Roles, owners, exceptions and people, read when they are first wanted and again after each change of them. What counts is looked at once more in the store's transactions. */
 export class Directory implements Disposable {
   readonly #store: DirectoryStores
   readonly #following: Disposable
   #roles: Promise<ReadonlyMap<string, GrantRole>> | undefined
   #owners: Promise<ReadonlySet<string>> | undefined
   #exceptions: Promise<readonly PolicyException[]> | undefined
+  #people: Promise<readonly Person[]> | undefined
 
   constructor(store: DirectoryStores) {
     this.#store = store
@@ -26,6 +28,7 @@ export class Directory implements Disposable {
         if (record.kind.startsWith('role.')) this.#roles = undefined
         if (record.kind.startsWith('owner.')) this.#owners = undefined
         if (record.kind.startsWith('exception.')) this.#exceptions = undefined
+        if (record.kind.startsWith('person.')) this.#people = undefined
       }
     })
   }
@@ -53,6 +56,12 @@ export class Directory implements Disposable {
   async exceptions(): Promise<readonly PolicyException[]> {
     const reading = (this.#exceptions ??= this.#store.exceptions.all())
     return await this.#kept(reading, () => this.#exceptions === reading && (this.#exceptions = undefined))
+  }
+
+  /** Everybody registered. */
+  async people(): Promise<readonly Person[]> {
+    const reading = (this.#people ??= this.#store.people.all())
+    return await this.#kept(reading, () => this.#people === reading && (this.#people = undefined))
   }
 
   [Symbol.dispose](): void {

@@ -136,7 +136,7 @@ export class Grants implements AsyncDisposable {
   /** @throws as `issueForGrant` */
   async issue(kind: 'activate' | 'renew', wish: IssueWish, agentId: SpiffeId, signal: AbortSignal): Promise<IssuedCredential> {
     const { index, directory, time } = this
-    const onSecondUse = (grant: Grant, detail: string): void => this.#background(async () => this.#flagSecondUse(grant.id, detail))
+    const onSecondUse = (grant: Grant, detail: string): void => this.#background(async () => this.#flag(grant.id, 'second_use', detail))
     return await issueForGrant(kind, wish, agentId, signal, { ...this.#deps, index, directory, time, judge: this.#judge, onSecondUse })
   }
 
@@ -179,6 +179,12 @@ export class Grants implements AsyncDisposable {
     if (probes.some(({ ok }) => !ok)) this.#background(async () => this.#checkPosture(agentId, probes))
   }
 
+  /** A process outside of its binding came to its socket: flagged, and by role ended. @throws {MayflyError} NOT_FOUND when it is not this agent's, or over */
+  async outsider(id: string, { pid, uid }: { readonly pid: number; readonly uid: number }, agentId: SpiffeId): Promise<void> {
+    ownGrant(id, agentId, this.index)
+    await this.#flag(id, 'outsider', `process ${pid} of uid ${uid}, outside of what it is bound to, came to its socket and was refused`)
+  }
+
   /** Of what is not over. */
   counts(): GrantCounts {
     const counts = { pending: 0, approved: 0, active: 0, suspended: 0, ending: 0, stepsWaiting: this.stepApprovals.all().length }
@@ -203,7 +209,7 @@ export class Grants implements AsyncDisposable {
   }
 
   #changed(grant: Grant): void {
-    this.#secondUse.follow(grant, this.time.nowMs())
+    this.#secondUse.follow(grant, this.#deps.clock.nowMs())
     if (isRunning(grant)) return this.#life.watch(grant.id, grant.agentId, this.#deps.clock.bootMs())
     this.#life.forget(grant.id)
     if (isWaiting(grant)) return
@@ -221,16 +227,17 @@ export class Grants implements AsyncDisposable {
 
   #used(uses: readonly CredentialUse[]): void {
     for (const { grantId, use } of this.#secondUse.suspicious(uses)) {
-      this.#background(async () => this.#flagSecondUse(grantId, `${use.verifier} accepted a credential of it that had been replaced or ended`))
+      this.#background(async () => this.#flag(grantId, 'second_use', `${use.verifier} accepted a credential of it that had been replaced or ended`))
     }
   }
 
-  async #flagSecondUse(id: string, detail: string): Promise<void> {
+  /** Also of one that is ending: the log has it then. */
+  async #flag(id: string, flag: 'second_use' | 'outsider', detail: string): Promise<void> {
     const { store, log } = this.#deps
-    log.warn({ event: 'grant.flagged', grantId: id, flag: 'second_use', detail }, 'a grant is used from elsewhere')
+    log.warn({ event: 'grant.flagged', grantId: id, flag, detail }, flag === 'outsider' ? 'a process outside of it came to the socket of a grant' : 'a grant is used from elsewhere')
     const grant = this.index.byId(id)
     if (grant === undefined || grant.state === 'ending') return
-    await store.grants.move(id, undefined, { kind: 'flagged', flag: 'second_use' }, this.ends.actor('system'))
+    await store.grants.move(id, undefined, { kind: 'flagged', flag }, this.ends.actor('system'))
     const role = (await this.directory.roles()).get(grant.role)
     if (role?.endOnSecondUse === true) await this.ends.tryEnd(id, 'leak', `used from elsewhere: ${detail}`)
   }

@@ -125,8 +125,9 @@ async function sign(
   { decision, asked }: Judgement,
   nowMs: number,
   signal: AbortSignal,
-  { store, index, issuer, maxTtlSeconds }: IssuingDeps,
+  deps: IssuingDeps,
 ): Promise<{ readonly outcome: Extract<IssueOutcome, { kind: 'issued' }>; readonly reserved: Grant }> {
+  const { store, index, issuer, maxTtlSeconds } = deps
   const parent = grant.parentId === '' ? undefined : index.byId(grant.parentId)
   const deadline = kind === 'activate' ? deadlineMs(grant, nowMs, parent?.deadlineMs) : grant.deadlineMs
   const limits = { deadlineMs: deadline, parentDeadlineMs: parent?.deadlineMs, approvedUntilMs: approvedUntilMs(grant, nowMs), authorityNotAfterMs: Number.POSITIVE_INFINITY, ttlSeconds: Math.min(grant.ttlSeconds, role.credentialTtlSeconds, maxTtlSeconds) }
@@ -138,10 +139,15 @@ async function sign(
   const reserve = async (credential: CredentialRequest): Promise<ReserveResult> => {
     const issue: GrantIssue = { credential: { ...credential, kind: 'grant' }, decision, asked, ifVersion: grant.version }
     const by = { name: grant.agentId, atMs: nowMs }
-    const result: GrantIssued =
-      kindOfBinding === undefined ? await store.grants.renew(grant.id, issue, by) : await store.grants.activate(grant.id, { ...issue, instance: named, binding: kindOfBinding, tier: attested.tier }, by)
-    issued.grant = result.grant
-    return { ok: true, serial: result.serial }
+    try {
+      const result: GrantIssued =
+        kindOfBinding === undefined ? await store.grants.renew(grant.id, issue, by) : await store.grants.activate(grant.id, { ...issue, instance: named, binding: kindOfBinding, tier: attested.tier }, by)
+      issued.grant = result.grant
+      return { ok: true, serial: result.serial }
+    } catch (error) {
+      if (error instanceof MayflyError && error.code === 'KEY_DENIED') await noteKeyOfOthers(credential.publicKeyHash, grant, deps)
+      throw error
+    }
   }
   const claims = { id: grant.id, intentHash: grant.intentHash, policyHash: decision.policyHash, deadlineMs: deadline }
   const request: IssueRequest = {
@@ -160,6 +166,11 @@ async function sign(
   if (outcome?.kind === 'refused') throw new MayflyError(outcome.code, outcome.message)
   if (outcome === undefined || issued.grant === undefined) throw new MayflyError('INTERNAL', 'no outcome')
   return { outcome, reserved: issued.grant }
+}
+
+/** Whoever asked has the key: it was proven before. */
+async function noteKeyOfOthers(publicKeyHash: string, { id }: Grant, { store, onSecondUse }: IssuingDeps): Promise<void> {
+  for (const holder of await store.grants.byKey(publicKeyHash)) if (holder.id !== id) onSecondUse(holder, 'its key was shown for another grant')
 }
 
 function bindingOf(text: string): BindingKind {

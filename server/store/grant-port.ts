@@ -58,6 +58,8 @@ export interface GrantStore {
   /** A decision that moves nothing: a denied renewal or step, a re-evaluation. */
   recordDecision(id: string, decision: Decision, asked: string, by: Actor): Promise<void>
   byId(id: string): Promise<Grant | undefined>
+  /** Those that ever held this key, also those that are over. @param publicKeyHash 64 hexadecimal digits */
+  byKey(publicKeyHash: string): Promise<readonly Grant[]>
   /** In the order of their IDs. */
   list(filter: GrantFilter, page: Page): Promise<PageOf<Grant>>
   count(filter: GrantFilter): Promise<number>

@@ -148,7 +148,7 @@ function teller(json: boolean, { output, clock }: Context): Teller {
 function wordsOf(grant: Grant__Output, approvers: readonly string[], howToApprove: string, nowMs: number): string {
   switch (grant.state) {
     case 'pending_approval':
-      return `grant ${grant.id} waits for ${grant.approvalsNeeded} approval${grant.approvalsNeeded === 1 ? '' : 's'} by ${approvers.length === 0 ? 'anyone registered' : approvers.join(' or ')} and lapses ${whenText(grant.lapsesAtMs, nowMs)}: ${howToApprove}`
+      return `grant ${grant.id} waits for ${grant.approvalsNeeded} approval${grant.approvalsNeeded === 1 ? '' : 's'}${approvers.length === 0 ? ', which nobody who is registered may give,' : ` by ${approvers.join(' or ')}`} and lapses ${whenText(grant.lapsesAtMs, nowMs)}: ${howToApprove}`
     case 'approved':
       return `grant ${grant.id} is approved: ${intentText(grant)}`
     case 'active':

@@ -90,11 +90,20 @@ function printAgent({ output }: Context, status: AgentStatus, nowMs: number): vo
     ['workloads', status.workloadSocket],
     ['work', `${megabytes(status.rssBytes)} resident`],
   ])
+  printGrants(output, status.grants, nowMs)
   if (status.svids.length === 0) return
   output.line()
   const shown = status.svids.slice(0, 12)
   output.table(['ID', 'SERIAL', 'ENDS', 'ROTATES', 'PIDS'], shown.map((svid) => [svid.spiffeId, svid.serial, whenText(svid.notAfterMs, nowMs), whenText(svid.rotatesAtMs, nowMs), svid.holders.join(' ')]))
   if (status.svids.length > shown.length) output.line(`and ${status.svids.length - shown.length} more (--json)`)
+}
+
+function printGrants(output: Context['output'], grants: AgentStatus['grants'], nowMs: number): void {
+  if (grants.length === 0) return
+  output.line()
+  const shown = grants.slice(0, 12)
+  output.table(['GRANT', 'ROLE', 'STATE', 'TIER', 'ENDS', 'PID'], shown.map((grant) => [grant.id, grant.role, grant.state, grant.tier, grant.deadlineMs === 0 ? '' : whenText(grant.deadlineMs, nowMs), grant.pid === 0 ? '' : String(grant.pid)]))
+  if (grants.length > shown.length) output.line(`and ${grants.length - shown.length} more (--json)`)
 }
 
 function megabytes(bytes: number): string {

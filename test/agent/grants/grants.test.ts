@@ -113,6 +113,8 @@ describe('asking', () => {
     const request = ask()
     const waiting = await request.next()
     expect(waiting).toMatchObject({ grant: { state: 'pending_approval' }, howToApprove: `mayfly approve ${waiting.grant?.id ?? ''}`, socket: '' })
+    grants.server.move(waiting.grant?.id ?? '', { mayApprove: ['alice', 'bob'] })
+    expect(await request.next()).toMatchObject({ approvers: ['alice', 'bob'] })
     grants.server.move(waiting.grant?.id ?? '', { state: 'denied' })
     expect((await request.next()).grant?.state).toBe('denied')
     await expect(request.next()).rejects.toThrow('the stream ended')
@@ -194,6 +196,33 @@ describe('running', () => {
     const { id } = await running()
     expect(grants.keeper.life.next()).toMatchObject({ grantIds: [id] })
     expect(grants.keeper.life.next()).toBeUndefined()
+  })
+
+  test('a process outside of the binding that comes to its socket is refused, and the server is told at once', async () => {
+    const { id, own } = await running(sleeper().pid)
+    expect(await codeOf(own.serverStream('SpiffeWorkloadAPI', 'FetchX509SVID', {}).next())).toBe('NOT_IN_BINDING')
+    await grants.server.until(() => grants.server.outsiders.length > 0)
+    expect(grants.server.outsiders).toEqual([{ grantId: id, pid: process.pid, uid: process.geteuid?.() }])
+    own.close()
+  })
+
+  test('who comes after the bound process has exited is no outsider', async () => {
+    const child = sleeper()
+    const { own } = await running(child.pid)
+    child.kill('SIGKILL')
+    await once(child, 'exit')
+    expect(await codeOf(own.serverStream('SpiffeWorkloadAPI', 'FetchX509SVID', {}).next())).not.toBe('none')
+    await grants.server.until(() => grants.server.ends.length > 0)
+    expect(grants.server.outsiders).toEqual([])
+    own.close()
+  })
+
+  test('what runs, or waits to, is shown to who looks at the agent', async () => {
+    const { id, own } = await running()
+    await ask().until('approved')
+    expect(grants.keeper.shown(10)).toMatchObject([{ id, state: 'active', tier: 'pidfd', pid: process.pid }, { state: 'approved', tier: '', pid: 0 }])
+    expect(grants.keeper.shown(1)).toHaveLength(1)
+    own.close()
   })
 
   test('a child of a grant is asked for on its socket', async () => {

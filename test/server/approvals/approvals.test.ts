@@ -70,6 +70,18 @@ describe.skipIf(!existsSync('/usr/bin/ssh-keygen'))('people who approve (skipped
     await expect(approve(server, waiting.id, 'bob', bob)).rejects.toMatchObject({ code: 'APPROVAL_INVALID', message: expect.stringContaining('approver-does-not-own') })
   })
 
+  test('a task is told the names of those who may still approve: not who has, who owns it, or whom the role or policy leaves out', async () => {
+    const { server, bench, waiting } = await waitingRequest({ approvals: 2 })
+    expect(waiting.mayApprove).toEqual(['alice', 'bob'])
+    await server.admin.unary('mayfly.v1.Approvals', 'AddPerson', { name: 'stranger', sshKeys: [stranger.line], owners: ['team-db'], roles: ['approve'] })
+    await approve(server, waiting.id, 'alice', alice)
+    expect((await bench.agent.channel.unary('mayfly.v1.GrantControl', 'Show', { grantId: waiting.id })).mayApprove).toEqual(['bob'])
+    await bench.putRole({ name: 'named', spiffeId: 'spiffe://example.org/named', approvals: 1, approvers: ['alice', 'carol'] })
+    const { id, mayApprove } = await bench.request({ spiffeId: 'spiffe://example.org/named' })
+    expect(mayApprove).toEqual(['alice'])
+    expect(await approve(server, id, 'alice', alice)).toMatchObject({ state: 'approved', mayApprove: [] })
+  })
+
   test('the owner of a request, when it is a person, never approves it', async () => {
     const { server, bench } = await waitingRequest({ approvals: 1 })
     await server.admin.unary('mayfly.v1.GrantAdmin', 'PutOwner', { name: 'alice', contact: '' })

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { PolicyRequest } from '../../../src/core/grant/policy-request.ts'
+import { parseSpiffeId } from '../../../src/core/spiffe-id.ts'
 import { parseCertificate } from '../../../src/x509/certificate.ts'
 import { buildCsr } from '../../../src/x509/csr-builder.ts'
 import { PrivateKey } from '../../../src/x509/private-key.ts'
@@ -165,6 +166,20 @@ describe('an activation', () => {
     await world.issue('activate', first.id, { csr })
     await expect(world.issue('activate', second.id, { csr, instance: 'process 2' })).rejects.toMatchObject({ code: 'KEY_DENIED' })
     expect(world.grants.index.byId(second.id)?.state).toBe('approved')
+    await world.settled()
+    expect(world.grants.index.byId(first.id)?.flags).toEqual(['second_use'])
+    expect(world.grants.index.byId(second.id)?.flags).toEqual([])
+  })
+
+  test('a key of a running grant that comes with another request ends the one that has it, by role', async () => {
+    const world = await GrantWorld.start()
+    await world.putRole({ endOnSecondUse: true })
+    const csr = buildCsr(PrivateKey.generate())
+    const [first, second] = [await world.request(), await world.active({ instance: 'process 2' })]
+    await world.issue('activate', first.id, { csr })
+    await expect(world.issue('renew', second.id, { csr, instance: 'process 2' })).rejects.toMatchObject({ code: 'KEY_DENIED' })
+    expect(await world.became(first.id, 'ending', 'ended')).toMatchObject({ cause: 'leak', detail: expect.stringContaining('its key was shown for another grant') })
+    expect(world.grants.index.byId(second.id)?.state).toBe('active')
   })
 
   test('a second one by another process is flagged, and by role ends the grant', async () => {
@@ -221,7 +236,28 @@ describe('a renewal', () => {
     expect((await world.issue('renew', grant.id)).grant).toMatchObject({ state: 'active', used: { renewals: 0 } })
   })
 
-  test('a use of the credential that it replaced, long after, is flagged', async () => {
+  test('a process that came to its socket from outside is flagged, and by role ends it', async () => {
+    const world = await GrantWorld.start()
+    await world.putRole({ name: 'strict', spiffeId: parseSpiffeId('spiffe://example.test/strict'), endOnSecondUse: true })
+    const [lenient, strict] = [await world.active(), await world.active({ role: 'strict', spiffeId: '', instance: 'process 2' })]
+    await expect(world.grants.outsider(lenient.id, { pid: 7, uid: 1000 }, otherAgentId)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    for (const { id } of [lenient, strict]) await world.grants.outsider(id, { pid: 7, uid: 1000 }, agentId)
+    expect(world.grants.index.byId(lenient.id)).toMatchObject({ state: 'active', flags: ['outsider'] })
+    expect(await world.became(strict.id, 'ending', 'ended')).toMatchObject({ cause: 'leak', flags: ['outsider'], detail: expect.stringContaining('process 7 of uid 1000') })
+    expect(await world.ledger(strict.serial)).toBe('revoked')
+  })
+
+  test('a use of the credential that was taken by a suspension is the task’s own for a minute', async () => {
+    const world = await GrantWorld.start()
+    const grant = await world.active()
+    await world.grants.suspend(grant.id, '', 'uid:0')
+    const use = { serial: grant.serial, verifier: agentId, firstMs: world.grants.nowMs(), count: 1 }
+    await world.store.credentials.recordUses([{ ...use, lastMs: world.grants.nowMs() + 20_000 }], world.grants.nowMs())
+    await world.settled()
+    expect(world.grants.index.byId(grant.id)?.flags).toEqual([])
+  })
+
+  test('a use of the credential that it replaced, ten seconds after by the verifier’s time, is flagged', async () => {
     const world = await GrantWorld.start()
     const grant = await world.active()
     await world.issue('renew', grant.id)
@@ -229,7 +265,7 @@ describe('a renewal', () => {
     await world.store.credentials.recordUses([{ ...use, lastMs: world.grants.nowMs() + 10_000 }], world.grants.nowMs())
     await world.settled()
     expect(world.grants.index.byId(grant.id)?.flags).toEqual([])
-    await world.store.credentials.recordUses([{ ...use, lastMs: world.grants.nowMs() + 61_000 }], world.grants.nowMs())
+    await world.store.credentials.recordUses([{ ...use, lastMs: world.grants.nowMs() + 10_001 }], world.grants.nowMs())
     await world.settled()
     expect(world.grants.index.byId(grant.id)?.flags).toEqual(['second_use'])
   })

@@ -4,6 +4,7 @@ import type { AttestedRequest } from '../../../proto/generated/mayfly/v1/Atteste
 import type { ConfirmStepRequest } from '../../../proto/generated/mayfly/v1/ConfirmStepRequest.ts'
 import type { Grant__Output } from '../../../proto/generated/mayfly/v1/Grant.ts'
 import type { GrantCredential__Output } from '../../../proto/generated/mayfly/v1/GrantCredential.ts'
+import type { OutsiderReport } from '../../../proto/generated/mayfly/v1/OutsiderReport.ts'
 import type { StepAnswer__Output } from '../../../proto/generated/mayfly/v1/StepAnswer.ts'
 import type { StepTerms__Output } from '../../../proto/generated/mayfly/v1/StepTerms.ts'
 import type { TakenStep } from '../../../proto/generated/mayfly/v1/TakenStep.ts'
@@ -21,6 +22,7 @@ export class FakeGrantServer implements GrantServer {
   readonly ends: AgentEndGrantRequest[] = []
   readonly recorded: TakenStep[] = []
   readonly confirms: ConfirmStepRequest[] = []
+  readonly outsiders: OutsiderReport[] = []
   /** The state that a request comes to. */
   asks: 'approved' | 'pending_approval' | 'denied' = 'approved'
   away = false
@@ -100,6 +102,12 @@ export class FakeGrantServer implements GrantServer {
     const steps = Math.min(this.block, this.steps - (grant.used?.steps ?? 0))
     this.#put({ ...grant, used: { renewals: grant.used?.renewals ?? 0, children: 0, steps: (grant.used?.steps ?? 0) + steps } })
     return steps
+  }
+
+  async reportOutsider(report: OutsiderReport): Promise<void> {
+    this.#hear()
+    this.outsiders.push(report)
+    this.#tell()
   }
 
   async recordSteps(steps: TakenStep[]): Promise<void> {
@@ -182,5 +190,5 @@ let started = 0
 const emptyGrant: Grant__Output = {
   id: '', spiffeId: '', role: '', parentId: '', rootId: '', depth: 0, agentId: '', requester: '', instance: '', owner: '', intent: null, intentHash: '', requestHash: '', budget: null, used: null, binding: '', tier: '',
   state: 'requested', cause: '', detail: '', requestedAtMs: 0, lapsesAtMs: 0, activatedAtMs: 0, deadlineMs: 0, endedAtMs: 0, serial: '', notAfterMs: 0, approvalsNeeded: 0, approvals: [], flags: [], outcome: '',
-  outcomeAsExpected: false, decision: null, version: 0, ttlSeconds: 0, roleVersion: 1, policyHash: '',
+  outcomeAsExpected: false, decision: null, version: 0, ttlSeconds: 0, roleVersion: 1, policyHash: '', mayApprove: [],
 }

@@ -121,6 +121,7 @@ export class TestGrants implements AsyncDisposable {
             clock: systemClock,
             log: this.log,
             connections: this.#connections,
+            outsider: (grantId, process) => keeper.outsider(grantId, process),
             serve: (server, gate) => {
               server.add('SpiffeWorkloadAPI', grantWorkloadApi(gate, trust, admission))
               server.add('mayfly.v1.Grants', grantsServiceOf(gate, () => keeper, admission))

@@ -1,6 +1,7 @@
 // Original file: proto/mayfly/v1/agent.proto
 
 import type { HeldSvid as _mayfly_v1_HeldSvid, HeldSvid__Output as _mayfly_v1_HeldSvid__Output } from '../../mayfly/v1/HeldSvid.ts';
+import type { NodeGrant as _mayfly_v1_NodeGrant, NodeGrant__Output as _mayfly_v1_NodeGrant__Output } from '../../mayfly/v1/NodeGrant.ts';
 import type { Long } from '@grpc/proto-loader';
 
 export interface AgentStatus {
@@ -20,6 +21,7 @@ export interface AgentStatus {
   'workloadSocket'?: (string);
   'rssBytes'?: (number | string | Long);
   'verifiers'?: (number | string | Long);
+  'grants'?: (_mayfly_v1_NodeGrant)[];
 }
 
 export interface AgentStatus__Output {
@@ -39,4 +41,5 @@ export interface AgentStatus__Output {
   'workloadSocket': (string);
   'rssBytes': (number);
   'verifiers': (number);
+  'grants': (_mayfly_v1_NodeGrant__Output)[];
 }

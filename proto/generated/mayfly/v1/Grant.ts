@@ -45,6 +45,7 @@ export interface Grant {
   'policyHash'?: (string);
   'ttlSeconds'?: (number | string | Long);
   'roleVersion'?: (number | string | Long);
+  'mayApprove'?: (string)[];
 }
 
 export interface Grant__Output {
@@ -85,4 +86,5 @@ export interface Grant__Output {
   'policyHash': (string);
   'ttlSeconds': (number);
   'roleVersion': (number);
+  'mayApprove': (string)[];
 }
