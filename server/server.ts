@@ -135,12 +135,11 @@ export class Server implements AsyncDisposable {
     const slowPath = starting.use(begun.slowPath)
     const pool = starting.use(begun.pool)
     const store = starting.use(await begun.store)
-    const [abandoned, registry, keys] = await Promise.all([
+    const keys = starting.use(await openKeyStore(config, deps))
+    const [abandoned, registry] = await Promise.all([
       store.credentials.abandonUnreleased(startedAtMs),
       Registry.start({ store, clock, log }),
-      openKeyStore(config, deps),
     ])
-    starting.use(keys)
     starting.use(registry)
     if (abandoned > 0) log.info({ event: 'credentials.abandoned', count: abandoned }, 'credentials of the run before that may never have left are abandoned')
 

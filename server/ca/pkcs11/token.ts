@@ -50,9 +50,14 @@ export class Token {
     })
   }
 
-  /** The SubjectPublicKeyInfo, DER; `undefined` when there is no such key. */
+  /** The SubjectPublicKeyInfo, DER; `undefined` when there is no such key: that is believed of a new session alone, for an old one may be of a token that was pulled. */
   load(name: string): Uint8Array | undefined {
-    return this.#attempt('read a key', (session) => this.#publicKey(session, name))
+    const isOld = this.#session !== undefined
+    const read = (): Uint8Array | undefined => this.#attempt('read a key', (session) => this.#publicKey(session, name))
+    const found = read()
+    if (found !== undefined || !isOld) return found
+    this.close()
+    return read()
   }
 
   /** In the form that X.509 carries. @throws {MayflyError} KEY_STORE_UNAVAILABLE also when the key is gone */

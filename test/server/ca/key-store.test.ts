@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { DiskKeyStore, MemoryKeyStore, type KeyStore } from '../../../server/ca/key-store.ts'
+import { DiskKeyStore, MemoryKeyStore } from '../../../server/ca/key-store.ts'
 import * as files from '../../../src/system/files.ts'
+import { keyStoreContract } from '../../support/ca/key-store-contract.ts'
 
 let folder: string
 beforeEach(async () => {
@@ -12,31 +13,8 @@ beforeEach(async () => {
 })
 afterEach(async () => rm(folder, { recursive: true }))
 
-const stores: readonly [string, () => Promise<KeyStore>][] = [
-  ['on disk', async () => DiskKeyStore.open(join(folder, 'keys'), files)],
-  ['in memory', async () => new MemoryKeyStore()],
-]
-
-describe.each(stores)('a key store %s', (_, open) => {
-  test('gives back the key it made, until it is removed', async () => {
-    const store = await open()
-    const made = await store.create('authority-1', 'ec-p256')
-    expect((await store.load('authority-1'))?.spki).toEqual(made.spki)
-    await store.remove('authority-1')
-    await store.remove('authority-1')
-    expect(await store.load('authority-1')).toBeUndefined()
-  })
-
-  test('makes no key over another', async () => {
-    const store = await open()
-    await store.create('authority-1', 'ec-p256')
-    await expect(store.create('authority-1', 'ec-p256')).rejects.toMatchObject({ code: 'ALREADY_EXISTS' })
-  })
-
-  test.each(['', '../key', 'a/b', 'A', 'a'.repeat(101)])('refuses the name %j', async (name) => {
-    await expect((await open()).load(name)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
-  })
-})
+keyStoreContract('on disk', async () => DiskKeyStore.open(join(folder, 'keys'), files))
+keyStoreContract('in memory', async () => new MemoryKeyStore())
 
 describe('keys on disk', () => {
   test('are PKCS#8 of mode 0600 in a folder of mode 0700, and outlive the store', async () => {
