@@ -68,11 +68,28 @@ test.skipIf(programs === undefined)('three hundred entries move from a real SPIR
   expect(await met(atSpire, atMayfly)).toBe(true)
   expect(await met(atMayfly, atSpire)).toBe(true)
 
-  // back again: what moved is deleted here, and SPIRE serves on
-  await product.admin.unary('spire.api.server.entry.v1.Entry', 'BatchDeleteEntry', { ids: (await product.admin.unary('mayfly.v1.Registry', 'ListEntries', { pageSize: 1_000 })).entries.map(({ entry: found }) => found?.id ?? '') })
-  await using again = await X509Source.start({ endpoint: `unix://${spire.agentSocket}` })
-  expect(idOf(again)).toBe('spiffe://example.org/web')
+  // the workload's own socket, without a change to the workload: mayfly's agent takes the place of SPIRE's, and gives it back
+  await agent.kill()
+  const issuer = (): 'mayfly' | 'spire' => (atSpire.current().serial.length === 34 ? 'mayfly' : 'spire')
+  expect(issuer()).toBe('spire')
+  await spire.stopAgent()
+  const successor = new AgentProcess(agent.dir, ['--workload-socket', spire.agentSocket])
+  onTestFinished(async () => await successor.kill())
+  await successor.start()
+  await updated(atSpire, () => issuer() === 'mayfly')
+  await successor.kill('SIGTERM')
+  spire.startAgentAgain()
+  await updated(atSpire, () => issuer() === 'spire')
 })
+
+async function updated(source: X509Source, condition: () => boolean): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  source.onUpdate(() => {
+    if (condition()) resolve()
+  })
+  if (condition()) resolve()
+  await promise
+}
 
 function idOf(source: X509Source): string {
   return source.current().id

@@ -13,6 +13,7 @@ export class RealSpire implements AsyncDisposable {
   readonly #port: number
   readonly #running: Program[] = []
   #admin: RpcChannel | undefined
+  #agent: Program | undefined
 
   private constructor(folder: string, programs: { readonly agent: string; readonly server: string }) {
     this.#folder = join(folder, 'spire')
@@ -55,20 +56,33 @@ plugins {
   /** Joins its agent with a token and, as SPIRE's `token generate -spiffeID` does, gives the node that name. Resolves with the agent's ID. */
   async startAgent(name: string): Promise<string> {
     const { value } = await this.admin.unary('spire.api.server.agent.v1.Agent', 'CreateJoinToken', { ttl: 600, agentId: { trustDomain: 'example.org', path: name } })
-    const config = join(this.#folder, 'agent.conf')
     writeFileSync(
-      config,
+      join(this.#folder, 'agent.conf'),
       `agent { data_dir = "${this.#folder}/agent" log_level = "WARN" server_address = "127.0.0.1" server_port = "${this.#port}" socket_path = "${this.agentSocket}" insecure_bootstrap = true trust_domain = "example.org" }
 plugins {
-  KeyManager "memory" { plugin_data {} }
+  KeyManager "disk" { plugin_data { directory = "${this.#folder}/agent" } }
   NodeAttestor "join_token" { plugin_data {} }
   WorkloadAttestor "unix" { plugin_data {} }
 }\n`,
     )
-    this.#running.push(new Program(this.#programs.agent, ['run', '-config', config, '-joinToken', value]))
+    this.#runAgent('-joinToken', value)
     const id = `/spire/agent/join_token/${value}`
     await answers(async () => await this.admin.unary('spire.api.server.agent.v1.Agent', 'GetAgent', { id: { trustDomain: 'example.org', path: id } }), () => this.#said())
     return `spiffe://example.org${id}`
+  }
+
+  async stopAgent(): Promise<void> {
+    await this.#agent?.kill('SIGTERM')
+  }
+
+  /** The agent that joined before, with the key and the SVID that it kept. */
+  startAgentAgain(): void {
+    this.#runAgent()
+  }
+
+  #runAgent(...args: readonly string[]): void {
+    this.#agent = new Program(this.#programs.agent, ['run', '-config', join(this.#folder, 'agent.conf'), ...args])
+    this.#running.push(this.#agent)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
