@@ -1,0 +1,78 @@
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { GrantTime } from '../../../server/grants/grant-time.ts'
+import { TargetEnds } from '../../../server/grants/target-ends.ts'
+import type { Store } from '../../../server/store/port.ts'
+import { KeptLog } from '../../support/agent/quiet.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+import { count, prepareForEnds, target } from '../../support/store/ends-crash-run.ts'
+import { workerWith } from '../../support/store/faults.ts'
+import { openAt, temporaryFolder } from '../../support/store/open.ts'
+import { agentId, by, nowMs } from '../../support/store/samples.ts'
+
+const options = { rotate: false, dryRun: false, reason: 'incident 7', expect: count }
+
+test('a call resolves when all has ended, with all that it hit and where to wait for it; other changes are made between its pieces', async () => {
+  const { store, ends } = await prepared()
+  const { seq } = await store.journal.head()
+  const [end] = await Promise.all([
+    ends.revoke(target, options, by),
+    ...[1, 2, 3].map(async (nth) => {
+      await Promise.resolve()
+      await store.owners.put({ name: 'team-b', contact: `#${nth}` }, by)
+    }),
+  ])
+  expect(end).toMatchObject({ hits: { credentials: count }, streamSeq: (await store.stream.head()).seq })
+  expect(await running(store)).toBe(0)
+  await store.owners.put({ name: 'team-b', contact: '#4' }, by)
+  const kinds = (await store.journal.from(seq + 1, 10_000)).map(({ record }) => record.kind)
+  expect(kinds.indexOf('target.ending')).toBeLessThan(kinds.indexOf('owner.put'))
+  expect(kinds.indexOf('owner.put')).toBeLessThan(kinds.indexOf('target.ended'))
+})
+
+test('two who ask for the same both wait for all of it', async () => {
+  const { store, ends } = await prepared()
+  const [first, second] = await Promise.all([ends.revoke(target, options, by), ends.ban(agentId, by)])
+  for (const { streamSeq } of [first, second]) expect(streamSeq).toBeLessThanOrEqual((await store.stream.head()).seq)
+  expect(await running(store)).toBe(0)
+  expect(await store.targets.unfinished()).toEqual([])
+})
+
+test('what a run left is ended by the next, and the owner’s grants are its to end meanwhile', async () => {
+  const { store, log, clock } = await prepared()
+  expect((await store.owners.remove('team-a', { endAll: true, dryRun: false }, by)).more).toBe(true)
+  await using ends = await TargetEnds.start({ store, clock, log, time: new GrantTime(clock, nowMs) })
+  expect(ends.isEnding('team-a')).toBe(true)
+  await expect.poll(() => log.facts.map(({ event }) => event), { timeout: 10_000 }).toContain('target.end_finished')
+  expect(ends.isEnding('team-a')).toBe(false)
+  expect(await running(store)).toBe(0)
+})
+
+test('a piece that cannot be written fails the call, and is tried again until it is done', async () => {
+  const { store, ends, log, clock } = await prepared({ step: 'commit', nth: 2, times: 1, action: 'disk full' })
+  await expect(ends.revoke(target, options, by)).rejects.toMatchObject({ code: 'STORE_UNWRITABLE' })
+  await expect.poll(async () => {
+    await clock.advance(1_000)
+    return log.facts.map(({ event }) => event)
+  }, { timeout: 10_000 }).toContain('target.end_finished')
+  expect(await running(store)).toBe(0)
+})
+
+async function prepared(faults?: Parameters<typeof workerWith>[0]): Promise<{ readonly store: Store; readonly ends: TargetEnds; readonly log: KeptLog; readonly clock: FakeClock }> {
+  const folder = await temporaryFolder()
+  const path = join(folder.path, 'mayfly.db')
+  await prepareForEnds(path)
+  const store = await openAt(path, faults === undefined ? {} : { workerUrl: workerWith(faults) })
+  const [clock, log] = [new FakeClock(nowMs), new KeptLog()]
+  const ends = await TargetEnds.start({ store, clock, log, time: new GrantTime(clock, nowMs) })
+  onTestFinished(async () => {
+    await ends[Symbol.asyncDispose]()
+    await store[Symbol.asyncDispose]()
+    await folder[Symbol.asyncDispose]()
+  })
+  return { store, ends, log, clock }
+}
+
+async function running(store: Store): Promise<number> {
+  return await store.grants.count({ states: ['active', 'suspended', 'approved'] })
+}
