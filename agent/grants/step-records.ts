@@ -17,8 +17,8 @@ export interface StepRecordsDeps {
 
 const maxWaiting = 10_000
 const maxBatch = 500
-/** Steps that come together are recorded together. */
-const gatherMs = 50
+/** Steps that come together are recorded together: each batch is a call, a transaction and a write to disk at the server, and holds up the steps beside it. */
+const gatherMs = 200
 /** With the oldest waiting for longer, no further step is let pass. */
 const longestUnrecordedMs = 15_000
 const retry = { leastMs: 100, mostMs: 2_000 }
@@ -66,9 +66,10 @@ export class StepRecords implements AsyncDisposable {
     while (!signal.aborted) {
       if (this.#waiting.length === 0) {
         await this.#wake.heard(signal).catch(() => undefined) // only aborts
-        await clock.sleep(gatherMs, signal).catch(() => undefined) // only aborts
         continue
       }
+      if (failures === 0 && this.#waiting.length < maxBatch) await clock.sleep(gatherMs, signal).catch(() => undefined) // only aborts
+      if (signal.aborted) break
       try {
         await this.#send(signal)
         failures = 0

@@ -7,7 +7,7 @@ import { questionsOf, type Question } from './questions.ts'
 import { isAbout, lookedAt, type LookedAt } from './relevance.ts'
 
 /** Decisions that are remembered, the oldest going first: a task takes the same few steps again and again. */
-const mostRemembered = 64
+const mostRemembered = 32
 
 const actions: readonly PolicyAction[] = ['request', 'activate', 'renew', 'step', 'approve']
 
