@@ -1,5 +1,6 @@
 import { MayflyError } from '../../src/core/errors.ts'
 import type { Entry } from '../../src/core/entry.ts'
+import type { KeyType } from '../../src/core/key-type.ts'
 import type { SpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
@@ -21,6 +22,8 @@ export interface SvidCacheConfig {
   readonly maxSvids: number
   /** Most requests in one call to the server. */
   readonly maxBatch: number
+  /** Of the keys it makes; P-256 unless said otherwise. */
+  readonly keyType?: KeyType
   /** Between attempts that fail. */
   readonly retry: { readonly leastMs: number; readonly mostMs: number }
   /** The wall clock is looked at no less often, so that a jump of it is seen. */
@@ -230,7 +233,8 @@ export class SvidCache implements AsyncDisposable {
   async #signOnce(slot: Slot): Promise<void> {
     const { id: entryId, revision, spiffeId } = slot.entry
     try {
-      const key = PrivateKey.generate()
+      const { keyType = 'ec-p256' } = this.#config
+      const key = keyType === 'ec-p256' ? PrivateKey.generate() : await PrivateKey.create(keyType) // the usual one in this turn, so that those that come together are one call
       const outcome = await this.#batch.request({ entryId, csr: buildCsr(key, { uris: [spiffeId] }) })
       if (outcome.kind === 'refused') throw new MayflyError(outcome.code, outcome.message)
       this.#take(slot, WorkloadSvid.of({ entryId, revision, spiffeId, key }, outcome.chain, this.#now()))
