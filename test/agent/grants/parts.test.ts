@@ -251,7 +251,7 @@ describe('steps on their way into the record', () => {
     const server = new FakeGrantServer(clock)
     const records = new StepRecords({ clock, random: new SeededRandom(), log: new KeptLog(), server })
     for (let at = 0; at < 5; at++) records.add({ ...step, atMs: at })
-    await clock.advance(100)
+    await clock.advance(250)
     expect(server.recorded.map(({ atMs }) => atMs)).toEqual([0, 1, 2, 3, 4])
     const closing = records[Symbol.asyncDispose]()
     await clock.advance(1_000)
