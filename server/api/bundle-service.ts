@@ -1,6 +1,7 @@
 import type { Bundle } from '../../proto/generated/spire/api/types/Bundle.ts'
 import type { BundleMask__Output } from '../../proto/generated/spire/api/types/BundleMask.ts'
 import { MayflyError } from '../../src/core/errors.ts'
+import { parseTrustDomain } from '../../src/core/spiffe-id.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
 import type { TrustBundle } from '../../src/x509/bundle.ts'
 import type { Authority } from '../store/port.ts'
@@ -13,7 +14,7 @@ export interface BundleSource {
   onChange(listener: () => void): Disposable
 }
 
-/** SPIRE's bundle API: GetBundle, to anyone; what it tells is public. The calls about bundles of other trust domains and about keys of tokens say that there are none yet. */
+/** SPIRE's bundle API: GetBundle, to anyone; what it tells is public. Of other trust domains there are no bundles yet: none is found, for SPIRE's agents go on without one that is not found and with no other answer. */
 export function bundleService(source: BundleSource): Handlers<'spire.api.server.bundle.v1.Bundle', Caller> {
   const noTokens = refusal('tokens come with a later release: there are no keys of theirs to publish', 'set disable_jwt_svids in the configuration of a nested SPIRE server')
   const noFederation = refusal('this server keeps no bundles of other trust domains: federation comes with a later release')
@@ -23,8 +24,12 @@ export function bundleService(source: BundleSource): Handlers<'spire.api.server.
     AppendBundle: refusal('authorities of others are not added to this bundle: what they sign could not be revoked here', 'an upstream authority above both servers makes each trust the other'),
     PublishJWTAuthority: noTokens,
     PublishWITAuthority: noTokens,
-    ListFederatedBundles: noFederation,
-    GetFederatedBundle: noFederation,
+    ListFederatedBundles: async () => ({ bundles: [], nextPageToken: '' }),
+    GetFederatedBundle: async ({ trustDomain }) => {
+      const name = parseTrustDomain(trustDomain.replace(/^spiffe:\/\//, ''))
+      if (name === source.bundle().trustDomain) throw new MayflyError('INVALID_ARGUMENT', "getting a federated bundle for the server's own trust domain is not allowed")
+      throw new MayflyError('NOT_FOUND', `there is no bundle of ${name} here: federation comes with a later release`)
+    },
     BatchCreateFederatedBundle: noFederation,
     BatchUpdateFederatedBundle: noFederation,
     BatchSetFederatedBundle: noFederation,

@@ -61,7 +61,7 @@ describe.skipIf(found === undefined)("SPIRE's own agent, command and nested serv
 
   test('attests by a join token; an entry made by the command becomes an SVID, its change another, its end none', async () => {
     expect(cli('agent', 'show', '-spiffeID', agentId).text).toMatch(/Attestation type +: join_token/)
-    const id = entry('/web', '-x509SVIDTTL', '600')
+    const id = entry('/web', '-x509SVIDTTL', '600', '-federatesWith', 'spiffe://other.test') // whose bundle nobody has
     const first = await svid()
     expect(first.extensions.subjectAltName?.uris).toEqual(['spiffe://example.org/web'])
     expect(cli('entry', 'update', '-entryID', id, '-parentID', agentId, '-spiffeID', 'spiffe://example.org/web', '-selector', `unix:path:${spire.agent}`, '-dns', 'web.example.org').text).toMatch(/Revision +: 1/)
@@ -132,6 +132,7 @@ describe.skipIf(found === undefined)("SPIRE's own agent, command and nested serv
     ['agent purge -expiredFor 1h', /No agents to purge/],
     ['bundle show -format spiffe', /"x509-svid"/],
     ['bundle count', /1 bundle/],
+    ['bundle list', /^$/],
     ['entry show', /Found \d+ entr/],
     ['entry show -downstream', /Found \d+ entr/],
     ['entry count -selector unix:uid:1', /0 registration entries/],
@@ -147,7 +148,7 @@ describe.skipIf(found === undefined)("SPIRE's own agent, command and nested serv
   })
 
   test.for<[string, RegExp]>([
-    ['bundle list', /federation comes with a later release/],
+    ['bundle delete -id spiffe://other.test', /federation comes with a later release/],
     ['federation list', /federation comes with a later release/],
     ['jwt mint -spiffeID spiffe://example.org/x -audience y', /not implemented|later release/],
     ['localauthority jwt show', /not implemented|later release/],

@@ -39,6 +39,15 @@ test('what federation would do is refused in words', async () => {
 test('there is one bundle; what would be done with others is refused in words', async () => {
   const { admin } = await startServer()
   expect(await admin.unary(bundleApi, 'CountBundles', {})).toEqual({ count: 1 })
-  await expect(admin.unary(bundleApi, 'ListFederatedBundles', {})).rejects.toMatchObject({ code: 'UNIMPLEMENTED', message: expect.stringMatching(/federation comes with a later release/) as string })
+  expect(await admin.unary(bundleApi, 'ListFederatedBundles', {})).toMatchObject({ bundles: [] })
+  await expect(admin.unary(bundleApi, 'BatchSetFederatedBundle', {})).rejects.toMatchObject({ code: 'UNIMPLEMENTED', message: expect.stringMatching(/federation comes with a later release/) as string })
   await expect(admin.unary(bundleApi, 'AppendBundle', {})).rejects.toMatchObject({ code: 'UNIMPLEMENTED', message: expect.stringMatching(/could not be revoked here/) as string })
+})
+
+test("SPIRE's agents, which go on only without a bundle that is not found, are told that it is not", async () => {
+  const { join } = await startServer()
+  const { channel } = await join()
+  for (const trustDomain of ['other.test', 'spiffe://other.test']) await expect(channel.unary(bundleApi, 'GetFederatedBundle', { trustDomain })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  await expect(channel.unary(bundleApi, 'GetFederatedBundle', { trustDomain: 'example.org' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  await expect(channel.unary(bundleApi, 'GetFederatedBundle', {})).rejects.toMatchObject({ code: 'SPIFFE_ID_INVALID' })
 })
