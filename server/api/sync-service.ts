@@ -6,6 +6,7 @@ import { MayflyError } from '../../src/core/errors.ts'
 import type { StreamHead } from '../../src/core/revocation/follower.ts'
 import { serialBytes } from '../../src/core/serial.ts'
 import type { SpiffeId } from '../../src/core/spiffe-id.ts'
+import { skewOf } from '../../src/core/version-skew.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Random } from '../../src/ports/random.ts'
@@ -56,6 +57,8 @@ export interface SyncServiceDeps {
   readonly random: Random
   readonly log: Logger
   readonly limits: () => ServerLimits
+  /** Of this server. */
+  readonly version: string
 }
 
 const renewalsPerSecond = 100
@@ -84,6 +87,7 @@ async function* connect(requests: AsyncIterable<AgentMessage__Output>, peer: Cal
   log.info({ event: 'agent.connected', agentId, connected: registry.subscribers.connected }, 'agent connected')
   try {
     await versions.record(agentId, hello.agentVersion)
+    refuseSkew(hello.agentVersion, deps.version)
     yield* merge([
       bundles(deps.bundles, over),
       tainted(deps.bundles, over),
@@ -116,6 +120,13 @@ async function helloOf(messages: AsyncIterator<AgentMessage__Output>, signal: Ab
   const { hello } = await firstMessage(messages, 'hello', clock, signal)
   if (hello === undefined || hello === null) throw new MayflyError('INVALID_ARGUMENT', 'the first message must be a hello')
   return hello
+}
+
+/** An agent that is too far from this server in version would not know what it is told. It stays known, and is told each time that it tries. */
+function refuseSkew(agentVersion: string, version: string): void {
+  const { kind } = skewOf(agentVersion, version)
+  if (kind !== 'too_old' && kind !== 'too_new') return
+  throw new MayflyError('VERSION_UNSUPPORTED', `an agent of version ${agentVersion} and a server of version ${version} are too far apart`, { hint: kind === 'too_old' ? 'upgrade the agent; a server speaks to agents of the minor version before its own' : 'upgrade the server first, then its agents' })
 }
 
 /** The snapshot in parts, then changes; what changes while the snapshot is read comes after it. */

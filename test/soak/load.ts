@@ -5,9 +5,9 @@ import { fetchSvids } from '../../src/cli/svids.ts'
 import { RpcChannel } from '../../src/rpc/channel.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { jobId, TestVerifier } from '../support/product/grants.ts'
+import { Held } from '../support/product/held.ts'
 import type { AgentProcess, Product } from '../support/product/product.ts'
 import { wireId } from '../support/product/product.ts'
-import { Held } from './held.ts'
 
 /** What has been done so far, and what went wrong. */
 export interface Tally {

@@ -202,6 +202,22 @@ test('a stream without hello, and with a second one, is refused', async () => {
   await expect(stream.until(() => false)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
 })
 
+test.each([
+  ['0.4.0', 'the minor version after', undefined],
+  ['0.2.9', 'the minor version before', undefined],
+  ['0.5.0', 'two after', 'VERSION_UNSUPPORTED'],
+  ['0.1.0', 'two before', 'VERSION_UNSUPPORTED'],
+  ['custom', 'no version at all', undefined],
+])('an agent of version %s at a server of 0.3.0: %s', async (agentVersion, _, code) => {
+  const { join, admin } = await startServer({ deps: { version: '0.3.0' } })
+  const agent = await join()
+  const stream = new Stream(agent, { hello: { agentVersion } })
+  if (code === undefined) await stream.until(complete)
+  else await expect(stream.until(() => false)).rejects.toMatchObject({ code, hint: expect.stringContaining('upgrade the') })
+  const { agents } = await admin.unary('spire.api.server.agent.v1.Agent', 'ListAgents', {})
+  expect(agents.map((one) => one.agentVersion)).toEqual([agentVersion]) // an administrator sees who it is
+})
+
 test('an agent that says another version each time is told to wait: each is a record of the journal', async () => {
   const { join, admin } = await startServer()
   const agent = await join()

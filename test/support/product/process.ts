@@ -8,8 +8,9 @@ import { worldReadable } from './world-readable.ts'
 export const root: string = join(import.meta.dirname, '../../..')
 export const node24: string = process.execPath
 
-/** A main of the product: from source, or what `npm run build` made when MAYFLY_BUILT is set, as the benchmarks do. */
-export function main(name: 'server' | 'agent' | 'src/cli'): string {
+/** A main of the product: from source, or what `npm run build` made when MAYFLY_BUILT is set, as the benchmarks do; or of another source tree. */
+export function main(name: 'server' | 'agent' | 'src/cli', tree?: string): string {
+  if (tree !== undefined) return join(tree, name, 'main.ts')
   return process.env['MAYFLY_BUILT'] === undefined ? join(root, name, 'main.ts') : join(root, 'dist', name, 'main.js')
 }
 

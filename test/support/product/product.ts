@@ -28,6 +28,8 @@ export interface Surroundings {
   /** A command with its arguments that runs the one after it, such as `nsenter`. */
   readonly under?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
+  /** The source tree of another version; this one's unless said otherwise. */
+  readonly tree?: string
 }
 
 /** A server, and agents when asked for, as processes of their own with the real mains, in a temporary folder; found through their serving lines. */
@@ -84,8 +86,8 @@ export class Product implements AsyncDisposable {
   }
 
   /** Starts the server, or starts it again after it was killed, on the same data and address. */
-  async startServer(): Promise<void> {
-    this.#server = started(this.#options.server, [main('server'), '--while-stdin', '--trust-domain', this.trustDomain, '--data', join(this.dir, 'server'), '--listen', this.#address, ...(this.#options.dev === false ? [] : ['--dev']), ...(this.#options.serverArgs ?? [])])
+  async startServer(surroundings: Surroundings | undefined = this.#options.server): Promise<void> {
+    this.#server = started(surroundings, [main('server', surroundings?.tree), '--while-stdin', '--trust-domain', this.trustDomain, '--data', join(this.dir, 'server'), '--listen', this.#address, ...(this.#options.dev === false ? [] : ['--dev']), ...(this.#options.serverArgs ?? [])])
     const serving = await this.#server.event('serving')
     this.#address = String(serving['address'])
   }
@@ -109,7 +111,7 @@ export class Product implements AsyncDisposable {
     const { line } = await this.joinLine()
     const joinFile = join(this.dir, `join${this.#agents.length}`)
     writeFileSync(joinFile, line, { mode: 0o600 })
-    const agent = new AgentProcess(join(this.dir, `agent${this.#agents.length}`), ['--join-file', joinFile, ...(this.#options.agentArgs ?? []), ...args], this.#options.agent)
+    const agent = new AgentProcess(join(this.dir, `agent${this.#agents.length}`), [...(this.#options.agent?.tree === undefined ? ['--join-file', joinFile] : ['--join', line]), ...(this.#options.agentArgs ?? []), ...args], this.#options.agent)
     this.#agents.push(agent)
     await agent.start()
     while ((await this.agentIds()).length === known) {
@@ -187,8 +189,8 @@ export class AgentProcess {
   }
 
   /** Starts it, or starts it again on the same data. */
-  async start(): Promise<void> {
-    this.program = started(this.#surroundings, [main('agent'), '--while-stdin', '--data', this.dir, ...this.#args])
+  async start(surroundings: Surroundings | undefined = this.#surroundings): Promise<void> {
+    this.program = started(surroundings, [main('agent', surroundings?.tree), '--while-stdin', '--data', this.dir, ...this.#args])
     await this.program.event('serving')
   }
 

@@ -1,11 +1,14 @@
-import { watchSvids, type FetchedSvid } from '../../src/cli/svids.ts'
-import { RpcChannel } from '../../src/rpc/channel.ts'
-import { systemClock } from '../../src/system/clock.ts'
+import { watchSvids, type FetchedSvid } from '../../../src/cli/svids.ts'
+import { MayflyError } from '../../../src/core/errors.ts'
+import { RpcChannel } from '../../../src/rpc/channel.ts'
+import { systemClock } from '../../../src/system/clock.ts'
 
 /** The identities of one workload, as an open stream to its agent brings them; opened again whenever it ends. */
 export class Held implements AsyncDisposable {
   /** SVIDs that took the place of another of the same ID. */
   rotations = 0
+  /** Identities that the agent took back, and `denied` for each time that it had none at all. */
+  readonly lost: string[] = []
   readonly #stop = new AbortController()
   readonly #channel: RpcChannel
   readonly #following: Promise<void>
@@ -50,11 +53,13 @@ export class Held implements AsyncDisposable {
       try {
         for await (const svids of watchSvids(this.#channel, signal)) {
           const next = new Map(svids.map((svid) => [svid.spiffeId, svid]))
+          for (const id of this.#svids.keys()) if (!next.has(id)) this.lost.push(id)
           for (const [id, { serial }] of next) if ((this.#svids.get(id)?.serial ?? serial) !== serial) this.rotations++
           this.#svids = next
           for (const wake of this.#waiting) wake()
         }
-      } catch {
+      } catch (error) {
+        if (error instanceof MayflyError && error.status === 'PERMISSION_DENIED') this.lost.push('denied')
         await systemClock.sleep(100, signal).catch(() => undefined) // the agent is away, or has nothing for us
       }
     }
