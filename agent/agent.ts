@@ -14,6 +14,8 @@ import type { StatusSources } from './api/status.ts'
 import { WorkloadAttestor } from './attest/attestor.ts'
 import type { BindingTier } from './attest/binding.ts'
 import { Caller } from './attest/caller.ts'
+import { Docker } from './attest/docker.ts'
+import type { FactSource } from './attest/fact-source.ts'
 import type { ExitWatch, Processes } from './attest/ports.ts'
 import { CheckListener } from './check/http-listener.ts'
 import { OwnVerifier } from './check/own-verifier.ts'
@@ -91,6 +93,7 @@ export class Agent implements AsyncDisposable {
   readonly #state: AgentState
   readonly #stop = new AbortController()
   readonly #entries = new EntryCache()
+  readonly #sources: readonly FactSource[]
   readonly #attestor: WorkloadAttestor
   readonly #relay: RevocationRelay
   readonly #heads: HeadKeeper
@@ -123,7 +126,8 @@ export class Agent implements AsyncDisposable {
     const live = (this.#live = deps.live ?? new LiveConfig(config, agentSettings, undefined))
     this.#entrance = entrance
     this.#state = state
-    this.#attestor = new WorkloadAttestor(deps.processes, { sha256MaxBytes: config.sha256MaxBytes, tier: config.bindingTier })
+    this.#sources = [new Docker(config.containerSockets, deps)]
+    this.#attestor = new WorkloadAttestor(deps.processes, { sha256MaxBytes: config.sha256MaxBytes, tier: config.bindingTier, sources: this.#sources })
     this.#relay = new RevocationRelay(
       { get maxReaders() { return live.current.maxVerifiers }, maxFrames: 4_096, id: deps.random.bytes(relayIdBytes) },
       {
@@ -379,7 +383,7 @@ export class Agent implements AsyncDisposable {
 
   async #attestPid(pid: number): ReturnType<WorkloadAttestor['attest']> {
     using caller = Caller.named(pid, this.#deps.processes)
-    const lenient = new WorkloadAttestor(this.#deps.processes, { sha256MaxBytes: this.#config.sha256MaxBytes, tier: 'pid' })
+    const lenient = new WorkloadAttestor(this.#deps.processes, { sha256MaxBytes: this.#config.sha256MaxBytes, tier: 'pid', sources: this.#sources })
     return await lenient.attest(caller, this.#entries.kinds)
   }
 

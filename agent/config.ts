@@ -13,6 +13,7 @@ import { parseJoinLine } from '../src/core/join-line.ts'
 import { isSpiffeId, trustDomainOf } from '../src/core/spiffe-id.ts'
 import type { SpiffeId, TrustDomain } from '../src/core/spiffe-id.ts'
 import type { TierChoice } from './attest/caller.ts'
+import type { DockerConfig } from './attest/docker.ts'
 import { nodeAttestorFields, nodeAttestorProblems } from './node/config.ts'
 import type { NodeAttestorConfig } from './node/config.ts'
 import { maxProbes, probeField, probesOf } from './grants/probe-config.ts'
@@ -56,6 +57,8 @@ export interface AgentConfig {
   readonly authorizedDelegates: readonly SpiffeId[]
   readonly keyStorage: 'disk' | 'memory'
   readonly bindingTier: TierChoice
+  /** Where container daemons are asked about the containers of workloads. */
+  readonly containerSockets: DockerConfig
   /** Largest executable that is hashed for `unix:sha256`; 0: none. */
   readonly sha256MaxBytes: number
   readonly maxSvids: number
@@ -105,6 +108,8 @@ const fields = {
     address: optional(address()),
   }),
   attest: group({
+    dockerSocket: optional(text(maxSocketPathBytes)),
+    podmanSocket: optional(text(maxSocketPathBytes)),
     bindingTier: withDefault(oneOf('auto', 'cgroup', 'pidfd', 'pid'), 'auto'),
     sha256MaxBytes: withDefault(integer(0, 2 ** 40), 256 * 1024 * 1024),
   }),
@@ -138,6 +143,7 @@ export const agentSettings: SettingPaths<AgentConfig> = {
   authorizedDelegates: { path: 'authorizedDelegates', live: false },
   keyStorage: { path: 'keyStorage', live: false },
   bindingTier: { path: 'attest.bindingTier', live: false },
+  containerSockets: { path: 'attest', live: false },
   sha256MaxBytes: { path: 'attest.sha256MaxBytes', live: false },
   maxSvids: { path: 'limits.maxSvids', live: true },
   maxConnections: { path: 'limits.maxConnections', live: false },
@@ -238,6 +244,7 @@ export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: s
     authorizedDelegates,
     keyStorage: raw.keyStorage,
     bindingTier: raw.attest.bindingTier,
+    containerSockets: Object.freeze({ dockerSocket: raw.attest.dockerSocket, podmanSocket: raw.attest.podmanSocket }),
     sha256MaxBytes: raw.attest.sha256MaxBytes,
     maxSvids: raw.limits.maxSvids,
     maxConnections: raw.limits.maxConnections,

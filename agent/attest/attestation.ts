@@ -1,7 +1,7 @@
 import type { Selector } from '../../src/core/selector.ts'
 import type { BindingTier } from './binding.ts'
 import type { Executable } from './ports.ts'
-import type { MissingFact } from './unix.ts'
+import type { MissingFact } from './fact-source.ts'
 
 /** What was found out about a process, and was true of it at one moment. */
 export interface Attestation {
@@ -37,5 +37,5 @@ export type Reattestation =
   /** The process that connected has exited, whoever holds the socket now. */
   | { readonly kind: 'gone' }
 
-/** `names`: a user or group was renamed. `unsettled`: it changed while it was read. */
-export type ChangedFact = 'uid' | 'gid' | 'groups' | 'executable' | 'path' | 'sha256' | 'cgroup' | 'tier' | 'names' | 'unsettled'
+/** `names`: a user or group was renamed. `facts`: it is not in the container, unit, … that it was in, or that is called otherwise. `unsettled`: it changed while it was read. */
+export type ChangedFact = 'uid' | 'gid' | 'groups' | 'executable' | 'path' | 'sha256' | 'cgroup' | 'tier' | 'names' | 'facts' | 'unsettled'

@@ -5,30 +5,38 @@ import type { BindingTier } from './binding.ts'
 import type { Caller, TierChoice } from './caller.ts'
 import type { Attestation, ChangedFact, Reattestation } from './attestation.ts'
 import type { Executable, FileIdentity, ProcessReading, Processes, Sha256 } from './ports.ts'
-import { unixSelectors } from './unix.ts'
+import { containers } from './container.ts'
+import { factsOf } from './fact-source.ts'
+import type { FactSource, FoundFacts } from './fact-source.ts'
+import { systemd } from './systemd.ts'
+import { unix } from './unix.ts'
 
 export interface AttestorConfig {
   /** Largest executable that is hashed; 0 hashes none. */
   readonly sha256MaxBytes: number
   readonly tier: TierChoice
+  /** Beside those that need nobody but the kernel. */
+  readonly sources?: readonly FactSource[]
 }
 
 const maxAttempts = 3
 const sha256Kind = 'unix:sha256'
 
-/** The `unix` workload attestor with its binding. One for the agent; has no state of its own. */
+/** All workload attestors side by side, and the binding of what they say to the process. One for the agent; has no state of its own. */
 export class WorkloadAttestor {
   readonly #processes: Processes
   readonly #config: AttestorConfig
+  readonly #sources: readonly FactSource[]
 
   constructor(processes: Processes, config: AttestorConfig) {
     this.#processes = processes
     this.#config = config
+    this.#sources = [unix(processes), containers(processes), systemd(processes), ...(config.sources ?? [])]
   }
 
   /**
    * Facts that were true together, of the process that connected: read twice alike, and it ran after the last reading.
-   * @param needs kinds of selectors that some entry asks for, as `kindsOf` gives them; only `unix:sha256` costs more than a reading
+   * @param needs kinds of selectors that some entry asks for, as `kindsOf` gives them; only `unix:sha256`, and what a source has to ask for, cost more than a reading
    * @throws {MayflyError} PROCESS_GONE; FACTS_CHANGED its uid or gid is no longer that of the connection, or the facts would not
    * settle; PERMISSION_DENIED below the tier that is forced; PLATFORM_UNSUPPORTED /proc hides the process
    */
@@ -37,13 +45,14 @@ export class WorkloadAttestor {
       const first = this.#read(caller)
       if (first === undefined) throw gone(caller)
       const sha256 = needs.has(sha256Kind) ? await this.#hash(caller) : undefined
+      const found = await factsOf(this.#sources, { process: first, sha256, needs })
       const second = this.#read(caller)
       if (second === undefined) throw gone(caller)
       if (!isSameProcessState(first, second) || !isHashOf(sha256, second.executable)) continue
       if (second.uid !== caller.uid || second.gid !== caller.gid) {
         throw new MayflyError('FACTS_CHANGED', `process ${caller.pid} changed its uid or gid after it connected`, { hint: 'connect again after dropping privileges' })
       }
-      const attestation = this.#attestation(caller, second, sha256)
+      const attestation = this.#attestation(caller, second, sha256, found)
       if (this.#config.tier !== 'auto' && !isAtLeast(attestation.tier, this.#config.tier)) {
         throw new MayflyError('PERMISSION_DENIED', `binding tier ${attestation.tier} is below ${this.#config.tier}, which this agent demands`)
       }
@@ -66,8 +75,15 @@ export class WorkloadAttestor {
       if (after === undefined) return { kind: 'gone' }
       if (!isSameProcessState(reading, after) || !isHashOf(sha256, after.executable)) return { kind: 'changed', what: ['unsettled'], attestation: undefined }
     }
-    const attestation = this.#attestation(caller, reading, sha256)
-    const what = changesBetween(before, attestation)
+    let found = factsOf(this.#sources, { process: reading, sha256, needs })
+    if (found instanceof Promise) {
+      found = await found
+      const after = this.#read(caller)
+      if (after === undefined) return { kind: 'gone' }
+      if (!isSameProcessState(reading, after)) return { kind: 'changed', what: ['unsettled'], attestation: undefined }
+    }
+    const attestation = this.#attestation(caller, reading, sha256, found)
+    const what = changesBetween(before, attestation, needs)
     return what.length === 0 ? { kind: 'unchanged', attestation } : { kind: 'changed', what, attestation }
   }
 
@@ -86,8 +102,7 @@ export class WorkloadAttestor {
     return this.#processes.hashExecutable(caller.pid, this.#config.sha256MaxBytes)
   }
 
-  #attestation(caller: Caller, process: ProcessReading, sha256: Sha256 | undefined): Attestation {
-    const { selectors, missing } = unixSelectors(process, sha256, this.#processes)
+  #attestation(caller: Caller, process: ProcessReading, sha256: Sha256 | undefined, { selectors, missing }: FoundFacts): Attestation {
     return {
       pid: process.pid,
       startTicks: process.startTicks,
@@ -112,8 +127,8 @@ export class WorkloadAttestor {
   }
 }
 
-/** Every fact that no longer holds. A cgroup counts only where it bound; a sha256 that was not known before is no change. */
-function changesBetween(before: Attestation, now: Attestation): ChangedFact[] {
+/** Every fact that no longer holds. A cgroup counts only where it bound, what other sources say only where an entry asks for it; a sha256 that was not known before is no change. */
+function changesBetween(before: Attestation, now: Attestation, needs: ReadonlySet<string>): ChangedFact[] {
   const what: ChangedFact[] = []
   if (now.uid !== before.uid) what.push('uid')
   if (now.gid !== before.gid) what.push('gid')
@@ -123,8 +138,15 @@ function changesBetween(before: Attestation, now: Attestation): ChangedFact[] {
   if (before.sha256 !== undefined && now.sha256 !== before.sha256) what.push('sha256')
   if (before.tier === 'cgroup' && now.cgroup !== before.cgroup) what.push('cgroup')
   if (!isAtLeast(now.tier, before.tier)) what.push('tier')
-  if (what.length === 0 && [...before.facts].some((fact) => !now.facts.has(fact))) what.push('names')
+  const lost = [...before.facts].filter((fact) => !now.facts.has(fact))
+  if (what.length === 0 && lost.some((fact) => fact.startsWith('unix:'))) what.push('names')
+  if (lost.some((fact) => !fact.startsWith('unix:') && needs.has(kindOf(fact)))) what.push('facts')
   return what
+}
+
+/** `docker:label` of `docker:label:tier:web`. */
+function kindOf(fact: string): string {
+  return fact.split(':', 2).join(':')
 }
 
 function isSameProcessState(left: ProcessReading, right: ProcessReading): boolean {
@@ -133,6 +155,7 @@ function isSameProcessState(left: ProcessReading, right: ProcessReading): boolea
     left.gid === right.gid &&
     left.capabilities === right.capabilities &&
     left.cgroup === right.cgroup &&
+    left.controllerCgroups.join() === right.controllerCgroups.join() &&
     left.uids.join() === right.uids.join() &&
     left.groups.join() === right.groups.join() &&
     left.executable.kind === right.executable.kind &&

@@ -35,6 +35,8 @@ export interface Processes {
   hashExecutable(pid: number, maxBytes: number): Promise<Sha256>
   /** Owners of a cgroup's directory and its `cgroup.procs`, and of all above it up to the root; `undefined` when they cannot be told. */
   cgroupOwners(path: string): readonly FileOwner[] | undefined
+  /** Which run of a unit of systemd is the present one, 32 hexadecimal digits; `undefined` without systemd, or when the unit does not run. */
+  unitInvocation(unit: string): string | undefined
   userName(uid: number): string | undefined
   groupName(gid: number): string | undefined
 }

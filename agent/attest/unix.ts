@@ -1,20 +1,15 @@
 import type { Selector } from '../../src/core/selector.ts'
+import type { FactSource, FoundFacts, MissingFact } from './fact-source.ts'
 import type { ProcessReading, Sha256 } from './ports.ts'
-
-/** A selector that could not be given, such as `unix:path`, and why in a few words. */
-export interface MissingFact {
-  readonly kind: string
-  readonly why: string
-}
 
 export interface Names {
   userName(uid: number): string | undefined
   groupName(gid: number): string | undefined
 }
 
-export interface UnixFacts {
-  readonly selectors: readonly Selector[]
-  readonly missing: readonly MissingFact[]
+/** The facts that every process has: who it runs as, and what. */
+export function unix(names: Names): FactSource {
+  return { types: ['unix'], find: ({ process, sha256 }) => unixSelectors(process, sha256, names) }
 }
 
 /**
@@ -23,7 +18,7 @@ export interface UnixFacts {
  * that is missing is left out (an entry that asks for it does not match) instead of failing the attestation.
  * @param sha256 `undefined` when nobody asked for it
  */
-export function unixSelectors(process: ProcessReading, sha256: Sha256 | undefined, names: Names): UnixFacts {
+export function unixSelectors(process: ProcessReading, sha256: Sha256 | undefined, names: Names): FoundFacts {
   const selectors: Selector[] = []
   const missing: MissingFact[] = []
   const add = (kind: string, value: string | number): void => {

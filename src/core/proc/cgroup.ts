@@ -27,6 +27,12 @@ export function unifiedPathOf(memberships: readonly CgroupMembership[]): string 
   return memberships.find(({ hierarchy, controllers }) => hierarchy === 0 && controllers.length === 0)?.path
 }
 
+/** The paths in the v1 hierarchies of controllers, each once. Named hierarchies are left out: systemd lets users make cgroups in its own. */
+export function controllerPathsOf(memberships: readonly CgroupMembership[]): readonly string[] {
+  const found = memberships.filter(({ hierarchy, controllers }) => hierarchy > 0 && controllers.length > 0 && !controllers.some((name) => name.startsWith('name=')))
+  return [...new Set(found.map(({ path }) => path))]
+}
+
 /**
  * Where the whole cgroup v2 hierarchy (as this process sees it) is mounted, from `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
  * `undefined` when it is not mounted, or only a part of it is.

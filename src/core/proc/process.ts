@@ -45,6 +45,8 @@ export interface ProcessReading {
   readonly executable: Executable
   /** Path in the cgroup v2 hierarchy; `undefined` on a host without. */
   readonly cgroup: string | undefined
+  /** Paths in the hierarchies of version 1 that have controllers, each once; empty on a host without. */
+  readonly controllerCgroups: readonly string[]
 }
 
 /** Whose child a process is now, and when it began. */

@@ -1,6 +1,6 @@
 import { readlinkSync, statSync } from 'node:fs'
 import type { BigIntStats } from 'node:fs'
-import { parseProcCgroup, unifiedMountOf, unifiedPathOf } from '../../core/proc/cgroup.ts'
+import { controllerPathsOf, parseProcCgroup, unifiedMountOf, unifiedPathOf } from '../../core/proc/cgroup.ts'
 import type { Executable, FileIdentity, FileOwner, Lineage, Reading } from '../../core/proc/process.ts'
 import { parseProcStat } from '../../core/proc/stat.ts'
 import { parseProcStatus } from '../../core/proc/status.ts'
@@ -28,6 +28,7 @@ export function readProcess(pid: number): Reading {
       capabilities: status.permittedCapabilities,
       executable: readExecutable(pid),
       cgroup: memberships === undefined ? undefined : unifiedPathOf(memberships),
+      controllerCgroups: memberships === undefined ? [] : controllerPathsOf(memberships),
     },
   }
 }

@@ -3,6 +3,7 @@ import { FileHashes } from './file-hash.ts'
 import { peerCredentials, peerPidfd } from './peer-credentials.ts'
 import { Pidfd } from './pidfd.ts'
 import { cgroupOf, cgroupOwners, lineage, readProcess, startTicks } from './proc.ts'
+import { unitInvocation } from './units.ts'
 import { groupName, userName } from './user-names.ts'
 
 /** All that the agent's attestation asks of Linux: keeps the promises of `agent/attest/ports.ts`. */
@@ -16,6 +17,7 @@ export interface LinuxProcesses {
   readonly read: typeof readProcess
   readonly hashExecutable: (pid: number, maxBytes: number) => Promise<Sha256>
   readonly cgroupOwners: typeof cgroupOwners
+  readonly unitInvocation: typeof unitInvocation
   readonly userName: typeof userName
   readonly groupName: typeof groupName
 }
@@ -32,6 +34,7 @@ export function linuxProcesses(): LinuxProcesses {
     read: readProcess,
     hashExecutable: async (pid, maxBytes) => hashes.sha256(`/proc/${pid}/exe`, maxBytes),
     cgroupOwners,
+    unitInvocation,
     userName,
     groupName,
   }

@@ -18,6 +18,8 @@ export class FakeProcesses implements Processes {
   pidfdOpen = true
   hidden = false
   owners: readonly FileOwner[] | undefined
+  /** By unit. */
+  readonly invocations: Map<string, string> = new Map()
   /** Runs before each reading of /proc, with its number from 1. */
   beforeRead: (count: number) => void = () => undefined
   openHandles = 0
@@ -64,6 +66,10 @@ export class FakeProcesses implements Processes {
 
   cgroupOwners(): readonly FileOwner[] | undefined {
     return this.owners
+  }
+
+  unitInvocation(unit: string): string | undefined {
+    return this.invocations.get(unit)
   }
 
   userName(uid: number): string | undefined {
@@ -134,4 +140,5 @@ const someReading: ProcessReading = {
   capabilities: 0n,
   executable: { kind: 'file', path: '/usr/bin/payments', file: someFile },
   cgroup: '/system.slice/payments.service',
+  controllerCgroups: [],
 }
