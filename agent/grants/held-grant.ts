@@ -249,7 +249,8 @@ export class HeldGrant {
       return this.#grant
     } catch (error) {
       if (signal.aborted) throw error
-      const waitMs = backoffMs(++this.#failures, retry, random)
+      const isSpent = error instanceof MayflyError && error.code === 'CLOCK_JUMPED' // of the budget, for an SVID that this clock calls expired
+      const waitMs = isSpent ? retry.mostMs : backoffMs(++this.#failures, retry, random)
       const now = momentOf(clock)
       this.#dueAt = { atMs: now.nowMs + waitMs, atBootMs: now.bootMs + waitMs }
       log.warn({ event: 'grant.unrenewed', grantId: this.#grant.id, code: error instanceof MayflyError ? error.code : 'INTERNAL', cause: String(error), failures: this.#failures }, 'a grant was not renewed')

@@ -17,6 +17,7 @@ import type { ServerConnection } from '../sync/connection.ts'
 import type { Trust } from '../sync/trust.ts'
 import type { Admission } from '../workload-api/admission.ts'
 import type { WorkloadConnection, WorkloadConnectionDeps } from '../workload-api/workload-connection.ts'
+import { believedClock } from './believed-clock.ts'
 import { GrantKeeper } from './keeper.ts'
 import { GrantListener } from './listener.ts'
 import type { GrantSystem } from './ports.ts'
@@ -58,7 +59,7 @@ export async function startNodeGrants(folder: string, probes: readonly Probe[], 
   const keeper: GrantKeeper = await GrantKeeper.start(
     { bootId: system.bootId, tier: connections.tier, probes },
     {
-      clock,
+      clock: believedClock(clock),
       log,
       random: deps.random,
       server: grantServerOver(() => deps.connection()),

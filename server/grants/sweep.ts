@@ -41,6 +41,7 @@ export class Sweep implements AsyncDisposable {
   readonly #stopping = new AbortController()
   readonly #running: Promise<void>
   #ownersDueBootMs = 0
+  #hasLeapt = false
 
   constructor(deps: SweepDeps) {
     this.#deps = deps
@@ -51,6 +52,7 @@ export class Sweep implements AsyncDisposable {
   async look(): Promise<void> {
     const { store, index, ends, time, life, stepApprovals, cleaned, clock, log } = this.#deps
     const nowMs = time.nowMs()
+    this.#lookAtClock()
     const orphans = life.orphans(clock.bootMs())
     const spent: Grant[] = []
     let isDue = false
@@ -87,6 +89,15 @@ export class Sweep implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort()
     await this.#running
+  }
+
+  #lookAtClock(): void {
+    const { time, log } = this.#deps
+    const { leapMs } = time
+    if ((leapMs !== undefined) === this.#hasLeapt) return
+    this.#hasLeapt = leapMs !== undefined
+    if (leapMs === undefined) log.info({ event: 'grants.clock_leapt', leapMs: 0 }, 'the clock is believed again')
+    else log.error({ event: 'grants.clock_leapt', leapMs: Math.round(leapMs) }, 'the clock of this server leapt: no grant is given, renewed or ended by it until it is set right')
   }
 
   /** Running grants that nobody answers for (invariant 12), and that no removal under way is ending. */

@@ -106,12 +106,12 @@ export class Product implements AsyncDisposable {
   }
 
   /** Joins a new agent; resolves once its sockets listen and the server has attested it. */
-  async startAgent(args: readonly string[] = []): Promise<AgentProcess> {
+  async startAgent(args: readonly string[] = [], surroundings: Surroundings | undefined = this.#options.agent): Promise<AgentProcess> {
     const known = (await this.agentIds()).length
     const { line } = await this.joinLine()
     const joinFile = join(this.dir, `join${this.#agents.length}`)
     writeFileSync(joinFile, line, { mode: 0o600 })
-    const agent = new AgentProcess(join(this.dir, `agent${this.#agents.length}`), [...(this.#options.agent?.tree === undefined ? ['--join-file', joinFile] : ['--join', line]), ...(this.#options.agentArgs ?? []), ...args], this.#options.agent)
+    const agent = new AgentProcess(join(this.dir, `agent${this.#agents.length}`), [...(surroundings?.tree === undefined ? ['--join-file', joinFile] : ['--join', line]), ...(this.#options.agentArgs ?? []), ...args], surroundings)
     this.#agents.push(agent)
     await agent.start()
     while ((await this.agentIds()).length === known) {
