@@ -1,6 +1,8 @@
 import { MayflyError } from '../../src/core/errors.ts'
+import { containerOf } from '../../src/core/proc/container.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import { canEscape, isConfined } from '../attest/binding.ts'
+import { containerIn } from '../attest/container.ts'
 import type { BindingTier } from '../attest/binding.ts'
 import type { Caller, TierChoice } from '../attest/caller.ts'
 import type { ExitWatch, Processes, ProcessReading } from '../attest/ports.ts'
@@ -140,9 +142,15 @@ export class Binding implements Disposable {
 
   /** A container whose processes are all gone was stopped; one that lives on has lost the bound process only. */
   #exitOf(): BindingEnd {
-    if (this.kind === 'container' && !this.#isInhabited()) return { cause: 'container_restart', detail: 'the container has ended' }
+    if (this.kind === 'container' && !this.#isInhabited()) return { cause: 'container_restart', detail: `${this.#containerName()} has ended` }
     if (this.kind === 'cgroup') return { cause: 'process_exit', detail: 'the last process of the cgroup has exited' }
     return { cause: 'process_exit', detail: `process ${this.subject.pid} has exited` }
+  }
+
+  /** As its runtime calls it, where that is known. */
+  #containerName(): string {
+    const finding = this.#cgroup === undefined ? undefined : containerOf(this.#cgroup)
+    return finding?.kind === 'container' ? `container ${finding.container.id.slice(0, 12)}` : 'the container'
   }
 
   #over(end: BindingEnd): void {
@@ -163,7 +171,10 @@ function tieOf(subject: Caller, kind: BindingKind, grantId: string, { processes,
   const before = readingOf(subject, processes)
   const mayConfine = (choice === 'auto' || choice === 'cgroup') && subject.tier === 'pidfd'
   if (kind === 'container') {
-    if (mayConfine && isConfinedNow(before, processes)) return { tier: 'cgroup', cgroup: before.cgroup, isOwn: false }
+    const seen = containerIn(before, processes)
+    if (seen.kind === 'unclear') throw tooWeak(`which container process ${subject.pid} is in cannot be told: ${seen.why}`)
+    // The container's own cgroup, not the one below it that an init system in the container put the process in.
+    if (mayConfine && isConfinedNow(before, processes)) return { tier: 'cgroup', cgroup: seen.kind === 'container' ? seen.container.cgroup : before.cgroup, isOwn: false }
     throw tooWeak(`process ${subject.pid} is in no container that it could not leave`)
   }
   if (mayConfine && cgroups !== undefined && !canEscape(before)) {

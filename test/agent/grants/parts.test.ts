@@ -168,6 +168,25 @@ describe('what a grant is bound to', () => {
     expect(lost.ends).toMatchObject([{ cause: 'process_exit' }])
   })
 
+  test('a container is bound by the cgroup that its runtime made, by the id that it is attested with', () => {
+    const id = 'a1'.repeat(32)
+    const { processes, bound, cgroups, ends, bind } = world('container')
+    bound.reading = { ...bound.reading, cgroup: `/system.slice/docker-${id}.scope/init.scope` }
+    const binding = bind()
+    processes.spawn(101, 6_000, { cgroup: `/system.slice/docker-${id}.scope/system.slice/web.service` })
+    processes.spawn(102, 6_000, { cgroup: `/system.slice/docker-${'b2'.repeat(32)}.scope/init.scope` })
+    expect([101, 102].map((pid) => binding.has(other(pid, 6_000)))).toEqual([true, false])
+    processes.kill(100)
+    cgroups.becomes(`/system.slice/docker-${id}.scope`, undefined)
+    expect(ends).toEqual([{ cause: 'container_restart', detail: `container ${id.slice(0, 12)} has ended` }])
+  })
+
+  test('a container in a container binds nobody: its name may be made up', () => {
+    const { bound, bind } = world('container')
+    bound.reading = { ...bound.reading, cgroup: `/docker/${'a1'.repeat(32)}/docker/${'b2'.repeat(32)}` }
+    expect(bind).toThrowError(expect.objectContaining({ code: 'BINDING_TOO_WEAK', message: expect.stringContaining('a container in a container') }))
+  })
+
   test('a bound process that is moved to another cgroup is another container’s', () => {
     const { bound, ends, bind } = world('process')
     const binding = bind()
