@@ -6,9 +6,9 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { Pkcs11KeyStore } from '../../server/ca/pkcs11/key-store.ts'
 import type { TokenConfig } from '../../server/ca/pkcs11/token.ts'
 import { systemClock } from '../../src/system/clock.ts'
-import { encodeCertificatesPem } from '../../src/x509/pem.ts'
 import { keyStoreContract } from '../support/ca/key-store-contract.ts'
 import { softHsm } from '../support/interop/softhsm.ts'
+import { verifyChain } from '../support/openssl.ts'
 import { skipAloud } from '../support/processes/processes.ts'
 import { mint } from '../support/product/mint.ts'
 import { Product } from '../support/product/product.ts'
@@ -94,7 +94,7 @@ describe.skipIf(hsm === undefined)('a server with its keys in a token', () => {
     process.stderr.write(`50 SVIDs signed in a token: ${systemClock.nowMs() - startedMs} ms\n`)
     const active = async (): Promise<string> => (await product.admin.unary(service, 'List', {})).authorities.find(({ state }) => state === 'active')?.id ?? ''
     const bundle = await product.admin.unary('spire.api.server.bundle.v1.Bundle', 'GetBundle', {})
-    expect(opensslVerify(bundle.x509Authorities.map(({ asn1 }) => asn1), first.chain)).toContain('OK')
+    expect(verifyChain(folder, bundle.x509Authorities.map(({ asn1 }) => asn1), first.chain)).toBe('OK')
 
     const before = await active()
     await product.killServer('SIGTERM')
@@ -112,7 +112,7 @@ describe.skipIf(hsm === undefined)('a server with its keys in a token', () => {
     expect(await keysInToken('server-')).toBe(1)
     const after = await mint(product, 'after')
     const now = await product.admin.unary('spire.api.server.bundle.v1.Bundle', 'GetBundle', {})
-    expect(opensslVerify(now.x509Authorities.map(({ asn1 }) => asn1), after.chain)).toContain('OK')
+    expect(verifyChain(folder, now.x509Authorities.map(({ asn1 }) => asn1), after.chain)).toBe('OK')
     expect(filesBelow(join(product.dir, 'server')).filter((path) => /-----BEGIN [A-Z ]*PRIVATE KEY-----\n[A-Za-z0-9+/]{20}/.test(readFileSync(path, 'latin1')))).toEqual([])
     expect(product.server.errors).not.toContain(pin)
   })
@@ -145,13 +145,6 @@ console.log(n)`
   const { stdout, stderr } = spawnSync(process.execPath, ['-e', script, hsm?.module ?? '', pin, prefix], { env: { ...process.env, ...environment }, encoding: 'utf8' })
   if (stderr !== '') throw new Error(stderr)
   return Number(stdout)
-}
-
-function opensslVerify(roots: readonly Uint8Array[], chain: readonly Uint8Array[]): string {
-  writeFileSync(join(folder, 'roots.pem'), encodeCertificatesPem(roots))
-  writeFileSync(join(folder, 'leaf.pem'), encodeCertificatesPem(chain))
-  const { stdout, stderr } = spawnSync('openssl', ['verify', '-CAfile', join(folder, 'roots.pem'), join(folder, 'leaf.pem')], { encoding: 'utf8' })
-  return stdout + stderr
 }
 
 function filesBelow(path: string): readonly string[] {
