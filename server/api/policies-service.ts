@@ -78,8 +78,7 @@ export function policiesService({ trustDomain, policies, store, reevaluate, rand
       checkSignature(person, words, wire.signature)
       checkMayApproveException(person, exception, await store.roles.all())
       const signedHash = createHash('sha256').update(words).digest('hex')
-      await store.people.spendSignature({ approver: exception.approver, signedHash, signature: wire.signature }, by)
-      return exceptionToWire(await store.exceptions.put(exception, by), by.atMs)
+      return exceptionToWire(await store.exceptions.put(exception, { signedHash, signature: wire.signature }, by), by.atMs)
     },
     RemoveException: async ({ name }, { peer }) => {
       await store.exceptions.remove(name, actor(peer))

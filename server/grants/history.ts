@@ -2,7 +2,7 @@ import type { Grant } from '../../src/core/grant/grant.ts'
 import { isWider } from '../../src/core/grant/request.ts'
 import type { GrantStore } from '../store/grant-port.ts'
 
-/** What became of the requests of one process within the last hour. */
+/** What became of the requests of one task within the last hour: those of a process, also when it had another one bound, and those below one grant, whichever of its processes asked. */
 export interface History {
   readonly denials: number
   readonly expiries: number
@@ -11,12 +11,12 @@ export interface History {
 }
 
 const reachMs = 3_600_000
-/** More requests of one process in an hour are counted as far as these. */
+/** More requests of one task in an hour are counted as far as these. */
 const maxLooked = 200
 
 /** Looks at the record, so that neither a restart of the server nor of the agent forgets a denial. */
-export async function historyOf(store: { readonly grants: GrantStore }, wish: Pick<Grant, 'agentId' | 'instance' | 'intent' | 'budget'>, nowMs: number): Promise<History> {
-  const { items } = await store.grants.list({ agentId: wish.agentId, instance: wish.instance, sinceMs: nowMs - reachMs }, { size: maxLooked })
+export async function historyOf(store: { readonly grants: GrantStore }, wish: Pick<Grant, 'agentId' | 'instance' | 'parentId' | 'intent' | 'budget'>, nowMs: number): Promise<History> {
+  const { items } = await store.grants.list({ agentId: wish.agentId, task: wish, sinceMs: nowMs - reachMs }, { size: maxLooked })
   const denied = items.filter(({ state }) => state === 'denied')
   const expired = items.filter(({ state, cause }) => state === 'lapsed' || cause === 'timeout')
   const flags = [

@@ -47,7 +47,8 @@ export interface GrantFilter {
   readonly owner?: string
   readonly agentId?: SpiffeId
   readonly requester?: string
-  readonly instance?: string
+  /** What one task asked for: this process, when it asked or was bound to it, or below the same grant when there is one. */
+  readonly task?: { readonly instance: string; readonly parentId: string }
   readonly states?: readonly GrantState[]
   readonly rootId?: string
   readonly parentId?: string

@@ -133,8 +133,11 @@ export interface PolicyStore {
 }
 
 export interface ExceptionStore {
-  /** @throws INVALID_ARGUMENT when its review is not later than now, ALREADY_EXISTS */
-  put(exception: Omit<PolicyException, 'createdAtMs'>, by: Actor): Promise<PolicyException>
+  /**
+   * Writes it down and spends the approver's signature, both or neither.
+   * @throws INVALID_ARGUMENT when its review is not later than now, ALREADY_EXISTS, OWNER_MISSING, APPROVAL_INVALID when the approver is not registered or the signature was used before
+   */
+  put(exception: Omit<PolicyException, 'createdAtMs'>, signed: { readonly signedHash: string; readonly signature: string }, by: Actor): Promise<PolicyException>
   /** @throws NOT_FOUND */
   remove(id: string, by: Actor): Promise<void>
   /** Those past their review too: they are listed until somebody removes them. */

@@ -152,4 +152,11 @@ export const migrations: readonly string[] = [
   -- what an intermediate authority hangs on: JSON of arrays of base64, empty for a self-signed one
   ALTER TABLE authorities ADD COLUMN upstream TEXT NOT NULL DEFAULT '';
   `,
+  `
+  -- the process that asked, also after another was bound
+  ALTER TABLE grants ADD COLUMN asker TEXT NOT NULL DEFAULT '';
+  UPDATE grants SET asker = asked.instance
+    FROM (SELECT json_extract(payload, '$.grant.id') AS id, json_extract(payload, '$.grant.instance') AS instance FROM journal WHERE kind = 'grant.requested') AS asked WHERE asked.id = grants.id;
+  CREATE INDEX grants_asker ON grants (asker);
+  `,
 ]

@@ -102,6 +102,34 @@ describe('a request', () => {
   })
 })
 
+describe('what one task asked for before', () => {
+  test('is known of the process that asked, also when a child of it was bound, and of that child', async () => {
+    const world = await GrantWorld.start()
+    const first = await world.request({ budget: { seconds: 5 } })
+    await world.issue('activate', first.id, { instance: 'its child' })
+    await world.pass(6, [first.id])
+    await world.became(first.id, 'ending', 'ended')
+    const wider = { budget: { seconds: 5 }, intent: intentOf(['write'], ['db:orders', 'db:users']) }
+    await world.restart()
+    expect((await world.request(wider)).flags).toEqual(['wider_after_expiry'])
+    expect((await world.request({ ...wider, instance: 'its child' })).flags).toEqual(['wider_after_expiry'])
+    expect((await world.request({ ...wider, instance: 'another' })).flags).toEqual([])
+    expect((await world.request(wider, otherAgentId).catch((error: unknown) => error))).toMatchObject({ code: 'PERMISSION_DENIED' })
+    await world.store.journal.verify()
+  })
+
+  test('is known below one grant, whichever of its processes asks', async () => {
+    const world = await GrantWorld.start()
+    const [parent, other] = [await world.active({ intent: intentOf(['read', 'write'], ['db:orders']) }), await world.active({ instance: 'process 2', intent: intentOf(['read', 'write'], ['db:orders']) })]
+    world.decide = () => denies('no')
+    await world.request({ parentGrantId: parent.id, instance: 'process 3', intent: intentOf(['read'], ['db:orders']) })
+    world.decide = () => allows
+    const wider = { intent: intentOf(['read', 'write'], ['db:orders']) }
+    expect((await world.request({ ...wider, parentGrantId: parent.id, instance: 'process 4' })).flags).toEqual(['wider_after_denial'])
+    expect((await world.request({ ...wider, parentGrantId: other.id, instance: 'process 5' })).flags).toEqual([])
+  })
+})
+
 describe('a child', () => {
   test('invariant 6: has no more rights and no more budget than its parent', async () => {
     const world = await GrantWorld.start()

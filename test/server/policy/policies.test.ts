@@ -1,12 +1,16 @@
+import { existsSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { checkMayApproveException, waiversOf } from '../../../server/policy/exceptions.ts'
 import type { Person, PolicyException } from '../../../server/store/grant-model.ts'
-import { parseSpiffeId } from '../../../src/core/spiffe-id.ts'
+import { approvalNamespace, exceptionStatement } from '../../../src/core/approval/statement.ts'
+import { parseSpiffeId, parseTrustDomain } from '../../../src/core/spiffe-id.ts'
 import { starterPolicy } from '../../../src/policy/starter.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { grantBench } from '../../support/server/grants.ts'
 import { role as sampleRole } from '../../support/store/grants.ts'
 import { startServer } from '../../support/server/test-server.ts'
+import { personKey } from '../../support/ssh/person-key.ts'
+import { temporaryFolder } from '../../support/store/open.ts'
 
 const noWrites = { ...starterPolicy, 'no-writes': 'forbid (principal, action, resource) when { context.actions.contains("write") };' }
 
@@ -113,5 +117,19 @@ describe('exceptions', () => {
     const put = { control: 'reason-given', scope: 'role:deploy', owner: 'team-db', reason: 'why', approver: 'alice', reviewAtMs: Date.UTC(2090, 0), value: 0, signature: '' }
     await expect(server.admin.unary('mayfly.v1.Policies', 'PutException', { ...put, reviewAtMs: systemClock.nowMs() + 3_600_000 })).rejects.toMatchObject({ code: 'APPROVAL_INVALID' })
     await expect(server.admin.unary('mayfly.v1.Policies', 'PutException', put)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message: expect.stringContaining('within a year') })
+  })
+
+  test.skipIf(!existsSync('/usr/bin/ssh-keygen'))('have an owner that is registered, and an approver that is; what is refused spends no signature', async () => {
+    await using folder = await temporaryFolder()
+    const [server, alice] = [await startServer(), await personKey(folder.path, 'alice')]
+    const exception = { control: 'reason-given', scope: 'role:deploy', owner: 'team-web', reason: 'why', approver: 'alice', reviewAtMs: systemClock.nowMs() + 3_600_000, value: 0 }
+    const put = async (): Promise<unknown> => await server.admin.unary('mayfly.v1.Policies', 'PutException', { ...exception, signature })
+    const signature = await alice.sign(exceptionStatement(parseTrustDomain('example.org'), exception), approvalNamespace)
+    await expect(put()).rejects.toMatchObject({ code: 'APPROVAL_INVALID', message: expect.stringContaining('nobody is registered') })
+    await server.admin.unary('mayfly.v1.Approvals', 'AddPerson', { name: 'alice', sshKeys: [alice.line], owners: [], roles: ['approve'] })
+    await expect(put()).rejects.toMatchObject({ code: 'OWNER_MISSING' })
+    await server.admin.unary('mayfly.v1.GrantAdmin', 'PutOwner', { name: 'team-web', contact: '' })
+    expect(await put()).toMatchObject({ owner: 'team-web', approver: 'alice' })
+    await expect(put()).rejects.toMatchObject({ code: 'APPROVAL_INVALID', message: expect.stringContaining('used before') })
   })
 })

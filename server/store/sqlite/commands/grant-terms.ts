@@ -4,6 +4,7 @@ import type { PolicyException, PolicyVersion } from '../../grant-model.ts'
 import type { Command } from '../operations.ts'
 import { decision, notFound } from './ending.ts'
 import { checkOwner, findRole } from './grant-checks.ts'
+import { spendSignature } from './people.ts'
 
 const maxPolicyBytes = 1_048_576
 const maxPolicies = 1_000
@@ -31,7 +32,7 @@ export const applyPolicy: Command<'policies.apply'> = (tables, { policies, hash,
   return decision([{ kind: 'policy.applied', ...next }], next)
 }
 
-export const putException: Command<'exceptions.put'> = (tables, given, by) => {
+export const putException: Command<'exceptions.put'> = (tables, given, { signedHash, signature }, by) => {
   if (tables.policies.hasException(given.id)) throw new MayflyError('ALREADY_EXISTS', 'an exception has this ID')
   must(/^[a-z0-9][a-z0-9._-]{0,63}$/.test(given.id), 'the ID of an exception is of lower-case letters, digits, dots, underscores and hyphens')
   must(given.control !== '' && given.scope !== '' && given.reason !== '' && given.approver !== '', 'an exception names its control, its scope, its reason and its approver')
@@ -42,7 +43,8 @@ export const putException: Command<'exceptions.put'> = (tables, given, by) => {
   must(given.approver !== given.owner, 'nobody approves an exception of their own')
   const { id, control, scope, owner, reason, approver, reviewAtMs, value } = given
   const exception: PolicyException = { id, control, scope, owner, reason, approver, createdAtMs: by.atMs, reviewAtMs, value }
-  return decision([{ kind: 'exception.put', exception, by: by.name, atMs: by.atMs }], exception)
+  const spent = spendSignature(tables, { approver, signedHash, signature }, by)
+  return decision([...spent.records, { kind: 'exception.put', exception, by: by.name, atMs: by.atMs }], exception)
 }
 
 export const removeException: Command<'exceptions.remove'> = (tables, id, by) => {

@@ -12,10 +12,10 @@ export function grantCondition(filter: GrantFilter, also = ''): GrantCondition {
     .equal('owner', filter.owner)
     .equal('agent_id', filter.agentId)
     .equal('requester', filter.requester)
-    .equal('instance', filter.instance)
     .equal('root_id', filter.rootId)
     .equalText('parent_id', filter.parentId)
   if (filter.states !== undefined && filter.states.length > 0) conditions.add('state IN (SELECT value FROM json_each(?))', JSON.stringify(filter.states))
+  if (filter.task !== undefined) conditions.add("asker = ? OR instance = ? OR (parent_id = ? AND parent_id <> '')", filter.task.instance, filter.task.instance, filter.task.parentId)
   // '0' is the character after '/'
   if (filter.workload !== undefined) conditions.add('spiffe_id > ? AND spiffe_id < ?', `${filter.workload}/task/`, `${filter.workload}/task0`)
   if (filter.sinceMs !== undefined) conditions.add('requested_at_ms >= ?', filter.sinceMs)

@@ -28,12 +28,12 @@ export class GrantTable {
   insert(grant: Grant): void {
     this.#statements
       .query(
-        `INSERT INTO grants (id, spiffe_id, root_id, parent_id, role, owner, agent_id, requester, instance, state, live, requested_at_ms, lapses_at_ms, deadline_ms, ended_at_ms, body)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO grants (id, spiffe_id, root_id, parent_id, role, owner, agent_id, requester, instance, state, live, requested_at_ms, lapses_at_ms, deadline_ms, ended_at_ms, body, asker)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(
         grant.id, grant.spiffeId, grant.rootId, grant.parentId, grant.role, grant.owner, grant.agentId, grant.requester, grant.instance, grant.state,
-        isOver(grant.state) ? 0 : 1, grant.requestedAtMs, grant.lapsesAtMs, grant.deadlineMs, grant.endedAtMs, JSON.stringify(grant),
+        isOver(grant.state) ? 0 : 1, grant.requestedAtMs, grant.lapsesAtMs, grant.deadlineMs, grant.endedAtMs, JSON.stringify(grant), grant.instance,
       )
   }
 

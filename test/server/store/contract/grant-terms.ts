@@ -144,12 +144,16 @@ export function grantTermsContract(makePlace: MakePlace): void {
     withStore(makePlace, async (store) => {
       await prepareForGrants(store)
       const given = { id: 'slow-migration', control: 'max_ttl', scope: 'writer', owner: 'team-a', reason: 'a long night', approver: 'alice', reviewAtMs: nowMs + 1_000, value: 7_200 }
-      await expect(store.exceptions.put({ ...given, reviewAtMs: nowMs }, by)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
-      await expect(store.exceptions.put({ ...given, approver: 'team-a' }, by)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
-      await expect(store.exceptions.put({ ...given, reason: '' }, by)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
-      await expect(store.exceptions.put({ ...given, owner: 'nobody' }, by)).rejects.toMatchObject({ code: 'OWNER_MISSING' })
-      expect(await store.exceptions.put(given, by)).toMatchObject({ createdAtMs: nowMs })
-      await expect(store.exceptions.put(given, by)).rejects.toMatchObject({ code: 'ALREADY_EXISTS' })
+      const signed = { signedHash: sha256('the words'), signature: 'by alice' }
+      await expect(store.exceptions.put({ ...given, reviewAtMs: nowMs }, signed, by)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+      await expect(store.exceptions.put({ ...given, approver: 'team-a' }, signed, by)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+      await expect(store.exceptions.put({ ...given, reason: '' }, signed, by)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+      await expect(store.exceptions.put({ ...given, owner: 'nobody' }, signed, by)).rejects.toMatchObject({ code: 'OWNER_MISSING' })
+      await expect(store.exceptions.put({ ...given, approver: 'nobody' }, signed, by)).rejects.toMatchObject({ code: 'APPROVAL_INVALID' })
+      expect(await store.exceptions.all()).toEqual([])
+      expect(await store.exceptions.put(given, signed, by)).toMatchObject({ createdAtMs: nowMs })
+      await expect(store.exceptions.put(given, signed, by)).rejects.toMatchObject({ code: 'ALREADY_EXISTS' })
+      await expect(store.exceptions.put({ ...given, id: 'another' }, signed, by)).rejects.toMatchObject({ code: 'APPROVAL_INVALID', message: expect.stringContaining('used before') })
       expect(await store.exceptions.all()).toEqual([{ ...given, createdAtMs: nowMs }])
       await store.exceptions.remove(given.id, by)
       await expect(store.exceptions.remove(given.id, by)).rejects.toMatchObject({ code: 'NOT_FOUND' })

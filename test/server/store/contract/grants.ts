@@ -275,7 +275,7 @@ export function grantContract(makePlace: MakePlace): void {
       expect(rest.next).toBeUndefined()
       expect(await store.grants.count({ owner: 'team-b' })).toBe(0)
       expect(await store.grants.count({ agentId, role: 'writer', states: ['active', 'ended'], workload: id('/deploy-bot'), sinceMs: nowMs })).toBe(3)
-      expect(await store.grants.count({ instance: 'pid 1 of boot 2 child', requester: `uid:1000 on ${agentId}` })).toBe(1)
+      expect(await store.grants.count({ task: { instance: 'pid 1 of boot 2 child', parentId: '' }, requester: `uid:1000 on ${agentId}` })).toBe(1)
       await expect(store.grants.list({}, { size: 1, after: 'nonsense' })).rejects.toMatchObject({ code: 'PAGE_TOKEN_INVALID' })
       expect(await store.grants.byId(grantId(9))).toBeUndefined()
       await expect(store.grants.end(grantId(9), ending, by)).rejects.toMatchObject({ code: 'NOT_FOUND' })
