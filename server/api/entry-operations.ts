@@ -40,7 +40,10 @@ export type Item<T> = () => T
 /** An entry to be made; a UUID becomes its id when that is empty. */
 export type NewEntry = Item<{ readonly id: string; readonly raw: RawEntry }>
 
-const maxItems = 1_000
+/** SPIRE's command sends a whole file in one call. */
+const maxItems = 20_000
+/** What is checked and written at a time, so that others need not wait for all of it. */
+const itemsAtOnce = 1_000
 const defaultPageSize = 500
 const maxPageSize = 1_000
 /** Below the 4 MB that gRPC clients take. */
@@ -119,6 +122,16 @@ export class EntryOperations {
   ): Promise<readonly EntryOutcome[]> {
     if (items.length > maxItems) throw new MayflyError('LIMIT_EXCEEDED', `a batch has at most ${maxItems} items, this one has ${items.length}`)
     if (items.length > 0) this.#quota.take(nameOf(caller), items.length)
+    const outcomes: EntryOutcome[] = []
+    for (let at = 0; at < items.length; at += itemsAtOnce) outcomes.push(...(await this.#piece(items.slice(at, at + itemsAtOnce), check, carryOut)))
+    return outcomes
+  }
+
+  async #piece<In, Checked extends { readonly id: string }>(
+    items: readonly Item<In & { readonly id: string }>[],
+    check: (item: In & { readonly id: string }) => Checked,
+    carryOut: (checked: readonly Checked[]) => Promise<readonly ItemResult<Entry>[]>,
+  ): Promise<readonly EntryOutcome[]> {
     const outcomes: EntryOutcome[] = []
     const checked: { readonly at: number; readonly value: Checked }[] = []
     for (const [at, read] of items.entries()) {

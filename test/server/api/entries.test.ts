@@ -72,9 +72,16 @@ test('entries are listed by pages and filters', async () => {
   await expect(list({ pageSize: -1 })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
 })
 
+test('a batch may be as large as a file that SPIRE\'s command sends, a result for each, in their order', async () => {
+  const { admin } = await startServer()
+  const paths = Array.from({ length: 2_500 }, (_, at) => (at === 1_700 ? 'no path' : `/n${at}`))
+  const { results } = await admin.unary(service, 'BatchCreateEntry', { entries: paths.map((path, at) => ({ ...wireEntry('/any', parent), spiffeId: { trustDomain: 'example.org', path }, id: `n${at}` })) })
+  expect(results.map(({ status, entry }) => `${status?.code ?? ''} ${entry?.id ?? ''}`)).toEqual(paths.map((path, at) => (path === 'no path' ? '3 ' : `0 n${at}`)))
+})
+
 test('a batch has bounds, and a page of giants is cut to fit a message', async () => {
   const { admin } = await startServer()
-  await expect(create(admin, ...Array.from({ length: 1_001 }, (_, at) => wireEntry(`/n${at}`, parent)))).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' })
+  await expect(create(admin, ...Array.from({ length: 20_001 }, (_, at) => wireEntry(`/n${at}`, parent)))).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' })
   const giant = (at: number): WireEntry => wireEntry(`/g${at}`, parent, { selectors: Array.from({ length: 100 }, (_, n) => ({ type: 'x', value: `${n}${'v'.repeat(4_000)}` })) })
   for (let at = 0; at < 12; at++) expect((await create(admin, giant(at)))[0]?.status?.code).toBe(0)
   const page = await admin.unary(service, 'ListEntries', {})
