@@ -34,6 +34,7 @@ import { IssuancePipeline } from './ca/pipeline.ts'
 import { loadProfiles } from './ca/profiles.ts'
 import { StreamKeyCertifier } from './ca/stream-signer.ts'
 import { DiskUpstream } from './ca/upstream/disk.ts'
+import { upstreamStatus } from './ca/upstream/status.ts'
 import type { UpstreamSource } from './ca/upstream/upstream.ts'
 import { begin } from './beginning.ts'
 import type { Beginning, BeginningDeps } from './beginning.ts'
@@ -255,6 +256,7 @@ export class Server implements AsyncDisposable {
       standing,
       rollback,
       vouchers: () => authorities.vouchers(),
+      upstreamStatus: () => upstreamStatus(authorities, config),
       backUp: async (to: string) => await writeBackup(to, { store, keysFolder: join(config.dataDir, 'keys'), clock, random, version: deps.version }),
       version: deps.version,
       get agentAddress() {

@@ -30,6 +30,7 @@ const rules: Readonly<Record<string, Rule>> = {
   'src/cli': { may: ['src', 'proto'], packages: ['yaml'], node: true, why: 'talks to server and agent over their sockets and starts them as processes; imports neither' },
   server: { may: ['src/core', 'src/attest', 'src/tracing', 'src/ports', 'src/x509', 'src/rpc', 'src/config', 'src/metrics', 'src/policy', 'src/ssh', 'src/verify', 'server', 'proto', 'certs'], node: true, why: 'never the agent; the system only through its main' },
   agent: { may: ['src/core', 'src/attest', 'src/ssh', 'src/tracing', 'src/ports', 'src/x509', 'src/rpc', 'src/config', 'src/metrics', 'src/policy', 'src/verify', 'src/client', 'agent', 'proto'], node: true, why: 'never the server; the system only through its main' },
+  'server/ca/pkcs11': { may: ['src/core', 'src/x509', 'server/ca'], packages: ['graphene-pk11'], node: true, why: 'the only one that speaks to a token; the package is an optional peer, loaded in a thread' },
   'server/main.ts': { may: ['src', 'server', 'proto'], packages: ['pino'], node: true, why: 'a main wires the real system in' },
   'server/recovery/main.ts': { may: ['src', 'server', 'proto'], node: true, why: 'a main wires the real system in' },
   'agent/main.ts': { may: ['src', 'agent', 'proto'], packages: ['pino'], node: true, why: 'a main wires the real system in' },

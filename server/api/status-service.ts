@@ -2,6 +2,7 @@ import type { Credential as CredentialMessage } from '../../proto/generated/mayf
 import type { FindCredentialsRequest__Output } from '../../proto/generated/mayfly/v1/FindCredentialsRequest.ts'
 import type { FindCredentialsResponse } from '../../proto/generated/mayfly/v1/FindCredentialsResponse.ts'
 import type { ServerStatus } from '../../proto/generated/mayfly/v1/ServerStatus.ts'
+import type { UpstreamAuthorityStatus } from '../../proto/generated/mayfly/v1/UpstreamAuthorityStatus.ts'
 import { toHex } from '../../src/core/bytes.ts'
 import { halfLifeMs } from '../../src/core/authority.ts'
 import type { Clock } from '../../src/ports/clock.ts'
@@ -26,6 +27,8 @@ export interface StatusServiceDeps {
   readonly startedAtMs: number
   readonly grants: Pick<Grants, 'counts'>
   readonly rollback: { readonly rolledBack: RolledBack | undefined }
+  /** What stands above the authorities; `undefined`: each signs itself. */
+  readonly upstreamStatus: () => UpstreamAuthorityStatus | undefined
   /** Counts since the start. */
   readonly figures: () => { readonly csrChecks: number; readonly signatures: number; readonly rssBytes: number; readonly streamSeq: number }
 }
@@ -43,7 +46,7 @@ export function statusService(deps: StatusServiceDeps): Handlers<'mayfly.v1.Stat
   }
 }
 
-async function statusOfServer({ store, registry, bundles, clock, version, agentAddress, startedAtMs, figures, rollback: { rolledBack }, grants }: StatusServiceDeps): Promise<ServerStatus> {
+async function statusOfServer({ store, registry, bundles, clock, version, agentAddress, startedAtMs, figures, rollback: { rolledBack }, grants, upstreamStatus }: StatusServiceDeps): Promise<ServerStatus> {
   const [live, journal, head] = await Promise.all([store.credentials.count({ liveAtMs: clock.nowMs() }), store.journal.figures(), store.journal.head()])
   const { csrChecks, signatures, rssBytes, streamSeq } = figures()
   return {
@@ -65,6 +68,7 @@ async function statusOfServer({ store, registry, bundles, clock, version, agentA
     rssBytes,
     grants: grants.counts(),
     ...(rolledBack === undefined ? {} : { rolledBack: { epoch: rolledBack.epoch, streamSeq: rolledBack.seq, atMs: rolledBack.atMs, shownBy: rolledBack.by } }),
+    upstream: upstreamStatus() ?? null,
     bundleDigest: toHex(bundleDigest(bundles.bundle().x509Authorities)),
   }
 }

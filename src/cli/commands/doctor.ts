@@ -13,6 +13,7 @@ import { fail } from '../doctor/finding.ts'
 import type { Finding } from '../doctor/finding.ts'
 import { machineFindings } from '../doctor/machine.ts'
 import { serverFindings } from '../doctor/server.ts'
+import { upstreamFindings } from '../doctor/upstream.ts'
 import { exitCodes } from '../exit-code.ts'
 import { placesOf } from '../places.ts'
 import type { PlaceOptions } from '../places.ts'
@@ -52,7 +53,7 @@ async function serviceFindings(options: PlaceOptions, context: Context): Promise
 async function ofServer(options: PlaceOptions, context: Context, folder: string): Promise<readonly Finding[]> {
   const asked = await answered('server.serving', () => connectServer(options, context), async (channel) => {
     const status = await channel.unary('mayfly.v1.Status', 'Get', {}, { signal: context.signal, timeoutMs: 5_000 })
-    return [...serverFindings(status, ownVersion(), context.clock.nowMs()), await clockFinding('server.clock', channel, context)]
+    return [...serverFindings(status, ownVersion(), context.clock.nowMs()), ...upstreamFindings(status.upstream, context.clock.nowMs()), await clockFinding('server.clock', channel, context)]
   })
   return [...asked, ...dataFindings('server', folder)]
 }

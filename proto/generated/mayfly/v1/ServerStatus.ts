@@ -3,6 +3,7 @@
 import type { AuthorityStatus as _mayfly_v1_AuthorityStatus, AuthorityStatus__Output as _mayfly_v1_AuthorityStatus__Output } from '../../mayfly/v1/AuthorityStatus.ts';
 import type { RolledBack as _mayfly_v1_RolledBack, RolledBack__Output as _mayfly_v1_RolledBack__Output } from '../../mayfly/v1/RolledBack.ts';
 import type { GrantCounts as _mayfly_v1_GrantCounts, GrantCounts__Output as _mayfly_v1_GrantCounts__Output } from '../../mayfly/v1/GrantCounts.ts';
+import type { UpstreamAuthorityStatus as _mayfly_v1_UpstreamAuthorityStatus, UpstreamAuthorityStatus__Output as _mayfly_v1_UpstreamAuthorityStatus__Output } from '../../mayfly/v1/UpstreamAuthorityStatus.ts';
 import type { Long } from '@grpc/proto-loader';
 
 export interface ServerStatus {
@@ -25,6 +26,7 @@ export interface ServerStatus {
   'bundleDigest'?: (string);
   'rolledBack'?: (_mayfly_v1_RolledBack | null);
   'grants'?: (_mayfly_v1_GrantCounts | null);
+  'upstream'?: (_mayfly_v1_UpstreamAuthorityStatus | null);
 }
 
 export interface ServerStatus__Output {
@@ -47,4 +49,5 @@ export interface ServerStatus__Output {
   'bundleDigest': (string);
   'rolledBack': (_mayfly_v1_RolledBack__Output | null);
   'grants': (_mayfly_v1_GrantCounts__Output | null);
+  'upstream': (_mayfly_v1_UpstreamAuthorityStatus__Output | null);
 }
