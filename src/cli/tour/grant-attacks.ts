@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { promisify } from 'node:util'
 import type { Grant__Output } from '../../../proto/generated/mayfly/v1/Grant.ts'
+import type { GrantRole } from '../../../proto/generated/mayfly/v1/GrantRole.ts'
 import type { Intent } from '../../../proto/generated/mayfly/v1/Intent.ts'
 import { requestGrant } from '../../client/index.ts'
 import { approvalNamespace, exceptionStatement } from '../../core/approval/statement.ts'
@@ -15,6 +16,7 @@ import { PrivateKey } from '../../x509/private-key.ts'
 import { workloadMetadata } from '../connection.ts'
 import type { Context } from '../context.ts'
 import { sign } from '../signing.ts'
+import { grantThefts } from './grant-thefts.ts'
 import { letThrough, refusalOf } from './refusal.ts'
 import type { Attack, Refusal } from './refusal.ts'
 import { openDoor } from './rogue.ts'
@@ -28,19 +30,21 @@ export interface GrantScene {
   readonly workloadSocket: string
   readonly door: Door
   readonly rogue: Loot
+  /** What the agent that was taken over says of the processes that ask there. */
+  readonly rogueSelector: string
 }
 
 const owner = 'platform'
-const rogueSelector = 'unix:user:rogue'
 
 /** Attacks on grants and on the people who approve them; made ready here, played by who calls. */
-export async function grantAttacks(scene: GrantScene, context: Context): Promise<readonly Attack[]> {
+export async function grantAttacks(given: Omit<GrantScene, 'rogueSelector'>, context: Context): Promise<readonly Attack[]> {
+  const scene: GrantScene = { ...given, rogueSelector: 'unix:user:rogue' }
   const { server, door } = scene
   const { signal } = context
   const [deploy, release] = [`spiffe://${door.trustDomain}/deploy-bot`, `spiffe://${door.trustDomain}/release-bot`]
   await server.unary('mayfly.v1.GrantAdmin', 'PutOwner', { name: owner, contact: '#platform' }, { signal })
-  await putRole(scene, 'deploy', deploy, 0, signal)
-  await putRole(scene, 'release', release, 2, signal)
+  await putRole(scene, 'deploy', deploy, {}, signal)
+  await putRole(scene, 'release', release, { approvals: 2 }, signal)
   const people = await registerPeople(scene, context)
   const ofPeople = 'skipped' in people ? { skipped: people.skipped } : {}
   const asked = (change: Partial<Intent> = {}, spiffeId = deploy) => ask(scene, spiffeId, change, context)
@@ -91,10 +95,11 @@ export async function grantAttacks(scene: GrantScene, context: Context): Promise
     },
     { name: 'who owns a role waives a control for it', control: 'an exception is approved by somebody who does not speak for what it is for', ...ofPeople, run: () => refusalOf(() => ownException(scene, people, context)) },
     { name: 'after a denial the same process asks for more', control: 'requests of a process are remembered: a wider one is flagged, and waits for a person', run: () => widerRequest(asked) },
+    ...grantThefts(scene, deploy, intentOf({}), async (name, spiffeId, { probes = [], confirmActions = [] }) => await putRole(scene, name, spiffeId, { probes: [...probes], confirmActions: [...confirmActions] }, signal), context),
   ]
 }
 
-async function putRole({ server, parentId, rogue }: GrantScene, name: string, spiffeId: string, approvals: number, signal: AbortSignal): Promise<void> {
+async function putRole({ server, parentId, rogue, rogueSelector }: GrantScene, name: string, spiffeId: string, change: Partial<GrantRole>, signal: AbortSignal): Promise<void> {
   const role = {
     name,
     spiffeId,
@@ -104,8 +109,8 @@ async function putRole({ server, parentId, rogue }: GrantScene, name: string, sp
     budget: { seconds: 120, renewals: 2, steps: 10, children: 0, depth: 0 },
     credentialTtlSeconds: 60,
     approvalTtlSeconds: 120,
-    approvals,
     minTier: 'pid',
+    ...change,
   }
   await server.unary('mayfly.v1.GrantAdmin', 'PutRole', { role }, { signal })
 }
@@ -192,7 +197,7 @@ async function stolenSocket(scene: GrantScene, as: string, context: Context): Pr
   }
 }
 
-async function reusedKey({ door, rogue }: GrantScene, spiffeId: string, signal: AbortSignal): Promise<Refusal> {
+async function reusedKey({ door, rogue, rogueSelector }: GrantScene, spiffeId: string, signal: AbortSignal): Promise<Refusal> {
   using server = openDoor(door, rogue)
   const key = PrivateKey.generate()
   const activate = async (): Promise<void> => {
