@@ -192,7 +192,9 @@ export function rightsOf(method: string): readonly Right[] | undefined {
 
 function checkSvid(caller: SvidCaller, standing: Standing): void {
   if (standing.nowMs() > caller.notAfterMs) throw new MayflyError('AGENT_EXPIRED', `the SVID of ${caller.id} has expired`, { hint: 'connect again with a renewed SVID' })
-  if (standing.isEnded(caller)) throw new MayflyError('PERMISSION_DENIED', `the SVID of ${caller.id} was ended`, { hint: 'connect again with an SVID that is neither revoked nor expired' })
+  if (!standing.isEnded(caller)) return
+  if (isAgentId(caller.id)) checkAgent(caller.id, standing) // says more
+  throw new MayflyError(isAgentId(caller.id) ? 'AGENT_NOT_ACTIVE' : 'PERMISSION_DENIED', `the SVID of ${caller.id} was ended`, { hint: 'connect again with an SVID that is neither revoked nor expired' })
 }
 
 function checkAgent(id: SpiffeId, standing: Standing): void {

@@ -129,7 +129,7 @@ export class Connections implements AsyncDisposable {
       case 'revoked':
       case 'superseded':
       case 'authority_revoked':
-        return this.#standingOf(verdict.id) ?? { code: 'PERMISSION_DENIED', message: `the SVID of ${verdict.id} was revoked` }
+        return this.#standingOf(verdict.id) ?? { code: isAgentId(verdict.id) ? 'AGENT_NOT_ACTIVE' : 'PERMISSION_DENIED', message: `the SVID of ${verdict.id} was revoked` }
       case 'not_yet_valid':
         return { code: 'PERMISSION_DENIED', message: `the SVID of ${verdict.id} is not valid yet`, hint: 'check the clocks of both machines' }
       case 'malformed':

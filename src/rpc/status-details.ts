@@ -12,7 +12,7 @@ export function permissionDeniedDetails(code: ErrorCode, message: string): Buffe
 }
 
 /** Numbers of `spire.api.types.PermissionDeniedDetails.Reason`. */
-const reasons: Partial<Record<ErrorCode, number>> = { AGENT_EXPIRED: 1, AGENT_NOT_ATTESTED: 2, AGENT_BANNED: 4 }
+const reasons: Partial<Record<ErrorCode, number>> = { AGENT_EXPIRED: 1, AGENT_NOT_ATTESTED: 2, AGENT_NOT_ACTIVE: 3, AGENT_BANNED: 4 }
 
 /** A length-delimited protobuf field. */
 function field(number: number, content: Buffer): Buffer {

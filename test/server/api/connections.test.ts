@@ -93,6 +93,13 @@ test.each([
   expect(caller?.kind === 'svid' && standingOf({ registry, revocation, clock }).isEnded(caller)).toBe(ended)
 })
 
+test.for(['revoked', 'superseded', 'authority_revoked'] as const)("an agent that comes with an SVID that is %s is told in SPIRE's words to attest again; a workload is not", (kind) => {
+  outcome = kind === 'authority_revoked' ? { kind, authorityId: 'a' } : { kind }
+  connect(leaf(root, { uri: `spiffe://${trustDomain}/spire/agent/x509pop/one`, notAfterMs: nowMs + 600_000 }).der)
+  connect(leaf(root, { notAfterMs: nowMs + 600_000 }).der)
+  expect(callers.map((caller) => (caller.kind === 'refused' ? caller.code : caller.kind))).toEqual(['AGENT_NOT_ACTIVE', 'PERMISSION_DENIED'])
+})
+
 test('an agent whose authority a restore ended is told apart: it may renew, and nothing else; a workload is refused', () => {
   const uri = `spiffe://${trustDomain}/spire/agent/join_token/one`
   connect(leaf(past, { uri, notAfterMs: nowMs + 600_000 }).der)
