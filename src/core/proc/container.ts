@@ -32,7 +32,8 @@ const podFolder = /^pod([0-9a-f-]{32,36})$/
  * driver, in Kubernetes' pods of every class and outside. The names are worth what the folders above are: whoever may make folders there may make up names.
  */
 export function containerOf(path: string): ContainerFinding {
-  const segments = path.split('/').slice(1)
+  const [root, ...segments] = path.split('/')
+  if (root !== '') return { kind: 'none' }
   if (segments.includes('..')) return { kind: 'ambiguous', why: "its cgroup lies outside the agent's own cgroup namespace" }
   const containers: (Omit<ContainerPlace, 'podUid'> & { readonly pod?: string })[] = []
   const pods: string[] = []

@@ -14,7 +14,8 @@ const unitName = /^[a-zA-Z0-9:_.\\@-]+\.(?:service|scope|socket|mount|swap)$/
  * `undefined` for the root, slices, and paths that systemd did not make.
  */
 export function systemdUnitOf(path: string): UnitPlace | undefined {
-  const segments = path.split('/').slice(1)
+  const [root, ...segments] = path.split('/')
+  if (root !== '') return undefined
   const at = segments.findIndex((segment) => !isSlice(segment))
   const segment = segments[at]
   if (segment === undefined) return undefined

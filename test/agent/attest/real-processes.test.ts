@@ -222,6 +222,55 @@ describe.runIf(canMakeCgroups && hasPeerPidfd)('the tier cgroup, in a real one',
   })
 })
 
+describe.runIf(canMakeCgroups)('a container, in a real cgroup of version 2', () => {
+  test('is the one that root made a cgroup for; delegated to a user, the name above it proves nothing', async () => {
+    const id = 'a1'.repeat(32)
+    const slice = join(cgroups ?? '', `mayfly-test-${process.pid}.slice`)
+    const scope = join(slice, `docker-${id}.scope`)
+    await using listener = await listen()
+    await using stack = new AsyncDisposableStack()
+    for (const path of [slice, scope]) {
+      mkdirSync(path)
+      stack.defer(() => rmdirSync(path))
+    }
+    const workload = stack.use(await Workload.start({ socket: listener.path, ...nobody, groups: [] }))
+    const { value: caller } = await listener.accepted()
+    writeFileSync(join(scope, 'cgroup.procs'), String(workload.pid))
+    const { facts } = await attestor.attest(caller, nothing)
+    expect([...facts].filter((fact) => !fact.startsWith('unix:'))).toEqual([`container:id:${id}`, 'container:runtime:docker', `systemd:id:docker-${id}.scope`])
+    chownSync(slice, nobody.uid, nobody.gid)
+    const delegated = await attestor.attest(caller, nothing)
+    expect([...delegated.facts].filter((fact) => !fact.startsWith('unix:'))).toEqual([])
+    expect(delegated.missing).toContainEqual({ kind: 'container', why: 'its cgroup is in a folder of a user, who may call it anything' })
+  })
+})
+
+const legacy = '/sys/fs/cgroup/pids'
+const canMakeLegacy = isRoot && existsSync(join(legacy, 'cgroup.procs')) && isWritable(legacy) && !existsSync(join(legacy, 'docker'))
+if (!canMakeLegacy) skipAloud('a container by cgroups of version 1: needs root, that hierarchy, and no Docker on it')
+
+describe.runIf(canMakeLegacy)('a container, in a real cgroup of version 1', () => {
+  test('is the one that its controllers name, until it is moved', async () => {
+    const id = 'a1'.repeat(32)
+    const folder = join(legacy, 'docker')
+    await using listener = await listen()
+    await using stack = new AsyncDisposableStack()
+    for (const path of [folder, join(folder, id)]) {
+      mkdirSync(path)
+      stack.defer(() => rmdirSync(path))
+    }
+    const workload = stack.use(await Workload.start({ socket: listener.path, ...nobody, groups: [] }))
+    const { value: caller } = await listener.accepted()
+    const wanted = new Set(['container:id'])
+    writeFileSync(join(folder, id, 'cgroup.procs'), String(workload.pid))
+    const inside = await attestor.attest(caller, wanted)
+    expect([...inside.facts]).toContain(`container:id:${id}`)
+    expect(await attestor.reattest(caller, inside, wanted)).toMatchObject({ kind: 'unchanged' })
+    writeFileSync(join(legacy, 'cgroup.procs'), String(workload.pid))
+    expect(await attestor.reattest(caller, inside, wanted)).toMatchObject({ kind: 'changed', what: ['facts'] })
+  })
+})
+
 async function listen(tier: TierChoice = 'auto'): Promise<Listener<Caller>> {
   return Listener.open((socket: Socket) => {
     const caller = Caller.of(socket, processes, tier)
