@@ -70,7 +70,10 @@ export class Endings {
     const reason = overError(task)
     const done = Promise.all([task.held?.purge(reason), task.listener?.close(reason)])
       .catch((error: unknown) => log.error({ event: 'grant.purge_failed', grantId: task.id, error: String(error) }, 'something of a grant could not be removed'))
-      .finally(() => this.#purging.delete(done))
+      .finally(() => {
+        this.#purging.delete(done)
+        task.listener = undefined // a server with all its methods, and the grant is remembered for long
+      })
     this.#purging.add(done)
     life.say()
     for (const child of roster.all()) if (child.grant.parentId === task.id && child.held?.over.aborted === false) this.purge(child)

@@ -119,7 +119,8 @@ export class RevocationRelay {
     if (opened === undefined || frame === undefined) return outcome
     const keyId = toHex(opened.keyId)
     if (message.signerChain.length > 0) this.#keep(keyId, message.signerChain)
-    const logged: LoggedFrame = { bytes: message.frame, keyId, epoch: frame.epoch, firstSeq: frame.seq, lastSeq: lastSeqOf(frame) }
+    // copied: what the socket gave is a view into 64 KiB, which thousands of kept frames would hold
+    const logged: LoggedFrame = { bytes: new Uint8Array(message.frame), keyId, epoch: frame.epoch, firstSeq: frame.seq, lastSeq: lastSeqOf(frame) }
     this.#file(outcome, frame, logged)
     if (outcome.kind === 'gap') this.#deps.wantSnapshot('gap')
     if (outcome.kind === 'applied' || outcome.kind === 'replaced') this.changed.emit()

@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events'
+import { Metadata as GrpcMetadata } from '@grpc/grpc-js'
 import type { sendUnaryData, ServerDuplexStream, ServerUnaryCall, ServerWritableStream, UntypedHandleCall } from '@grpc/grpc-js'
 import { MayflyError } from '../core/errors.ts'
 import type { RpcStatusName } from '../core/errors.ts'
@@ -95,7 +96,11 @@ export class CallRunner<Peer> {
       return (call: ServerWritableStream<object, object>): void => void this.#stream(method, call, (context) => stream(call.request, context))
     }
     const bidi = handler as BidiHandler<object, object, Peer> // see above
-    return (call: ServerDuplexStream<object, object>): void => void this.#stream(method, call, (context) => bidi(requestsOf(call, context.signal), context))
+    return (call: ServerDuplexStream<object, object>): void => {
+      // A client of grpc-js keeps all that it has sent, in case it must be sent again, until it hears something: on a stream that is seldom answered that would be for hours.
+      call.sendMetadata(new GrpcMetadata())
+      void this.#stream(method, call, (context) => bidi(requestsOf(call, context.signal), context))
+    }
   }
 
   async #unary(method: RpcMethod, handler: UnaryHandler<object, object, Peer>, call: ServerUnaryCall<object, object>, respond: sendUnaryData<object>): Promise<void> {

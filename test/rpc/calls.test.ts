@@ -1,6 +1,8 @@
+import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import { MayflyError } from '../../src/core/errors.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { RawGrpc } from '../support/hostile/raw-grpc.ts'
 import { collect, latch, startRpc, thenWait } from '../support/rpc/harness.ts'
 
 const failing = (failure: unknown) => async (): Promise<never> => {
@@ -28,6 +30,21 @@ describe('calls', () => {
       for (const agentVersion of ['1', '2']) yield { hello: { agentVersion, position: { chainHash: Buffer.from([1, 2]) } } }
     }
     expect((await collect(rpc.bidi('mayfly.v1.Sync', 'Connect', hellos()))).map(({ renew }) => renew?.reason)).toEqual(['hello 1 0102', 'hello 2 0102'])
+  })
+
+  test('a stream that both write to has its headers before the first answer, so that its caller need not keep what it sends', async () => {
+    const { server, path } = await startRpc(() => 'me')
+    server.add('mayfly.v1.Sync', {
+      async *Connect(_requests, { signal }) {
+        yield* thenWait([], signal) // says nothing
+      },
+    })
+    using client = new RawGrpc({ path })
+    const stream = client.session.request({ ':method': 'POST', ':path': '/mayfly.v1.Sync/Connect', 'content-type': 'application/grpc', te: 'trailers' })
+    stream.on('error', () => undefined)
+    const [headers] = (await once(stream, 'response')) as [Record<string, unknown>] // what it is emitted with
+    expect(headers).toMatchObject({ ':status': 200, 'content-type': expect.stringContaining('application/grpc') })
+    expect(headers).not.toHaveProperty('grpc-status')
   })
 
   test('a MayflyError arrives with its code, message, hint and details, and without its cause', async () => {

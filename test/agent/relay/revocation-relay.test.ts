@@ -55,6 +55,16 @@ describe('a reader behind the relay', () => {
     expect(reader.frames).toHaveLength(1)
   })
 
+  test('what is kept for readers holds nothing but itself: a socket gives views into 64 KiB, and thousands are kept', async () => {
+    for (const frame of stream.snapshots()) relay.accept(within64KiB(frame))
+    revokeQuietly()
+    relay.accept(within64KiB(stream.batchOf(stream.events.length)))
+    await using reader = new Follower(nowhere)
+    await settle()
+    expect(reader.frames.map(({ frame }) => frame.buffer.byteLength - frame.byteLength)).toEqual(reader.frames.map(() => 0))
+    expect(reader.frames.length).toBeGreaterThanOrEqual(2)
+  })
+
   test('who takes all that is there is never behind; who does not is, for as long as that lasts', async () => {
     start()
     await using _quick = new Follower(nowhere)
@@ -110,6 +120,13 @@ describe('a reader behind the relay', () => {
     expect(snapshotsWanted).toBe(1)
   })
 })
+
+/** As it comes from a socket. */
+function within64KiB({ frame, ...rest }: StreamFrame): StreamFrame {
+  const chunk = Buffer.alloc(65_536)
+  chunk.set(frame, 100)
+  return { ...rest, frame: chunk.subarray(100, 100 + frame.length) }
+}
 
 function start(): void {
   for (const frame of stream.snapshots()) expect(relay.accept(frame).kind).toBe('replaced')
