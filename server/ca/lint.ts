@@ -1,20 +1,17 @@
 import { equalBytes } from '../../src/core/bytes.ts'
-import { derOid } from '../../src/core/der/oid.ts'
-import { derSequence } from '../../src/core/der/writer.ts'
 import { isDnsName } from '../../src/core/dns-name.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import type { CertificateProfile } from '../../src/core/profile.ts'
 import { decodeSerial, minuteOf, serialBytes } from '../../src/core/serial.ts'
 import { hasGrantSegment, parseSpiffeId, pathOf, segmentsOf, trustDomainOf, type SpiffeId, type TrustDomain } from '../../src/core/spiffe-id.ts'
 import { encloses, type Validity } from '../../src/core/validity.ts'
-import type { Algorithm } from '../../src/x509/algorithm.ts'
 import { parseToBeSigned, type ToBeSigned } from '../../src/x509/certificate.ts'
 import { keyUsageBit } from '../../src/x509/extensions.ts'
 import type { GrantClaims } from '../../src/x509/grant-claims.ts'
 import { publicKeyHash } from '../../src/x509/fingerprint.ts'
 import { oid } from '../../src/x509/oids.ts'
-import { signatureAlgorithmOf } from '../../src/x509/signature.ts'
-import { keyKindOf, type KeyKind } from '../../src/x509/spki.ts'
+import { isSignatureAlgorithmOf } from '../../src/x509/signature.ts'
+import { keyKindOf } from '../../src/x509/spki.ts'
 import { subjectKeyIdOf, type LeafIssuer } from '../../src/x509/template.ts'
 
 /** What was asked for, against which the bytes are held. */
@@ -114,14 +111,10 @@ function brokenRules(certificate: ToBeSigned, order: LintOrder): readonly string
   must(equalBytes(certificate.issuer, issuer.name) && authorityKeyId !== undefined && equalBytes(authorityKeyId, issuer.keyId), 'issuer: name and key identifier are the authority’s')
   must(equalBytes(certificate.spki, order.spki) && profile.keys.some((kind) => kind === keyKindOf(order.spki)), 'key: the one that was proven, of a kind in the profile')
   must(subjectKeyId !== undefined && equalBytes(subjectKeyId, subjectKeyIdOf(publicKeyHash(order.spki))), 'key: its identifier')
-  must(isAlgorithmOf(certificate.signatureAlgorithm, issuer.keyKind), 'signature: by the algorithm that goes with the authority’s key')
+  must(isSignatureAlgorithmOf(issuer.keyKind, certificate.signatureAlgorithm), 'signature: by the algorithm that goes with the authority’s key')
   must(equalBytes(certificate.serial, placeholderSerial), 'serial: the place for it is there')
   must(unknown.size === 0 && nameConstraints === undefined, 'extensions: none but these')
   return broken
-}
-
-function isAlgorithmOf({ oid: found, parameters }: Algorithm, kind: KeyKind): boolean {
-  return equalBytes(derSequence(derOid(found), ...(parameters === undefined ? [] : [parameters])), signatureAlgorithmOf(kind))
 }
 
 function sameClaims(left: GrantClaims | undefined, right: GrantClaims | undefined): boolean {

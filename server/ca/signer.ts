@@ -1,11 +1,11 @@
-import type { KeyObject } from 'node:crypto'
+import { sign, type KeyObject } from 'node:crypto'
 import { MayflyError, type ErrorCode } from '../../src/core/errors.ts'
 import { parseSpiffeId, trustDomainOf, type SpiffeId } from '../../src/core/spiffe-id.ts'
 import { parseCertificate, type Certificate } from '../../src/x509/certificate.ts'
 import { verifyCsr } from '../../src/x509/csr.ts'
 import type { GrantClaims } from '../../src/x509/grant-claims.ts'
 import { publicKeyHash } from '../../src/x509/fingerprint.ts'
-import { signPlain } from '../../src/x509/signature.ts'
+import { digestOf } from '../../src/x509/signature.ts'
 import { keyKindOf } from '../../src/x509/spki.ts'
 import { certificateOf, LeafTemplate, subjectKeyIdOf } from '../../src/x509/template.ts'
 import { lint, placeholderSerial, type LintedSvid, type LintOrder } from './lint.ts'
@@ -89,7 +89,8 @@ export class Signer {
     const { authority, toSign } = this.#finish(batch, serials)
     const { key, issuer } = authority
     if (key === undefined) throw new MayflyError('INTERNAL', 'the key of this authority is not in the signing thread')
-    const signatures = toSign.map((bytes) => (bytes === undefined ? nothing : signPlain(key, bytes)))
+    const digest = digestOf(issuer.keyKind)
+    const signatures = toSign.map((bytes) => (bytes === undefined ? nothing : sign(digest, bytes, key)))
     return toSign.map((bytes, at) => (bytes === undefined ? nothing : certificateOf(bytes, signatures[at] ?? nothing, issuer.keyKind)))
   }
 

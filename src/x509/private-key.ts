@@ -3,6 +3,7 @@ import { inspect, promisify } from 'node:util'
 import { MayflyError } from '../core/errors.ts'
 import type { KeyType } from '../core/key-type.ts'
 import { decodePrivateKeyPem, encodePem } from './pem.ts'
+import { digestOf } from './signature.ts'
 import type { SigningKey } from './signing-key.ts'
 import { keyKindOf, viewOf, type KeyKind } from './spki.ts'
 
@@ -69,8 +70,7 @@ export class PrivateKey implements SigningKey {
 
   /** Signature in the form that X.509 carries: ECDSA as DER with SHA-256 (P-384: SHA-384), RSA PKCS#1 v1.5 with SHA-256, Ed25519. */
   sign(data: Uint8Array): Uint8Array {
-    const digest = this.kind === 'Ed25519' ? null : this.kind === 'P-384' ? 'sha384' : 'sha256'
-    return new Uint8Array(sign(digest, viewOf(data), this.keyObject))
+    return new Uint8Array(sign(digestOf(this.kind), viewOf(data), this.keyObject))
   }
 
   toJSON(): string {

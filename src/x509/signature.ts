@@ -18,16 +18,27 @@ const algorithms: ReadonlyMap<string, { readonly kinds: readonly KeyKind[]; read
   [oid.ed25519, { kinds: ['Ed25519'], digest: null, parameters: 'none' }],
 ])
 
-const written: Readonly<Record<KeyKind, Uint8Array>> = {
-  'P-256': derSequence(derOid(oid.ecdsaWithSha256)),
-  'P-384': derSequence(derOid(oid.ecdsaWithSha384)),
-  RSA: derSequence(derOid(oid.rsaWithSha256), derValue(tag.null)),
-  Ed25519: derSequence(derOid(oid.ed25519)),
+/** What each kind of key signs with here. */
+const own: Readonly<Record<KeyKind, { readonly oid: string; readonly digest: 'sha256' | 'sha384' | null; readonly der: Uint8Array }>> = {
+  'P-256': { oid: oid.ecdsaWithSha256, digest: 'sha256', der: derSequence(derOid(oid.ecdsaWithSha256)) },
+  'P-384': { oid: oid.ecdsaWithSha384, digest: 'sha384', der: derSequence(derOid(oid.ecdsaWithSha384)) },
+  RSA: { oid: oid.rsaWithSha256, digest: 'sha256', der: derSequence(derOid(oid.rsaWithSha256), derValue(tag.null)) },
+  Ed25519: { oid: oid.ed25519, digest: null, der: derSequence(derOid(oid.ed25519)) },
 }
 
 /** The AlgorithmIdentifier, DER, of what a key of this kind signs here: ECDSA with SHA-256 (P-384: SHA-384), RSA PKCS#1 v1.5 with SHA-256, Ed25519. */
 export function signatureAlgorithmOf(kind: KeyKind): Uint8Array {
-  return written[kind]
+  return own[kind].der
+}
+
+/** Whether it is that one, with the parameters it has. */
+export function isSignatureAlgorithmOf(kind: KeyKind, algorithm: Algorithm): boolean {
+  return algorithm.oid === own[kind].oid && (kind === 'RSA' ? hasNullParameters(algorithm) : algorithm.parameters === undefined)
+}
+
+/** The digest of that algorithm; `null`: it has its own. */
+export function digestOf(kind: KeyKind): 'sha256' | 'sha384' | null {
+  return own[kind].digest
 }
 
 /**
@@ -65,5 +76,5 @@ export function signPlain(key: KeyObject, data: Uint8Array): Uint8Array {
 
 /** Whether {@link signPlain} made it with the key of this public one. False for any bytes that are no signature. */
 export function verifyPlain(key: KeyObject, kind: KeyKind, data: Uint8Array, signature: Uint8Array): boolean {
-  return verify(kind === 'Ed25519' ? null : kind === 'P-384' ? 'sha384' : 'sha256', viewOf(data), key, viewOf(signature))
+  return verify(digestOf(kind), viewOf(data), key, viewOf(signature))
 }
