@@ -24,28 +24,38 @@ const forbidden: readonly string[] = [
 
 /** Whether a server may connect to an address that a stranger's name leads to. */
 export class ReachableAddresses {
-  readonly #forbidden = blockListOf(forbidden.flatMap((text) => parseNetwork(text) ?? []))
-  readonly #allowed: BlockList
+  readonly #forbidden = new Networks(forbidden.flatMap((text) => parseNetwork(text) ?? []))
+  readonly #allowed: Networks
 
   /** @param allowed networks that would be forbidden otherwise */
   constructor(allowed: readonly Network[]) {
-    this.#allowed = blockListOf(allowed)
+    this.#allowed = new Networks(allowed)
   }
 
   /** An IPv4 address in an IPv6 one (mapped, or of a NAT64 gateway) counts as itself. False for what is no address. */
   may(address: string): boolean {
     if (address.includes('%')) return false // of one link only
     const plain = embedded(address) ?? address
-    const family = isIPv4(plain) ? 'ipv4' : isIPv6(plain) ? 'ipv6' : undefined
-    if (family === undefined) return false
-    return this.#allowed.check(plain, family) || !this.#forbidden.check(plain, family)
+    if (!isIPv4(plain) && !isIPv6(plain)) return false
+    return this.#allowed.has(plain) || !this.#forbidden.has(plain)
   }
 }
 
-function blockListOf(networks: readonly Network[]): BlockList {
-  const list = new BlockList()
-  for (const { address, prefix } of networks) list.addSubnet(address, prefix, isIPv4(address) ? 'ipv4' : 'ipv6')
-  return list
+/** A list for each family: one for both takes every IPv4 address for one of `::/3`. */
+class Networks {
+  readonly #ipv4 = new BlockList()
+  readonly #ipv6 = new BlockList()
+
+  constructor(networks: readonly Network[]) {
+    for (const { address, prefix } of networks) {
+      if (isIPv4(address)) this.#ipv4.addSubnet(address, prefix, 'ipv4')
+      else this.#ipv6.addSubnet(address, prefix, 'ipv6')
+    }
+  }
+
+  has(address: string): boolean {
+    return isIPv4(address) ? this.#ipv4.check(address, 'ipv4') : this.#ipv6.check(address, 'ipv6')
+  }
 }
 
 /** The IPv4 address in `::ffff:a.b.c.d` and `64:ff9b::a.b.c.d`, however they are spelled. */
