@@ -6,6 +6,7 @@ import type { Handlers } from '../../src/rpc/handlers.ts'
 import type { TrustBundle } from '../../src/x509/bundle.ts'
 import type { Authority } from '../store/port.ts'
 import type { Caller } from './caller.ts'
+import { noFederation, noForeignAuthorities, noTokenKeys } from './later.ts'
 
 /** What is published: `AuthoritySet`. */
 export interface BundleSource {
@@ -16,14 +17,12 @@ export interface BundleSource {
 
 /** SPIRE's bundle API: GetBundle, to anyone; what it tells is public. Of other trust domains there are no bundles yet: none is found, for SPIRE's agents go on without one that is not found and with no other answer. */
 export function bundleService(source: BundleSource): Handlers<'spire.api.server.bundle.v1.Bundle', Caller> {
-  const noTokens = refusal('tokens come with a later release: there are no keys of theirs to publish', 'set disable_jwt_svids in the configuration of a nested SPIRE server')
-  const noFederation = refusal('this server keeps no bundles of other trust domains: federation comes with a later release')
   return {
     GetBundle: async ({ outputMask }) => bundleToWire(source, outputMask),
     CountBundles: async () => ({ count: 1 }),
-    AppendBundle: refusal('authorities of others are not added to this bundle: what they sign could not be revoked here', 'an upstream authority above both servers makes each trust the other'),
-    PublishJWTAuthority: noTokens,
-    PublishWITAuthority: noTokens,
+    AppendBundle: noForeignAuthorities,
+    PublishJWTAuthority: noTokenKeys,
+    PublishWITAuthority: noTokenKeys,
     ListFederatedBundles: async () => ({ bundles: [], nextPageToken: '' }),
     GetFederatedBundle: async ({ trustDomain }) => {
       const name = parseTrustDomain(trustDomain.replace(/^spiffe:\/\//, ''))
@@ -34,12 +33,6 @@ export function bundleService(source: BundleSource): Handlers<'spire.api.server.
     BatchUpdateFederatedBundle: noFederation,
     BatchSetFederatedBundle: noFederation,
     BatchDeleteFederatedBundle: noFederation,
-  }
-}
-
-function refusal(message: string, hint?: string): () => Promise<never> {
-  return async () => {
-    throw new MayflyError('UNIMPLEMENTED', message, hint === undefined ? {} : { hint })
   }
 }
 

@@ -9,6 +9,7 @@ import { upstreamKeyIds } from '../ca/upstream/ending.ts'
 import type { Actor, Authority } from '../store/port.ts'
 import { nameOf } from './caller.ts'
 import type { Caller } from './caller.ts'
+import { noTokens } from './later.ts'
 
 export interface LocalAuthorityDeps {
   readonly authorities: Pick<AuthoritySet, 'all' | 'prepare' | 'activate' | 'taint' | 'revoke' | 'taintUpstream' | 'revokeUpstream' | 'upstream'>
@@ -17,7 +18,7 @@ export interface LocalAuthorityDeps {
 
 /**
  * SPIRE's local authority API, X.509: an authority is named by its subject key identifier. SPIRE's order is kept: only a prepared one is
- * activated, only an old one is tainted, only an old or tainted one is revoked. JWT and WIT calls answer UNIMPLEMENTED.
+ * activated, only an old one is tainted, only an old or tainted one is revoked. Of keys of tokens it says that there are none yet.
  */
 export function localAuthorityService({ authorities, clock }: LocalAuthorityDeps): Handlers<'spire.api.server.localauthority.v1.LocalAuthority', Caller> {
   const actor = (caller: Caller): Actor => ({ name: nameOf(caller), atMs: clock.nowMs() })
@@ -67,6 +68,16 @@ export function localAuthorityService({ authorities, clock }: LocalAuthorityDeps
       await authorities.revokeUpstream(keyId, actor(peer))
       return { upstreamAuthoritySubjectKeyId: keyId }
     },
+    GetJWTAuthorityState: noTokens,
+    PrepareJWTAuthority: noTokens,
+    ActivateJWTAuthority: noTokens,
+    TaintJWTAuthority: noTokens,
+    RevokeJWTAuthority: noTokens,
+    GetWITAuthorityState: noTokens,
+    PrepareWITAuthority: noTokens,
+    ActivateWITAuthority: noTokens,
+    TaintWITAuthority: noTokens,
+    RevokeWITAuthority: noTokens,
   }
 }
 

@@ -23,6 +23,7 @@ import { nameOf } from './caller.ts'
 import type { Caller } from './caller.ts'
 import { issueOne, svidToWire } from './issuance.ts'
 import type { Issuer } from './issuance.ts'
+import { noTokens } from './later.ts'
 import { Quota } from '../../src/rpc/quota.ts'
 import { ok, statusOf } from './status.ts'
 import type { WireStatus } from './status.ts'
@@ -44,7 +45,7 @@ export interface SvidServiceDeps {
 const maxBatch = 500
 const maxCsrBytes = 16_384
 
-/** SPIRE's SVID API: X.509. Agents get what their entries name and nothing else; JWT and WIT calls answer UNIMPLEMENTED. */
+/** SPIRE's SVID API: X.509. Agents get what their entries name and nothing else; of tokens it says that there are none yet. */
 export function svidService(deps: SvidServiceDeps): Handlers<'spire.api.server.svid.v1.SVID', Caller> {
   const quota = new Quota(deps.clock, termsOf(deps.limits, 'signaturesPerSecond'))
   const downstreamQuota = new Quota(deps.clock, termsOf(deps.limits, 'renewalsPerSecond'))
@@ -61,6 +62,10 @@ export function svidService(deps: SvidServiceDeps): Handlers<'spire.api.server.s
       deps.log.info({ event: 'svid.minted', spiffeId: issued.spiffeId, notAfterMs: issued.notAfterMs, by: nameOf(peer) }, 'minted')
       return { svid: svidToWire(issued) }
     },
+    MintJWTSVID: noTokens,
+    MintWITSVID: noTokens,
+    NewJWTSVID: noTokens,
+    BatchNewWITSVID: noTokens,
     NewDownstreamX509CA: async (request, { peer, signal }) => {
       downstreamQuota.take(nameOf(peer), 1)
       return await newDownstreamAuthority(request, peer, signal, deps)
