@@ -1,8 +1,6 @@
-import { execFileSync } from 'node:child_process'
-import { chmodSync, copyFileSync, linkSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, copyFileSync, linkSync } from 'node:fs'
 import { Agent, request } from 'node:https'
 import type { RequestOptions } from 'node:https'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
@@ -11,27 +9,16 @@ import { parseCertificate } from '../../src/x509/certificate.ts'
 import { buildCsr } from '../../src/x509/csr-builder.ts'
 import { encodeCertificatesPem } from '../../src/x509/pem.ts'
 import { PrivateKey } from '../../src/x509/private-key.ts'
+import { buildGoWorkload } from '../support/interop/go-workload.ts'
+import { skipAloud } from '../support/processes/processes.ts'
 import { node24, Program, type JsonLine } from '../support/product/process.ts'
 import { Product, type AgentProcess } from '../support/product/product.ts'
 
-const source = join(import.meta.dirname, 'go')
 const nodePeer = join(import.meta.dirname, 'node-peer.ts')
-const built = mkdtempSync(join(tmpdir(), 'mf-go-'))
-const problem = build()
-if (problem !== undefined) console.warn(`SKIPPED: interop with go-spiffe, because ${problem}`)
+const workload = buildGoWorkload()
+if (workload === undefined) skipAloud('interop with go-spiffe: there is no Go on this machine (1.24 or newer is needed)')
 
-/** Builds the workload with the machine's Go; what hinders it, or `undefined`. */
-function build(): string | undefined {
-  try {
-    execFileSync('go', ['version'], { stdio: 'pipe' })
-  } catch {
-    return 'there is no Go on this machine (1.24 or newer is needed)'
-  }
-  execFileSync('go', ['build', '-o', join(built, 'workload'), '.'], { cwd: source, stdio: 'pipe', env: { ...process.env, CGO_ENABLED: '0' } })
-  return undefined
-}
-
-describe.skipIf(problem !== undefined)('the real go-spiffe against a real mayfly', () => {
+describe.skipIf(workload === undefined)('the real go-spiffe against a real mayfly', () => {
   let product: Product
   let agent: AgentProcess
   let parentId: string
@@ -46,13 +33,13 @@ describe.skipIf(problem !== undefined)('the real go-spiffe against a real mayfly
   afterAll(async () => {
     for (const program of running) await program.kill()
     await product[Symbol.asyncDispose]()
-    rmSync(built, { recursive: true, force: true })
+    workload?.[Symbol.dispose]()
   })
 
   /** A copy of the workload at a path of its own, so that `unix:path` tells them apart. */
   function installed(name: string): string {
     const path = join(product.dir, `go-${name}`)
-    copyFileSync(join(built, 'workload'), path)
+    copyFileSync(workload?.path ?? '', path)
     chmodSync(path, 0o755)
     return path
   }
