@@ -8,7 +8,9 @@ import { generateHierarchy } from '../../certs/generate.ts'
 import { X509Source } from '../../src/client/index.ts'
 import { parseTrustDomain } from '../../src/core/spiffe-id.ts'
 import { systemClock } from '../../src/system/clock.ts'
+import { buildCsr } from '../../src/x509/csr-builder.ts'
 import { encodeCertificatesPem } from '../../src/x509/pem.ts'
+import { PrivateKey } from '../../src/x509/private-key.ts'
 import { Shell } from '../support/cli/transcript.ts'
 import { spirePrograms } from '../support/interop/spire.ts'
 import { RealSpire } from '../support/interop/spire-server.ts'
@@ -40,6 +42,7 @@ test.skipIf(programs === undefined)('three hundred entries move from a real SPIR
     ...Array.from({ length: 299 }, (_, at) => entry(`/w/${at}`, '/node/a', `uid:${at + 40_000}`)),
     entry('/job/task/1', '/node/a', 'uid:7'),
     entry('/lost', '/spire/agent/join_token/gone', 'uid:7'),
+    { ...entry('/boss', '/node/a', 'uid:9'), admin: true },
     entry('/bound', agentId.slice('spiffe://example.org'.length), 'uid:8'),
   ]
   const { results } = await spire.admin.unary('spire.api.server.entry.v1.Entry', 'BatchCreateEntry', { entries })
@@ -49,14 +52,21 @@ test.skipIf(programs === undefined)('three hundred entries move from a real SPIR
   const shell = new Shell(product.dir, { MAYFLY_SERVER_SOCKET: product.adminSocket, NODE_NO_WARNINGS: '1' })
   const from = `mayfly import spire --spire-socket ${spire.socket} --owner platform`
   const plan = JSON.parse((await shell.exec(`${from} --json`)).out) as { readonly counts: unknown; readonly plan: readonly { readonly spiffeId: string; readonly fate: string }[] } // what --json promises
-  expect(plan.counts).toEqual({ moves: 300, there: 0, differs: 0, needs_parent: 1, alias: 1, left: 1, refused: 1 })
+  expect(plan.counts).toEqual({ moves: 301, there: 0, differs: 0, needs_parent: 1, alias: 1, left: 1, refused: 1 })
   expect(Object.fromEntries(plan.plan.filter(({ fate }) => fate !== 'moves').map(({ spiffeId, fate }) => [spiffeId.slice('spiffe://example.org'.length), fate]))).toEqual({ '/node/a': 'alias', '/job/task/1': 'refused', '/lost': 'left', '/bound': 'needs_parent' })
-  expect(await shell.run(`${from} --apply --expect 300`)).toBe('created 300 of 300')
-  expect(JSON.parse((await shell.exec(`${from} --json`)).out)).toMatchObject({ counts: { moves: 0, there: 300, differs: 0 } })
+  expect(await shell.run(`${from} --apply --expect 301`)).toBe('created 301 of 301')
+  expect(JSON.parse((await shell.exec(`${from} --json`)).out)).toMatchObject({ counts: { moves: 0, there: 301, differs: 0 } })
 
   // the same from what SPIRE's command line prints
   const printed = `"${programs.server}" entry show -socketPath ${spire.socket} -output json > e.json; "${programs.server}" agent list -socketPath ${spire.socket} -output json > a.json`
-  expect(JSON.parse((await shell.exec(`${printed}; mayfly import spire --entries e.json --agents a.json --json`)).out)).toMatchObject({ counts: { moves: 0, there: 300, needs_parent: 1, alias: 1, left: 1, refused: 1 } })
+  expect(JSON.parse((await shell.exec(`${printed}; mayfly import spire --entries e.json --agents a.json --json`)).out)).toMatchObject({ counts: { moves: 0, there: 301, needs_parent: 1, alias: 1, left: 1, refused: 1 } })
+
+  // and over TLS, as an administrator by SVID
+  const key = PrivateKey.generate()
+  const { svid } = await spire.admin.unary('spire.api.server.svid.v1.SVID', 'MintX509SVID', { csr: Buffer.from(buildCsr(key, { uris: ['spiffe://example.org/boss'] })) })
+  const { x509Authorities } = await spire.admin.unary('spire.api.server.bundle.v1.Bundle', 'GetBundle', {})
+  for (const [name, text] of [['svid.0.pem', encodeCertificatesPem(svid?.certChain ?? [])], ['svid.0.key', key.toPem()], ['bundle.0.pem', encodeCertificatesPem(x509Authorities.map(({ asn1 }) => asn1))]] as const) writeFileSync(join(folder, name), text)
+  expect(JSON.parse((await shell.exec(`mayfly import spire --spire-address ${spire.address} --svid ${folder} --json`)).out)).toMatchObject({ counts: { moves: 0, there: 301 } })
 
   const line = (await shell.exec('mayfly token create --id /node/a')).out.trim()
   const agent = new AgentProcess(join(product.dir, 'agent'), ['--join', line])

@@ -1,8 +1,6 @@
-import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
 import type { Entry__Output as MayflyEntry } from '../../../proto/generated/mayfly/v1/Entry.ts'
 import { MayflyError } from '../../core/errors.ts'
-import { RpcChannel } from '../../rpc/channel.ts'
+import type { RpcChannel } from '../../rpc/channel.ts'
 import { usage } from '../arguments.ts'
 import { dataFolder, define, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
@@ -12,6 +10,7 @@ import { ttlSeconds } from '../entries.ts'
 import { exitCodes } from '../exit-code.ts'
 import { idFromWire } from '../ids.ts'
 import { applyPlan, checkedByServer, movesOf } from '../spire-import/checked.ts'
+import { connectSpireSocket, connectSpireTls } from '../spire-import/connect.ts'
 import { planImport } from '../spire-import/plan.ts'
 import { agentsOf, entriesOf, readBounded } from '../spire-import/read-json.ts'
 import { readSpireServer } from '../spire-import/read-server.ts'
@@ -30,6 +29,8 @@ export const command: Command = define({
   ].join('\n'),
   options: {
     'spire-socket': { type: 'string', value: 'PATH', help: "SPIRE's admin socket, such as /tmp/spire-server/private/api.sock: only read" },
+    'spire-address': { type: 'string', value: 'HOST:PORT', help: "instead: SPIRE's TLS port, with --svid" },
+    svid: { type: 'string', value: 'DIR', help: "an admin entry's svid.0.pem, svid.0.key and bundle.0.pem, as spire-agent api fetch x509 -write leaves them" },
     entries: { type: 'string', value: 'FILE', help: 'instead: what spire-server entry show -output json printed, or - for stdin' },
     agents: { type: 'string', value: 'FILE', help: 'with --entries: what spire-server agent list -output json printed; without it nothing is known of what is in use' },
     owner: { type: 'string', value: 'NAME', help: 'who answers for entries that --owner-map says nothing of' },
@@ -46,6 +47,7 @@ export const command: Command = define({
   },
   examples: [
     'mayfly import spire --spire-socket /tmp/spire-server/private/api.sock',
+    'mayfly import spire --spire-address spire.internal:8081 --svid /run/spire-admin',
     'mayfly import spire --entries entries.json --agents agents.json --owner-map owners.yaml --json',
     'mayfly import spire --spire-socket /run/spire/api.sock --map-parent spiffe://example.org/spire/agent/join_token/a=spiffe://example.org/spire/agent/join_token/b --owner platform',
     'mayfly import spire --spire-socket /run/spire/api.sock --owner platform --apply --expect 240',
@@ -96,23 +98,25 @@ export const command: Command = define({
 
 interface Source {
   readonly 'spire-socket'?: string | undefined
+  readonly 'spire-address'?: string | undefined
+  readonly svid?: string | undefined
   readonly entries?: string | undefined
   readonly agents?: string | undefined
 }
 
 /** @throws {MayflyError} USAGE, UNAVAILABLE, PRECONDITION_FAILED for another trust domain, INVALID_ARGUMENT */
-async function registryOf(source: Source, trustDomain: string, { cwd, clock, signal }: Context): Promise<SpireRegistry> {
-  const { 'spire-socket': socket, entries, agents } = source
-  if ((socket === undefined) === (entries === undefined)) throw usage('import spire', 'either --spire-socket or --entries must be given')
+async function registryOf(source: Source, trustDomain: string, context: Context): Promise<SpireRegistry> {
+  const { cwd, signal } = context
+  const { 'spire-socket': socket, 'spire-address': address, svid, entries, agents } = source
+  if ([socket, address, entries].filter((one) => one !== undefined).length !== 1) throw usage('import spire', 'one of --spire-socket, --spire-address and --entries must be given')
+  if ((address === undefined) !== (svid === undefined)) throw usage('import spire', '--spire-address and --svid go together')
   if (entries !== undefined) {
     if (entries === '-' && agents === '-') throw usage('import spire', 'only one of --entries and --agents can be stdin')
     const read = async (path: string): Promise<string> => await readBounded(path, cwd, process.stdin)
     return { entries: entriesOf(await read(entries), entries), agents: agents === undefined ? undefined : agentsOf(await read(agents), agents) }
   }
   if (agents !== undefined) throw usage('import spire', '--agents belongs to --entries: a server is asked for both')
-  const path = resolve(cwd, socket ?? '')
-  if (!existsSync(path)) throw new MayflyError('UNAVAILABLE', `no SPIRE server listens at ${socket ?? ''}`, { hint: 'its server.conf names the socket: socket_path; run as a user that may use it' })
-  using spire = RpcChannel.connectUnix(path, { clock, maxReceiveBytes: 64 * 1024 * 1024 })
+  using spire = address === undefined ? connectSpireSocket(socket ?? '', context) : await connectSpireTls(address, svid ?? '', trustDomain, context)
   const registry = await readSpireServer(spire, signal)
   if (registry.trustDomain !== trustDomain) {
     throw new MayflyError('PRECONDITION_FAILED', `the SPIRE server is of the trust domain ${registry.trustDomain}, this mayfly server of ${trustDomain}`, { hint: 'identities keep their names when they move: set up mayfly with the same trust domain' })

@@ -8,6 +8,9 @@ import { command } from '../../../src/cli/commands/import-spire.ts'
 import { Output } from '../../../src/cli/output.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { systemRandom } from '../../../src/system/random.ts'
+import { buildCsr } from '../../../src/x509/csr-builder.ts'
+import { encodeCertificatesPem } from '../../../src/x509/pem.ts'
+import { PrivateKey } from '../../../src/x509/private-key.ts'
 import { FakeSpire } from '../../support/spire/fake-server.ts'
 import type { FakeSpireOptions } from '../../support/spire/fake-server.ts'
 import { spireAgent, spireEntry } from '../../support/spire/registry.ts'
@@ -88,6 +91,23 @@ describe('what is read', () => {
     expect(JSON.parse((await run(server, ...files, '--agents', join(folder, 'agents.json'))).out)).toMatchObject({ plan: [{ fate: 'left', why: 'agent_unknown' }] })
   })
 
+  test('over TLS, with the SVID of an admin entry, from the server of the trust domain and no other', async () => {
+    const [spire, server] = [await startServer(), await startServer()]
+    const folder = mkdtempSync(join(tmpdir(), 'mf-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const node = await spire.join()
+    await spire.createEntries(node.id, ['/boss'], { admin: true, selectors: [{ type: 'unix', value: 'uid:4000' }] })
+    const key = PrivateKey.generate()
+    const { svid } = await spire.admin.unary('spire.api.server.svid.v1.SVID', 'MintX509SVID', { csr: Buffer.from(buildCsr(key, { uris: ['spiffe://example.org/boss'] })) })
+    writeFileSync(join(folder, 'svid.0.pem'), encodeCertificatesPem(svid?.certChain ?? []))
+    writeFileSync(join(folder, 'svid.0.key'), key.toPem())
+    const bundleOf = async ({ admin }: TestServer): Promise<void> => writeFileSync(join(folder, 'bundle.0.pem'), encodeCertificatesPem((await admin.unary('spire.api.server.bundle.v1.Bundle', 'GetBundle', {})).x509Authorities.map(({ asn1 }) => asn1)))
+    await bundleOf(spire)
+    expect(JSON.parse((await run(server, '--spire-address', spire.server.address, '--svid', folder, '--json')).out)).toMatchObject({ entries: 1, agents: 1, counts: { needs_parent: 1 } })
+    await bundleOf(server)
+    await expect(run(server, '--spire-address', spire.server.address, '--svid', folder)).rejects.toThrow(`what answers at ${spire.server.address} is not spiffe://example.org/spire/server`)
+  })
+
   test('a SPIRE server of another trust domain is not read', async () => {
     const { server, from } = await started({ trustDomain: 'other.org' })
     await expect(run(server, ...from)).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' })
@@ -101,8 +121,10 @@ describe('what is read', () => {
   test('nonsense is refused, and said what is wrong with it', async () => {
     const server = await startServer()
     const cases: readonly (readonly [args: readonly string[], message: string])[] = [
-      [[], 'either --spire-socket or --entries must be given'],
-      [['--spire-socket', '/x', '--entries', 'f'], 'either --spire-socket or --entries must be given'],
+      [[], 'one of --spire-socket, --spire-address and --entries must be given'],
+      [['--spire-socket', '/x', '--entries', 'f'], 'one of --spire-socket, --spire-address and --entries must be given'],
+      [['--spire-address', '127.0.0.1:1'], '--spire-address and --svid go together'],
+      [['--spire-address', 'nowhere', '--svid', '/x'], '"nowhere" is not host:port'],
       [['--entries', '-', '--agents', '-'], 'only one of --entries and --agents can be stdin'],
       [['--spire-socket', '/x', '--agents', 'f'], '--agents belongs to --entries'],
       [['--spire-socket', '/x', '--apply', '-n'], '--apply and --dry-run exclude each other'],

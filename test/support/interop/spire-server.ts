@@ -48,6 +48,11 @@ plugins {
     }
   }
 
+  /** `host:port` of its TLS port. */
+  get address(): string {
+    return `127.0.0.1:${this.#port}`
+  }
+
   /** A channel to its admin socket. */
   get admin(): RpcChannel {
     return (this.#admin ??= RpcChannel.connectUnix(this.socket, { clock: systemClock }))
