@@ -308,7 +308,7 @@ export class Agent implements AsyncDisposable {
       svid,
     )
     const svids = SvidCache.start(
-      { get maxSvids() { return live.current.maxSvids }, maxBatch: 250, retry: signRetry, maxSleepMs },
+      { get maxSvids() { return live.current.maxSvids }, get keyType() { return live.current.svidKeyType }, maxBatch: 250, retry: signRetry, maxSleepMs },
       { clock, random, log, signer: this.#tracing?.signer(connection) ?? connection, standing: (held) => standing.of(held), ended: (serials) => connection.reportEnded(serials) },
     )
     const holders = ProcessHolders.start({ pollMs: holderPollMs }, { exitWatch, processes, clock, log, onLastExit: (entryId) => svids.lastExit(entryId) })

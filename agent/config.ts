@@ -9,6 +9,7 @@ import { tracingFields, tracingOf } from '../src/config/tracing.ts'
 import type { TracingConfig } from '../src/config/tracing.ts'
 import type { JsonSchema } from '../src/config/schema.ts'
 import { MayflyError } from '../src/core/errors.ts'
+import { keyTypes, type KeyType } from '../src/core/key-type.ts'
 import { parseJoinLine } from '../src/core/join-line.ts'
 import { isSpiffeId, trustDomainOf } from '../src/core/spiffe-id.ts'
 import type { SpiffeId, TrustDomain } from '../src/core/spiffe-id.ts'
@@ -56,6 +57,8 @@ export interface AgentConfig {
   /** Programs that may ask, on the admin socket, for the identities of other workloads. */
   readonly authorizedDelegates: readonly SpiffeId[]
   readonly keyStorage: 'disk' | 'memory'
+  /** Of the keys that are made for workloads; a grant's is always P-256. */
+  readonly svidKeyType: KeyType
   readonly bindingTier: TierChoice
   /** Where container daemons are asked about the containers of workloads. */
   readonly containerSockets: DockerConfig
@@ -100,6 +103,7 @@ const fields = {
   adminUids: optional(list(integer(0, 4_294_967_294), 100)),
   authorizedDelegates: withDefault(list(text(2_048), 100), []),
   keyStorage: withDefault(oneOf('disk', 'memory'), 'disk'),
+  svidKeyType: withDefault(oneOf(...keyTypes), 'ec-p256'),
   logLevel: withDefault(oneOf('debug', 'info', 'warn', 'error'), 'info'),
   drain: withDefault(duration(0, 60_000), 1_000),
   probes: withDefault(list(probeField, maxProbes), []),
@@ -142,6 +146,7 @@ export const agentSettings: SettingPaths<AgentConfig> = {
   onlyOwnAdmin: { path: 'adminUids', live: false },
   authorizedDelegates: { path: 'authorizedDelegates', live: false },
   keyStorage: { path: 'keyStorage', live: false },
+  svidKeyType: { path: 'svidKeyType', live: true },
   bindingTier: { path: 'attest.bindingTier', live: false },
   containerSockets: { path: 'attest', live: false },
   sha256MaxBytes: { path: 'attest.sha256MaxBytes', live: false },
@@ -243,6 +248,7 @@ export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: s
     onlyOwnAdmin: adminUids.every((uid) => uid === ownUid),
     authorizedDelegates,
     keyStorage: raw.keyStorage,
+    svidKeyType: raw.svidKeyType,
     bindingTier: raw.attest.bindingTier,
     containerSockets: Object.freeze({ dockerSocket: raw.attest.dockerSocket, podmanSocket: raw.attest.podmanSocket }),
     sha256MaxBytes: raw.attest.sha256MaxBytes,
