@@ -85,6 +85,7 @@ async function main(): Promise<void> {
   write('bundle.pem', encodeCertificatesPem([root.certificate]), 0o644)
   write('svid.pem', encodeCertificatesPem([leaf.certificate, intermediate.certificate]), 0o644)
   write('svid-key.pem', leaf.key.toPem())
+  write('intermediate.pem', encodeCertificatesPem([intermediate.certificate]), 0o644)
   write('intermediate-key.pem', intermediate.key.toPem())
   write('root-key.pem', root.key.toPem())
 }
