@@ -36,6 +36,9 @@ function commandsIn(text: string): string[][] {
   return commands.flatMap(([, rest = '']) => {
     const words = rest.split(/\s+(?:#|\||&&|;|>|<\()|\)/, 1)[0]?.trim().split(/\s+/) ?? []
     const isPlaceholder = words.some((word) => word.includes('…') && word !== '…') || words[0]?.endsWith(':') === true
-    return isPlaceholder || !(groups.has(words[0] ?? '') || /^[a-z0-9-]+$/.test(words[0] ?? '')) ? [] : [words]
+    if (isPlaceholder || !(groups.has(words[0] ?? '') || /^[a-z0-9-]+$/.test(words[0] ?? ''))) return []
+    // `authority show|taint` is two commands
+    const [group = '', names = '', ...more] = words
+    return groups.has(group) && names.includes('|') ? names.split('|').map((name) => [group, name, ...more]) : [words]
   })
 }
