@@ -25,6 +25,9 @@ export async function connectWorkloadApi(options: PlaceOptions, context: Context
 /** Metadata that the Workload API wants with each call (EP-07). */
 export const workloadMetadata = { 'workload.spiffe.io': 'true' } as const
 
+/** For calls that end what may be a hundred thousand things: the server goes on with it in any case. */
+export const endingTimeoutMs = 600_000
+
 /** Only a call opens the connection, so a socket that nobody listens on is found out here by its absence or by the call itself. */
 async function connect(who: 'server' | 'agent', path: string, context: Context): Promise<RpcChannel> {
   if (!existsSync(path)) throw unreachable(who, path, context)

@@ -1,7 +1,7 @@
 import { parseSpiffeId } from '../../core/spiffe-id.ts'
 import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
-import { connectServer } from '../connection.ts'
+import { connectServer, endingTimeoutMs } from '../connection.ts'
 import { idToWire } from '../ids.ts'
 
 export const command: Command = define({
@@ -13,7 +13,7 @@ export const command: Command = define({
   async run({ options, positionals: [text = ''] }, context) {
     const id = parseSpiffeId(text)
     using server = await connectServer(options, context)
-    await server.unary('spire.api.server.agent.v1.Agent', 'DeleteAgent', { id: idToWire(id) }, { signal: context.signal })
+    await server.unary('spire.api.server.agent.v1.Agent', 'DeleteAgent', { id: idToWire(id) }, { signal: context.signal, timeoutMs: endingTimeoutMs })
     if (options.json) context.output.json({ id, evicted: true })
     else context.output.line(`${id} is evicted`)
   },

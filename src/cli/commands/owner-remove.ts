@@ -1,7 +1,7 @@
 import { usage } from '../arguments.ts'
 import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
-import { connectServer } from '../connection.ts'
+import { connectServer, endingTimeoutMs } from '../connection.ts'
 import { count } from '../verifiers.ts'
 
 export const command: Command = define({
@@ -22,7 +22,7 @@ export const command: Command = define({
     if (expect !== undefined && (!Number.isInteger(expect) || expect < 0)) throw usage('owner remove', '--expect is not a number')
     using server = await connectServer(options, context)
     const dryRun = options['dry-run']
-    const end = await server.unary('mayfly.v1.GrantAdmin', 'RemoveOwner', { name, endAll: options['end-all'] || dryRun, dryRun, ...(expect === undefined ? {} : { expect: { value: expect } }) }, { signal })
+    const end = await server.unary('mayfly.v1.GrantAdmin', 'RemoveOwner', { name, endAll: options['end-all'] || dryRun, dryRun, ...(expect === undefined ? {} : { expect: { value: expect } }) }, { signal, timeoutMs: endingTimeoutMs })
     const { grants, entries, roles, credentials, streamSeq } = end
     if (options.json) return output.json({ owner: name, grants, entries, roles, credentials, streamSeq, dryRun })
     output.line(`${dryRun ? 'would end ' : `${name} is removed: `}${count(grants, 'grant')}, ${count(entries, 'entry', 'entries')}, ${count(roles, 'role')} and ${count(credentials, 'credential')}${dryRun ? '' : ' ended'}`)

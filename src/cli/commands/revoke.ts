@@ -8,7 +8,7 @@ import { count, waitJson, waitLines } from '../verifiers.ts'
 import { usage } from '../arguments.ts'
 import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
-import { connectServer } from '../connection.ts'
+import { connectServer, endingTimeoutMs } from '../connection.ts'
 import { resolveTarget, targetOption, targetOptions, targetText } from '../target.ts'
 import { clockText } from '../when.ts'
 
@@ -65,7 +65,7 @@ export const command: Command = define({
     }
     if (!options.json) output.line(`${targetText(target)}: ${hitText(hits)}`)
     if (hits.credentials > 10 && expect === undefined) throw usage('revoke', `${hits.credentials} credentials are many; nothing was done`, `mayfly revoke ${targetOption(target)} --expect ${hits.credentials}`)
-    const done = await server.unary('mayfly.v1.Revocations', 'Revoke', { ...request, dryRun: false }, { signal })
+    const done = await server.unary('mayfly.v1.Revocations', 'Revoke', { ...request, dryRun: false }, { signal, timeoutMs: endingTimeoutMs })
     if (options.json) {
       const waited = options.wait ? await waitForReceipts(done, server, context) : undefined
       output.json({ ...hitsJson(done), disabled: done.disabled, committedAtMs: done.committedAtMs, epoch: done.epoch, streamSeq: done.streamSeq, ...(waited === undefined ? {} : { waited: waitJson(waited) }) })
