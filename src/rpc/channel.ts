@@ -20,7 +20,7 @@ export interface ChannelConfig {
   readonly unaryTimeoutMs?: number
   /** Largest response message; 4 MiB when absent. */
   readonly maxReceiveBytes?: number
-  /** A ping each so often finds a dead server; 30 s when absent. */
+  /** A ping each so often finds a dead server; 30 s when absent. None is sent over a Unix socket. */
   readonly keepaliveMs?: number
 }
 
@@ -48,9 +48,9 @@ export class RpcChannel {
   readonly #open = new Set<AbortController>()
   #closed = false
 
-  /** Over a Unix socket, whose owner and mode are the authentication. */
+  /** Over a Unix socket, whose owner and mode are the authentication. The kernel tells when the other end is gone: a ping could only find that it is slow, and make it slower by connecting again. */
   static connectUnix(path: string, config: ChannelConfig): RpcChannel {
-    return new RpcChannel(`unix:${path}`, credentials.createInsecure(), config, { 'grpc.default_authority': 'localhost' })
+    return new RpcChannel(`unix:${path}`, credentials.createInsecure(), config, { 'grpc.default_authority': 'localhost', 'grpc.keepalive_time_ms': -1 })
   }
 
   /** In the clear to an address such as `127.0.0.1:8000`: for the Workload API's `tcp` scheme only (EP-02). */

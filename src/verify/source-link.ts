@@ -45,6 +45,10 @@ const longestRetryMs = 5_000
 /** Heartbeats come each second: a connection that brings nothing of use for this long is left. */
 const silenceLimitMs = 5_000
 const looksOfSilence = 5
+/** To connect again costs a source that is only slow more than to go on would: with nobody else to read from, each time that one was left for its silence the next has twice as long, up to this. */
+const mostPatience = 4
+/** After so many looks that found something it has no more than at first. */
+const calmLooks = 30
 /** A source that leaves a reader with a gap again so soon after it was asked for a snapshot does not give what it has. */
 const gapsWithinMs = 10_000
 const firstBlameMs = 60_000
@@ -70,6 +74,7 @@ export class SourceLink<S extends StreamSource = StreamSource> {
   #timelyFrames = 0
   #gapBootMs = Number.NEGATIVE_INFINITY
   #blames = 0
+  #patience = 1
   #caught: { readonly fault: Fault; readonly bootMs: number } | undefined
   #trials = 0
   /** What it was left for last. */
@@ -222,12 +227,17 @@ export class SourceLink<S extends StreamSource = StreamSource> {
   async #watch(heardBootMs: () => number, connection: AbortController, signal: AbortSignal): Promise<void> {
     let heard = heardBootMs()
     let silentLooks = 0
+    let calm = 0
     while (!signal.aborted) {
       await this.#deps.clock.sleep(silenceLimitMs / looksOfSilence, signal).catch(() => undefined) // only aborts
       // Counted in looks and not by the clock: a process that was held up for a while has its messages still to read.
       silentLooks = heardBootMs() === heard ? silentLooks + 1 : 0
+      calm = silentLooks === 0 ? calm + 1 : 0
       heard = heardBootMs()
-      if (silentLooks > looksOfSilence) connection.abort()
+      if (calm >= calmLooks) this.#patience = 1
+      if (silentLooks <= looksOfSilence * this.#patience || signal.aborted) continue
+      if (!this.#deps.isJudged) this.#patience = Math.min(mostPatience, this.#patience * 2)
+      connection.abort()
     }
   }
 

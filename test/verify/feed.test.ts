@@ -112,8 +112,9 @@ describe('a feed', () => {
     await clock.advance(20_000)
     stream.append({ kind: 'revoked', shard: 1, minute: 1, index: 1 })
     stream.append({ kind: 'revoked', shard: 1, minute: 1, index: 2 })
+    for (const before = opened.length; opened.length === before; ) await clock.advance(1_000)
     push(stream.batchOf(3))
-    await clock.advance(10_000)
+    await clock.advance(1_000)
     expect(opened.at(-1)?.epoch).toBe(0)
     expect(log.facts.some(({ event, ...fact }) => event === 'revocation.refused_frame' && fact['outcome'] === 'gap')).toBe(true)
   })
@@ -154,6 +155,32 @@ describe('a feed', () => {
     expect(opened.length).toBe(1)
     await clock.advance(3_000)
     expect(opened.length).toBe(2)
+  })
+
+  test('is more patient with the only source each time that it was left for its silence, until it is steady again', async () => {
+    await start()
+    const waits: number[] = []
+    for (let at = 0; at < 4; at++) {
+      const before = opened.length
+      let waited = 0
+      while (opened.length === before) {
+        await clock.advance(1_000)
+        waited++
+      }
+      waits.push(waited)
+    }
+    expect(waits[1]).toBeGreaterThan(waits[0] ?? 0)
+    expect(waits[2]).toBeGreaterThan(waits[1] ?? 0)
+    expect(waits[3]).toBeLessThanOrEqual((waits[2] ?? 0) + 2)
+    expect(waits[3]).toBeLessThan(30)
+    stream.snapshots().forEach((frame) => push(frame))
+    for (let at = 0; at < 40; at++) {
+      push({ frame: stream.heartbeat(0, clock.nowMs()), signerChain: [] })
+      await clock.advance(1_000)
+    }
+    const before = opened.length
+    await clock.advance(8_000)
+    expect(opened.length).toBe(before + 1)
   })
 
   test('refuses after a restart a stream that is behind what it had seen', async () => {
