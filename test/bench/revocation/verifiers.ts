@@ -45,10 +45,10 @@ async function handle(message: ToVerifiers): Promise<void> {
       return
     case 'watch':
       chain = message.chain.map((der) => Buffer.from(der, 'base64'))
-      say({ kind: 'watching', verdicts: verifiers.map(watch) })
+      say({ kind: 'watching', verdicts: watchAll() })
       return
     case 'verdicts':
-      say({ kind: 'verdicts', verdicts: verifiers.map((verifier) => verdict(verifier).kind) })
+      say({ kind: 'verdicts', verdicts: [...verifiers.slice(0, 1).map((first) => verdict(first).kind), ...verifiers.map(({ feed, facts }) => (facts === undefined ? 'unwatched' : feed.check(facts).kind))] })
       return
     default:
       message satisfies never
@@ -101,12 +101,18 @@ function look(verifier: Verifier): void {
   if (times.length === verifiers.length) say({ kind: 'refused', atMs: times })
 }
 
-/** Verifies the chain, as in a handshake, and looks for its revocation from then on. */
-function watch(verifier: Verifier): string {
-  const found = verdict(verifier)
-  verifier.refusedAtMs = undefined
-  verifier.facts = found.kind === 'accepted' ? found.facts : undefined
-  return found.kind
+/** Verifies the chain, as in a handshake, and has each verifier look for its revocation from then on. The path is verified once for all, since they have one bundle: what differs is what each knows of revocations. */
+function watchAll(): string[] {
+  const [first] = verifiers
+  const found = first === undefined ? undefined : verdict(first)
+  const facts = found?.kind === 'accepted' ? found.facts : undefined
+  return verifiers.map((verifier) => {
+    verifier.refusedAtMs = undefined
+    verifier.facts = facts
+    if (facts === undefined) return found?.kind ?? 'none'
+    const { kind } = verifier.feed.check(facts)
+    return kind === 'good' ? 'accepted' : kind
+  })
 }
 
 function verdict({ feed, bundles }: Verifier): Verdict {
