@@ -28,8 +28,8 @@ export async function firstTrust(bootstrap: Bootstrap, address: string, trustDom
     throw new MayflyError('BOOTSTRAP_PIN_MISMATCH', `the server at ${address} is of trust domain ${bundle.trustDomain}, not ${trustDomain}`)
   }
   if (bootstrap.kind === 'pin' && toHex(bundleDigest(bundle.x509Authorities)) !== bootstrap.digest) {
-    throw new MayflyError('BOOTSTRAP_PIN_MISMATCH', `the bundle of the server at ${address} is not the one that the join line pins`, {
-      hint: 'another server answers there, or its authorities have changed since: make a new join line with mayfly token create',
+    throw new MayflyError('BOOTSTRAP_PIN_MISMATCH', `the bundle of the server at ${address} is not the one that this agent was told to expect`, {
+      hint: 'another server answers there, or its authorities have changed since: make a new join line with mayfly token create, or look with mayfly bundle show --format digest',
     })
   }
   return bundle

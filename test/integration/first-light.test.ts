@@ -94,7 +94,7 @@ describe.skipIf(!isRoot)('first light: server, agent and workloads as processes'
     const forged = formatJoinLine({ ...parseJoinLine(line), bundleDigest: '0'.repeat(64) })
     await using pinned = new Program(node24, [`${root}/agent/main.ts`, '--data', `${world.product.dir}/pinned`, '--join', forged])
     expect(await pinned.ended()).toBe(1)
-    expect(pinned.errors).toContain('is not the one that the join line pins')
+    expect(pinned.errors).toContain('is not the one that this agent was told to expect')
     await using bare = new Program(node24, [`${root}/agent/main.ts`, '--data', `${world.product.dir}/bare`])
     expect(await bare.ended()).toBe(1)
     expect(bare.errors).toMatch(/^mayfly: this agent has not joined a server\nhint: mayfly token create/m)
