@@ -1,7 +1,13 @@
 import type { Selector } from '../../core/selector.ts'
 
 /** What the workload attestors of mayfly's agents state, by type and by the first part of the value. */
-const workloadKinds: ReadonlySet<string> = new Set(['unix:uid', 'unix:user', 'unix:gid', 'unix:group', 'unix:supplementary_gid', 'unix:supplementary_group', 'unix:path', 'unix:sha256'])
+export const workloadKinds: ReadonlySet<string> = new Set([
+  ...['uid', 'user', 'gid', 'group', 'supplementary_gid', 'supplementary_group', 'path', 'sha256'].map((kind) => `unix:${kind}`),
+  ...['label', 'env', 'image_id', 'image_config_digest'].map((kind) => `docker:${kind}`),
+  ...['id', 'runtime'].map((kind) => `container:${kind}`),
+  'k8s:pod-uid',
+  ...['id', 'invocation_id'].map((kind) => `systemd:${kind}`),
+])
 
 /** Node attestors by which an agent has the same ID at mayfly as at SPIRE: it follows from what the agent shows. */
 const keepsIds: ReadonlySet<string> = new Set(['x509pop', 'sshpop', 'http_challenge'])
