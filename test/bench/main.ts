@@ -23,6 +23,8 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   step: () => import('./step.ts'),
   policy: () => import('./policy.ts'),
   'grant-lifecycle': () => import('./grant-lifecycle.ts'),
+  reconnect: () => import('./reconnect.ts'),
+  agents: () => import('./agents.ts'),
 }
 
 const { values, positionals } = parseArgs({ allowPositionals: true, strict: false, options: { json: { type: 'boolean' } } })

@@ -1,6 +1,7 @@
 // Many agents in one process, as the server sees them: each joins with a token of its own, holds one mTLS stream of the agents' protocol, acknowledges, and comes
-// back as an agent does (its retries are the agent's own). First line of its input, JSON: {"address", "tokens"}. Says {"event": "synced", "atMs"} whenever each of them has all
-// its entries and a fresh revocation frame, and {"event": "back", "outagesMs"} with it after the first time: for how long each was without.
+// back as an agent does (its retries are the agent's own). First line of its input, JSON: {"address", "tokens"}, or {"address", "count", "identity": {"key", "cert"}} to join nowhere and
+// show that certificate. Says {"event": "joined", "ids"}, {"event": "synced", "atMs"} whenever each of them has all its entries and a fresh revocation frame, {"event": "back", "outagesMs"}
+// with it after the first time: for how long each was without; and {"event": "changed", "id", "atMs"} when one is told of another entry.
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { createSecureContext } from 'node:tls'
@@ -14,7 +15,13 @@ import { elapsedMs } from '../../bench/machine.ts'
 import { attest, channelTo } from '../product/agent-client.ts'
 
 const [line] = (await once(createInterface(process.stdin).on('close', () => process.exit(0)), 'line')) as [string] // what 'line' brings
-const { address, tokens } = JSON.parse(line) as { readonly address: string; readonly tokens: readonly string[] } // our own test wrote it
+interface Crowd {
+  readonly address: string
+  readonly tokens?: readonly string[]
+  readonly count?: number
+  readonly identity?: { readonly key: string; readonly cert: string }
+}
+const { address, tokens = [], count = tokens.length, identity } = JSON.parse(line) as Crowd // our own test wrote it
 /** As agent/agent.ts has them. */
 const retry = { leastMs: 100, mostMs: 5_000 }
 const joinTogether = 4
@@ -26,16 +33,24 @@ const without = new Map<number, number>()
 let outagesMs: number[] = []
 let isSyncedOnce = false
 
+const ids: string[] = []
 for (let at = 0; at < tokens.length; at += joinTogether) {
   await Promise.all(tokens.slice(at, at + joinTogether).map(async (token, offset) => {
     const key = PrivateKey.generate()
-    const { chain } = await attest(address, token, key, joinWithinMs)
+    const { chain, id } = await attest(address, token, key, joinWithinMs)
     const context = createSecureContext({ key: key.toPem(), cert: encodeCertificatesPem(chain), ca: [] })
+    ids[at + offset] = id
     without.set(at + offset, elapsedMs())
     void live(at + offset, context)
   }))
 }
-console.log(JSON.stringify({ event: 'joined', count: tokens.length }))
+if (identity !== undefined) {
+  for (let at = 0; at < count; at++) {
+    without.set(at, elapsedMs())
+    void live(at, createSecureContext({ ...identity, ca: [] }))
+  }
+}
+console.log(JSON.stringify({ event: 'joined', count, ids }))
 
 async function live(index: number, context: ReturnType<typeof createSecureContext>): Promise<void> {
   for (let failures = 0; ; ) {
@@ -59,6 +74,7 @@ async function session(index: number, context: ReturnType<typeof createSecureCon
     for await (const { message, snapshot } of channel.bidi('mayfly.v1.Sync', 'Connect', messages())) {
       if (message === 'snapshot') isComplete ||= snapshot?.complete === true
       if (message === 'revocations') isFresh = true
+      if (message === 'change') console.log(JSON.stringify({ event: 'changed', id: ids[index], atMs: elapsedMs() }))
       if (isComplete && isFresh) synced(index)
     }
   } catch {
@@ -75,7 +91,7 @@ function synced(index: number): void {
   if (sinceMs === undefined) return
   without.delete(index)
   outagesMs.push(elapsedMs() - sinceMs)
-  if (without.size > 0 || outagesMs.length < tokens.length) return
+  if (without.size > 0 || outagesMs.length < count) return
   console.log(JSON.stringify({ event: isSyncedOnce ? 'back' : 'synced', atMs: elapsedMs(), outagesMs }))
   isSyncedOnce = true
   outagesMs = []

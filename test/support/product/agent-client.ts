@@ -10,12 +10,15 @@ import { PrivateKey } from '../../../src/x509/private-key.ts'
 /** An agent's protocol without an agent: attests with a join line and calls the server with the SVID it got, as a foreign or hostile agent would. */
 export class AgentClient implements Disposable {
   readonly channel: RpcChannel
+  /** Of its server. */
+  readonly address: string
   readonly id: string
   readonly key: PrivateKey
   readonly chain: readonly Uint8Array[]
 
-  private constructor(channel: RpcChannel, id: string, key: PrivateKey, chain: readonly Uint8Array[]) {
+  private constructor(channel: RpcChannel, address: string, id: string, key: PrivateKey, chain: readonly Uint8Array[]) {
     this.channel = channel
+    this.address = address
     this.id = id
     this.key = key
     this.chain = chain
@@ -30,7 +33,7 @@ export class AgentClient implements Disposable {
 
   static withSvid(address: string, id: string, key: PrivateKey, chain: readonly Uint8Array[]): AgentClient {
     const context = createSecureContext({ key: key.toPem(), cert: encodeCertificatesPem(chain) })
-    return new AgentClient(channelTo(address, context), id, key, chain)
+    return new AgentClient(channelTo(address, context), address, id, key, chain)
   }
 
   [Symbol.dispose](): void {
