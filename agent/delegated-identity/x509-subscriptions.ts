@@ -4,6 +4,7 @@ import type { Entry } from '../../src/core/entry.ts'
 import { pathOf, trustDomainOf } from '../../src/core/spiffe-id.ts'
 import type { SpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Logger } from '../../src/ports/logger.ts'
+import { secret } from '../../src/rpc/secret.ts'
 import type { WorkloadSvid } from '../rotation/workload-svid.ts'
 import { heardWithin, Wake } from '../wake.ts'
 import type { WorkloadConnection } from '../workload-api/workload-connection.ts'
@@ -50,7 +51,7 @@ export async function* delegatedSvids(connection: WorkloadConnection, subject: S
       sent = state
       for (const { entry } of held) deps.hold(entry.id, connection)
       log.info({ event: 'delegate.served', delegateId, pid: connection.caller.pid, ...subject.named, entries: held.map(({ entry }) => entry.id) }, 'a delegate was given the identities of another workload')
-      yield { x509Svids: held.map(svidWithKey), federatesWith: [] }
+      yield secret({ x509Svids: held.map(svidWithKey), federatesWith: [] })
     }
     if (held.length === wanted.length) await wake.heard(signal)
     else await heardWithin(wake, retryMs, clock, signal)
