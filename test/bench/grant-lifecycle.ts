@@ -16,6 +16,8 @@ const warmUp = 300
 const lives = 2_000
 const callers = 32
 const idleMs = 20_000
+/** What a burst left is given back by then. */
+const settleMs = 10_000
 
 /** Grants as an agent asks for them, policy decided and all of it durable: one after another until a verifier refuses what has ended; many at once; and `--grants 10000` that run. */
 export async function bench(): Promise<Report> {
@@ -128,6 +130,7 @@ async function running(many: number, task: Tasks, product: Product, verifier: Te
 
 async function measured(many: number, ids: string[], task: Tasks, product: Product, verifier: TestVerifier): Promise<readonly Figure[]> {
   const { signal } = new AbortController()
+  await systemClock.sleep(settleMs, signal)
   const rssBefore = residentMb(product.server.pid)
   task.prepare(many)
   let begun = 0
@@ -142,10 +145,10 @@ async function measured(many: number, ids: string[], task: Tasks, product: Produ
     }),
   )
   await systemClock.sleep(5_000, signal)
-  const rss = residentMb(product.server.pid)
   const cpuBefore = cpuMs(product.server.pid)
   await systemClock.sleep(idleMs, signal)
   const idle = (cpuMs(product.server.pid) - cpuBefore) / (idleMs / 1_000)
+  const rss = residentMb(product.server.pid)
   const { grants } = await product.admin.unary('mayfly.v1.GrantAdmin', 'List', { states: ['active'], owner: { value: 'team-many' }, pageSize: 1 })
   if (grants.length === 0) throw new Error('they are not active any more')
   const before = await otherWrites(product, systemClock.sleep(3_000, signal))
@@ -156,7 +159,7 @@ async function measured(many: number, ids: string[], task: Tasks, product: Produ
   const { end, answeredMs } = await ending
   const refusedMs = await refused
   return [
-    { id: 'grant_lifecycle.running_active_mb', value: rss - rssBefore, unit: 'MB', note: `${rss.toFixed(0)} MB with ${many} active grants, ${rssBefore.toFixed(0)} MB before, both under load a moment earlier` },
+    { id: 'grant_lifecycle.running_active_mb', value: rss - rssBefore, unit: 'MB', note: `${rss.toFixed(0)} MB with ${many} active grants, ${rssBefore.toFixed(0)} MB before; ${idleMs / 1_000 + 5} s after the last of them, ${((rss - rssBefore) * 1e3 / many).toFixed(1)} kB each` },
     { id: 'grant_lifecycle.running_idle_cpu_ms', value: idle, unit: 'ms/s', note: `server CPU a second while ${many} grants run and their agent vouches for each every 5 s` },
     { id: 'grant_lifecycle.running_end_ms', value: answeredMs, unit: 'ms', note: `RemoveOwner ended ${end.grants} grants, ${end.credentials} credentials; the newest of them was refused at a verifier after ${refusedMs.toFixed(0)} ms` },
     { id: 'grant_lifecycle.running_stall_ms', value: Math.max(...meanwhile), unit: 'ms', limit: { value: Math.max(...before), unit: 'ms', of: 'the longest of the same calls in 3 s before' }, note: `the longest that another durable change waited meanwhile, of ${meanwhile.length} one after another; p50 ${percentile(meanwhile, 0.5).toFixed(1)} ms, p99 ${percentile(meanwhile, 0.99).toFixed(1)} ms; before p50 ${percentile(before, 0.5).toFixed(1)} ms` },
