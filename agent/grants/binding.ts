@@ -17,6 +17,8 @@ export type BindingKind = 'process' | 'cgroup' | 'container'
 export interface BindingEnd {
   readonly cause: 'process_exit' | 'container_restart'
   readonly detail: string
+  /** What it turns out to have been, within a moment, where that cannot be told yet. It is over in any case. */
+  readonly settled?: Promise<BindingEnd>
 }
 
 export interface BindingDeps {
@@ -30,6 +32,9 @@ export interface BindingDeps {
 
 /** For processes without a pidfd. */
 const pollMs = 250
+/** The processes of a container that is stopped are not all gone at the same time. */
+const settleMs = 200
+const settleLookMs = 10
 
 /**
  * What a grant is bound to, and who belongs to it. In the tier `cgroup` that is whoever runs in a cgroup which root made for this grant alone, and which nobody
@@ -104,6 +109,11 @@ export class Binding implements Disposable {
     return isBelow(this.#deps.processes.cgroupOf(process.pid), this.#cgroup) && this.#deps.processes.startTicks(process.pid) === process.startTicks && process.alive()
   }
 
+  /** The same end with what it turns out to be: a container that is stopped loses its calls first, then its processes, one after the other. */
+  settling(end: BindingEnd): BindingEnd {
+    return this.kind === 'container' ? { ...end, settled: this.#settled(end) } : end
+  }
+
   /** Resolves, after it was disposed, once nothing of it is left. */
   get released(): Promise<void> {
     return this.#released
@@ -142,9 +152,20 @@ export class Binding implements Disposable {
 
   /** A container whose processes are all gone was stopped; one that lives on has lost the bound process only. */
   #exitOf(): BindingEnd {
-    if (this.kind === 'container' && !this.#isInhabited()) return { cause: 'container_restart', detail: `${this.#containerName()} has ended` }
+    if (this.kind === 'container' && !this.#isInhabited()) return this.#containerEnd()
     if (this.kind === 'cgroup') return { cause: 'process_exit', detail: 'the last process of the cgroup has exited' }
-    return { cause: 'process_exit', detail: `process ${this.subject.pid} has exited` }
+    return this.settling({ cause: 'process_exit', detail: `process ${this.subject.pid} has exited` })
+  }
+
+  async #settled(exit: BindingEnd): Promise<BindingEnd> {
+    const { clock } = this.#deps
+    const { signal } = new AbortController()
+    for (const untilMs = clock.bootMs() + settleMs; clock.bootMs() < untilMs; await clock.sleep(settleLookMs, signal)) if (!this.#isInhabited()) return this.#containerEnd()
+    return exit
+  }
+
+  #containerEnd(): BindingEnd {
+    return { cause: 'container_restart', detail: `${this.#containerName()} has ended` }
   }
 
   /** As its runtime calls it, where that is known. */

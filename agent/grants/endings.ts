@@ -53,10 +53,11 @@ export class Endings {
   }
 
   /** What it was bound to is gone: access ends now. A process that started it and is there still says first how it ended. */
-  async lost(task: Task, { cause, detail }: BindingEnd, hasParent: boolean): Promise<void> {
+  async lost(task: Task, end: BindingEnd, hasParent: boolean): Promise<void> {
     const { clock, log } = this.#deps
-    log.info({ event: 'grant.binding_lost', grantId: task.id, cause, detail }, 'what a grant was bound to is gone')
     this.purge(task)
+    const { cause, detail } = (await end.settled) ?? end
+    log.info({ event: 'grant.binding_lost', grantId: task.id, cause, detail }, 'what a grant was bound to is gone')
     if (hasParent && task.end === undefined) {
       task.lastWord = Promise.withResolvers<void>()
       await within(task.lastWord.promise, lastWordMs, tooLate, clock, this.#stop.signal).catch(() => undefined) // it had its chance

@@ -146,7 +146,8 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
       yield* task.follow(() => task.isOver, signal)
     } finally {
       const [cause, detail] = isStopping(signal) ? (['orphan', 'the agent stopped'] as const) : (['process_exit', 'the call that vouched for it is over'] as const)
-      this.#endings.end(task, cause, '', detail).catch(() => undefined) // reported by itself
+      if (task.kind === 'container' && cause === 'process_exit' && !task.isOver) void this.#endings.lost(task, task.held?.binding.settling({ cause, detail }) ?? { cause, detail }, false)
+      else this.#endings.end(task, cause, '', detail).catch(() => undefined) // reported by itself
     }
   }
 

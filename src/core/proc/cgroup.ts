@@ -34,16 +34,19 @@ export function controllerPathsOf(memberships: readonly CgroupMembership[]): rea
 }
 
 /**
- * Where the whole cgroup v2 hierarchy (as this process sees it) is mounted, from `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
- * `undefined` when it is not mounted, or only a part of it is.
+ * Where the whole cgroup v2 hierarchy (as this process sees it) is mounted, from `/proc/self/mountinfo` (proc_pid_mountinfo(5)); not where another mount
+ * was put over it since. `undefined` when it is not mounted, or only a part of it is.
  */
 export function unifiedMountOf(mountinfo: string): string | undefined {
+  let found: string | undefined
   for (const line of mountinfo.split('\n')) {
     const [before = '', after = ''] = line.split(' - ', 2)
     const [, , , root, mountPoint] = before.split(' ')
-    if (after.startsWith('cgroup2 ') && root === '/' && mountPoint?.startsWith('/') === true) return unescapeOctal(mountPoint)
+    if (mountPoint?.startsWith('/') !== true) continue
+    if (found === mountPoint || (mountPoint !== '/' && found?.startsWith(`${mountPoint}/`) === true)) found = undefined
+    if (after.startsWith('cgroup2 ') && root === '/') found ??= mountPoint
   }
-  return undefined
+  return found === undefined ? undefined : unescapeOctal(found)
 }
 
 function unescapeOctal(text: string): string {

@@ -83,8 +83,9 @@ function world(kind: 'process' | 'cgroup' | 'container', tier: 'auto' | 'pid' | 
   cgroups.inhabited.set('/system.slice/payments.service', true)
   const ends: BindingEnd[] = []
   const subject = Caller.of(undefined as never, processes, tier) // the fake reads no socket
-  const bind = (): Binding => Binding.of(subject, kind, 'g', { clock: new FakeClock(), processes, exitWatch, cgroups, tier }, (end) => ends.push(end))
-  return { processes, exitWatch, cgroups, ends, bind, bound }
+  const clock = new FakeClock()
+  const bind = (): Binding => Binding.of(subject, kind, 'g', { clock, processes, exitWatch, cgroups, tier }, (end) => ends.push(end))
+  return { processes, exitWatch, cgroups, ends, bind, bound, clock }
 }
 
 const other = (pid: number, startTicks: number) => ({ pid, startTicks, alive: () => true })
@@ -166,6 +167,19 @@ describe('what a grant is bound to', () => {
     lost.processes.kill(100)
     lost.exitWatch.fire()
     expect(lost.ends).toMatchObject([{ cause: 'process_exit' }])
+  })
+
+  test('a container whose other processes follow in a moment was stopped; one whose others live on was not', async () => {
+    for (const [follows, cause] of [[true, 'container_restart'], [false, 'process_exit']] as const) {
+      const { processes, exitWatch, cgroups, ends, bind, clock } = world('container')
+      bind()
+      processes.kill(100)
+      exitWatch.fire()
+      expect(ends).toMatchObject([{ cause: 'process_exit' }]) // access ends at once
+      if (follows) cgroups.inhabited.set('/system.slice/payments.service', false)
+      await clock.advance(1_000)
+      expect(await ends[0]?.settled).toMatchObject({ cause })
+    }
   })
 
   test('a container is bound by the cgroup that its runtime made, by the id that it is attested with', () => {

@@ -91,6 +91,10 @@ describe('/proc/self/mountinfo', () => {
     expect(unifiedMountOf('33 30 0:30 / /odd\\040place rw - cgroup2 none rw\n')).toBe('/odd place')
     expect(unifiedMountOf('33 30 0:30 /kubepods/pod1 /sys/fs/cgroup rw - cgroup2 none rw\n')).toBeUndefined()
     expect(unifiedMountOf('33 30 0:30 / /sys/fs/cgroup/memory rw - cgroup none rw,memory\n')).toBeUndefined()
+    const hybrid = '30 1 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n33 30 0:30 / /sys/fs/cgroup/unified rw - cgroup2 none rw\n'
+    expect(unifiedMountOf(`${hybrid}40 30 0:30 / /sys/fs/cgroup rw - cgroup2 none rw\n`)).toBe('/sys/fs/cgroup')
+    expect(unifiedMountOf(`${hybrid}40 33 0:31 / /sys/fs/cgroup/unified rw - tmpfs tmpfs rw\n`)).toBeUndefined()
+    expect(unifiedMountOf(`${hybrid}40 30 0:31 / /sys/fs/cgroup/unified2 rw - tmpfs tmpfs rw\n`)).toBe('/sys/fs/cgroup/unified')
   })
 })
 

@@ -16,6 +16,13 @@ export class GrantTask implements AsyncDisposable {
     return task
   }
 
+  /** One that was started in some other way. */
+  static async of(program: Program): Promise<GrantTask> {
+    const task = new GrantTask(program)
+    await program.event('ready')
+    return task
+  }
+
   get pid(): number {
     return this.program.pid
   }
@@ -31,8 +38,9 @@ export class GrantTask implements AsyncDisposable {
 
   /** Asks for a grant and binds itself to it. */
   async run(socket: string, more: Readonly<Record<string, unknown>> = {}): Promise<{ readonly id: string; readonly socket: string; readonly tier: string; readonly spiffeId: string }> {
+    const from = this.program.lines.length
     this.tell({ do: 'run', socket, ...more })
-    const line = await this.program.line(({ event, state }) => event === 'failed' || (event === 'bound' && state === 'active'))
+    const line = await this.program.line(({ event, state, do: what }) => (event === 'failed' && (what === 'run' || what === 'bind')) || (event === 'bound' && state === 'active'), from)
     if (line['event'] === 'failed') throw new Error(`it was refused: ${JSON.stringify(line)}`)
     return { id: String(line['id']), socket: String(line['socket']), tier: String(line['tier']), spiffeId: String(line['spiffeId']) }
   }

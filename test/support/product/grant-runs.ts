@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { kill } from 'node:process'
 import { join } from 'node:path'
 import { LinuxCgroups } from '../../../src/system/linux/cgroups.ts'
@@ -70,5 +71,13 @@ export class GrantRun implements AsyncDisposable {
       }
     }
     await this.wrapper.kill()
+    const ids = this.wrapper.lines.flatMap(({ event, id }) => (event === 'svid' ? [String(id).split('/').at(-1) ?? ''] : []))
+    for (const id of new Set(ids)) await LinuxCgroups.open()?.release(`${ownCgroup()}/mayfly-${id}`) // where the agent was killed before it could
   }
+}
+
+/** Below which those of its children's grants are; empty for the root. */
+function ownCgroup(): string {
+  const path = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/'
+  return path === '/' ? '' : path
 }

@@ -1,0 +1,125 @@
+import { existsSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { systemClock } from '../../src/system/clock.ts'
+import { GrantTask } from '../support/agent/grant-tasks.ts'
+import { containerUid, Containers } from '../support/interop/containers.ts'
+import { skipAloud } from '../support/processes/processes.ts'
+import { jobId, jobRole, TestVerifier } from '../support/product/grants.ts'
+import { Product } from '../support/product/product.ts'
+import type { AgentProcess } from '../support/product/product.ts'
+
+const missing = Containers.missing()
+if (missing !== undefined) skipAloud(`grants of workloads in containers that are started again: ${missing}`)
+
+const script = 'test/support/agent/grant-task.ts'
+const soonMs = 10_000
+const patience = { timeout: 20_000 }
+
+describe.skipIf(missing !== undefined)('a workload in a real container, its agent on the host', () => {
+  let containers: Containers
+  let product: Product
+  let verifier: TestVerifier
+  const agents = new Map<string, AgentProcess>()
+
+  beforeAll(async () => {
+    containers = await Containers.open()
+    product = await Product.start()
+    verifier = await TestVerifier.start(product, await product.startAgent())
+    agents.set('cgroup', await product.startAgent([], containers.surroundings))
+    agents.set('pidfd', await product.startAgent(['--binding-tier', 'pidfd'], containers.surroundings))
+    await jobRole(product, {}, [containerUid])
+  }, 120_000)
+
+  afterAll(async () => {
+    await verifier[Symbol.asyncDispose]()
+    await product[Symbol.asyncDispose]()
+    await containers[Symbol.asyncDispose]()
+  }, 60_000)
+
+  function socketOf(tier: string): string {
+    return agents.get(tier)?.workloadSocket ?? ''
+  }
+
+  async function begin(id: string, cgroup: string): Promise<GrantTask> {
+    return await GrantTask.of(containers.start(id, cgroup, product.dir, script))
+  }
+
+  /** A grant of the container's, with an SVID that the verifier accepts. */
+  async function granted(task: GrantTask, tier: string, binding: string) {
+    const bound = await task.run(socketOf(tier), { spiffeId: jobId, role: 'job', binding })
+    expect(bound.tier).toBe(tier)
+    task.tell({ do: 'svid', socket: bound.socket, name: bound.id })
+    const { chain } = await task.said('svid', ({ name }) => name === bound.id)
+    const svid = [Buffer.from(String(chain), 'base64')]
+    expect(verifier.verdict(svid)).toBe('accepted')
+    return { ...bound, chain: svid }
+  }
+
+  async function causeOf(grantId: string): Promise<string> {
+    return (await product.admin.unary('mayfly.v1.GrantAdmin', 'Show', { grantId })).cause
+  }
+
+  /** What the container was given is refused, here and at a verifier elsewhere. */
+  async function ended(what: string, { id, socket, chain }: Awaited<ReturnType<typeof granted>>, atMs: number, cause: string): Promise<void> {
+    const refused = await verifier.refused(chain)
+    process.stderr.write(`grant: ${what}: refused after ${refused.atMs - atMs} ms\n`)
+    expect(refused.atMs - atMs).toBeLessThan(soonMs)
+    await expect.poll(() => existsSync(socket), patience).toBe(false)
+    await expect.poll(() => causeOf(id), patience).toBe(cause)
+  }
+
+  /** The next process, as much like the last as it can be, has nothing of what was that one's. */
+  async function hasNothingOf(old: Awaited<ReturnType<typeof granted>>, task: GrantTask, tier: string, binding: string): Promise<void> {
+    task.tell({ do: 'svid', socket: old.socket, name: 'old socket' })
+    expect(await task.said('failed', ({ name }) => name === 'old socket')).toBeDefined()
+    task.tell({ do: 'bind', socket: socketOf(tier), id: old.id, name: 'old grant' })
+    expect(await task.said('failed', ({ name }) => name === 'old grant')).toMatchObject({ code: 'NOT_FOUND' })
+    const next = await granted(task, tier, binding)
+    expect(next.id).not.toBe(old.id)
+    expect(verifier.verdict(old.chain)).toBe('revoked')
+  }
+
+  test.each([
+    ['cgroup', 'container', 'container_restart'],
+    ['pidfd', 'process', 'process_exit'],
+  ] as const)('stopped and started again with the same name, id and cgroup, bound in the tier %s to the %s: ended as %s, and the new process gets nothing of the old', { timeout: 60_000 }, async (tier, binding, cause) => {
+    const first = await begin('job', 'job')
+    const old = await granted(first, tier, binding)
+    const atMs = systemClock.nowMs()
+    containers.kill('job')
+    await ended(`container stopped, ${tier}`, old, atMs, cause)
+    await first.program.ended()
+    const second = await begin('job', 'job')
+    await hasNothingOf(old, second, tier, binding)
+    containers.kill('job')
+    await second.program.ended()
+  })
+
+  test("made anew under another id, as Docker does: the cgroup's name is another, and the old grant has ended", { timeout: 60_000 }, async () => {
+    const [before, after] = [randomBytes(32).toString('hex'), randomBytes(32).toString('hex')]
+    const first = await begin(before, `docker-${before}.scope`)
+    const old = await granted(first, 'cgroup', 'container')
+    const second = await begin(after, `docker-${after}.scope`)
+    second.tell({ do: 'svid', socket: old.socket, name: 'beside' })
+    expect(await second.said('failed', ({ name }) => name === 'beside')).toMatchObject({ code: 'NOT_IN_BINDING' })
+    const atMs = systemClock.nowMs()
+    containers.kill(before)
+    await ended('container made anew, cgroup', old, atMs, 'container_restart')
+    await first.program.ended()
+    await hasNothingOf(old, second, 'cgroup', 'container')
+    containers.kill(after)
+    await second.program.ended()
+  })
+
+  test.each(['cgroup', 'pidfd'])('its process is found in the cgroup of another container, bound in the tier %s: ended as container_restart at the next look', { timeout: 60_000 }, async (tier) => {
+    const task = await begin('moved', 'moved')
+    const old = await granted(task, tier, tier === 'cgroup' ? 'container' : 'process')
+    containers.move('moved', 'elsewhere')
+    const atMs = systemClock.nowMs()
+    task.tell({ do: 'svid', socket: old.socket, name: 'again' })
+    await ended(`process moved to another container, ${tier}`, old, atMs, 'container_restart')
+    containers.kill('moved')
+    await task.program.ended()
+  })
+})
