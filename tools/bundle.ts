@@ -4,7 +4,7 @@ import { rolldown, type Plugin } from 'rolldown'
 
 /** What is started as a process or a thread of its own, by program. What two entries of one program share is in `parts`. */
 const programs: Readonly<Record<string, readonly string[]>> = {
-  server: ['server/main', 'server/recovery/main', 'server/ca/signer-worker', 'server/store/sqlite/worker', 'src/x509/peculiar/builder'],
+  server: ['server/main', 'server/recovery/main', 'server/ca/signer-worker', 'server/ca/pkcs11/worker', 'server/store/sqlite/worker', 'src/x509/peculiar/builder'],
   agent: ['agent/main', 'agent/relay-main'],
   'src/cli': ['src/cli/main', 'src/cli/tour/workload'],
 }

@@ -77,6 +77,7 @@ export class Vouchers {
   }
 }
 
-function haveRootInCommon(left: Authority, right: Authority): boolean {
+/** Whether whoever knows what one hangs on knows what the other does. */
+export function haveRootInCommon(left: Pick<Authority, 'upstream'>, right: Pick<Authority, 'upstream'>): boolean {
   return left.upstream?.roots.some((root) => right.upstream?.roots.some((other) => equalBytes(root, other)) === true) === true
 }

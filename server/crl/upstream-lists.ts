@@ -1,4 +1,4 @@
-import { toHex } from '../../src/core/bytes.ts'
+import { equalBytes } from '../../src/core/bytes.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import { parseCertificate, type Certificate } from '../../src/x509/certificate.ts'
 import { crlEntry, parseCrl } from '../../src/x509/crl.ts'
@@ -28,8 +28,7 @@ export class UpstreamLists {
     const upstream = this.#authorities.upstream()
     if (upstream === undefined || !maySignLists(upstream.certificate)) return undefined
     const { certificate, key } = upstream
-    const issuedHere = toHex(certificate.raw)
-    const revoked = this.#authorities.all().filter(({ state, upstream: below }) => state === 'revoked' && below !== undefined && toHex((below.chain[0] ?? below.roots[0]) ?? new Uint8Array(0)) === issuedHere)
+    const revoked = this.#authorities.all().filter((authority) => authority.state === 'revoked' && authority.upstream !== undefined && isIssuedBy(authority.certificate, certificate))
     return {
       issuer: { id: authorityIdOf(certificate.spki), certificate, key },
       entries: revoked.map((authority) => crlEntry(parseCertificate(authority.certificate).serial, authority.preparedAtMs)), // all that it ever signed has ended: from its beginning
@@ -62,6 +61,13 @@ function published(der: Uint8Array, issuer: Certificate): { readonly crl: Publis
     if (error instanceof MayflyError) return undefined // another's list
     throw error
   }
+}
+
+/** By name and key, for an upstream authority may have been renewed with the same key: what it signed before is good under the new certificate too. */
+function isIssuedBy(der: Uint8Array, issuer: Certificate): boolean {
+  const { issuer: name, extensions } = parseCertificate(der)
+  const [wanted, found] = [extensions.authorityKeyId, issuer.extensions.subjectKeyId]
+  return equalBytes(name, issuer.subject) && (wanted === undefined || found === undefined || equalBytes(wanted, found))
 }
 
 function maySignLists({ extensions }: Certificate): boolean {

@@ -8,10 +8,12 @@ import type { Clock } from '../../src/ports/clock.ts'
 import type { Random } from '../../src/ports/random.ts'
 import { parseCertificate } from '../../src/x509/certificate.ts'
 import { authorityIdOf } from '../../src/x509/fingerprint.ts'
-import { certifyAuthority, voucherFor, type CertifyAuthorityDeps } from '../ca/certify-authority.ts'
+import { certifyAuthority, voucherFor, type CertifiedAuthority, type CertifyAuthorityDeps } from '../ca/certify-authority.ts'
 import type { KeyStore } from '../ca/key-store.ts'
 import type { UpstreamSource } from '../ca/upstream/upstream.ts'
+import { chainOf } from '../ca/known-authorities.ts'
 import { loadProfiles } from '../ca/profiles.ts'
+import { haveRootInCommon } from '../ca/vouchers.ts'
 import type { Authority, Restored, Store } from '../store/port.ts'
 import { openSqliteStore } from '../store/sqlite/open.ts'
 import { copyFile, describeFile, exists, fileError, syncFolder } from './files.ts'
@@ -43,7 +45,7 @@ export interface RestoreReport extends Omit<Restored, 'endedAuthorities'> {
   readonly trustDomain: TrustDomain
   readonly authorityId: string
   readonly authoritiesEnded: number
-  /** How many authorities vouch for the new one: without one, agents cannot verify the server and join anew. */
+  /** How many authorities vouch for the new one, a root above it that is known already among them: without one, agents cannot verify the server and join anew. */
   readonly vouchers: number
   /** Of the backup; unset in place. */
   readonly takenAtMs?: number
@@ -127,12 +129,14 @@ async function renew(path: string, manifest: BackupManifest | undefined, options
     const key = await keys.create(keyName, options.keyType)
     const preparedAtMs = clock.nowMs()
     const certified = await certifyAuthority(key, preparedAtMs, options.authorityTtlMs, await deps.upstream?.current(), certifying)
-    const vouchers = await vouch(key.spki, certified.notAfterMs, await store.authorities.all(), certifying, deps)
+    const all = await store.authorities.all()
+    const vouchers = await vouch(key.spki, certified, all, certifying, deps)
+    const isRootKnown = all.some((authority) => authority.state !== 'revoked' && haveRootInCommon(authority, certified))
     const id = authorityIdOf(key.spki)
     const leavesEndByMs = preparedAtMs + Math.max(...Object.values(profiles.svids).map(({ maxTtlMs }) => maxTtlMs))
     const { endedAuthorities, ...restored } = await store.recovery.restore({ authority: { id, keyName, ...certified, preparedAtMs, vouchers }, leavesEndByMs, agentsReturn, reason }, { name: by, atMs: clock.nowMs() })
     ended = endedAuthorities
-    done = { ...restored, trustDomain, authorityId: id, authoritiesEnded: endedAuthorities.length, vouchers: vouchers.length, ...(manifest === undefined ? {} : { takenAtMs: manifest.createdAtMs }) }
+    done = { ...restored, trustDomain, authorityId: id, authoritiesEnded: endedAuthorities.length, vouchers: vouchers.length + (isRootKnown ? 1 : 0), ...(manifest === undefined ? {} : { takenAtMs: manifest.createdAtMs }) }
   }
   await inPlace()
   for (const { keyName } of ended) await keys.remove(keyName) // whoever is killed before this: the server does it at its start
@@ -147,13 +151,14 @@ async function verify(store: Store, manifest: BackupManifest | undefined): Promi
 }
 
 /** By the newest of those that are ended and whose keys are here; then what was said for the last of them by those before it, whose keys are gone since an earlier restore. */
-async function vouch(spki: Uint8Array, notAfterMs: number, all: readonly Authority[], certifying: CertifyAuthorityDeps, { clock, keys }: RestoreDeps): Promise<readonly Uint8Array[]> {
+async function vouch(spki: Uint8Array, certified: CertifiedAuthority, all: readonly Authority[], certifying: CertifyAuthorityDeps, { clock, keys }: RestoreDeps): Promise<readonly Uint8Array[]> {
   const nowMs = clock.nowMs()
   const vouchers: Uint8Array[] = []
-  for (const { keyName, state, certificate, notAfterMs: endsMs } of all.toReversed()) {
-    if (state === 'revoked' || state === 'prepared' || endsMs <= nowMs || vouchers.length >= mostVouchers) continue
+  for (const authority of all.toReversed()) {
+    const { keyName, state, certificate, notAfterMs: endsMs } = authority
+    if (state === 'revoked' || state === 'prepared' || endsMs <= nowMs || vouchers.length >= mostVouchers || haveRootInCommon(authority, certified)) continue
     const key = await keys.load(keyName)
-    if (key !== undefined) vouchers.push(await voucherFor(spki, notAfterMs, { certificate: parseCertificate(certificate), key }, nowMs, certifying))
+    if (key !== undefined) vouchers.push(await voucherFor(spki, certified.notAfterMs, { certificate: parseCertificate(certificate), key }, nowMs, certifying), ...chainOf(authority))
   }
   return [...vouchers, ...(all.find(({ state }) => state === 'active')?.vouchers ?? [])].slice(0, mostVouchers)
 }

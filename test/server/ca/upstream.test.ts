@@ -213,6 +213,18 @@ describe('lists of what was revoked', () => {
     expect(await lists.given(nowMs)).toEqual([])
   })
 
+  test('also after that was renewed with the same key', async () => {
+    const started = await start(await upstreamOf([root]), 10 * hourMs)
+    const first = started.active()
+    const renewed = authority('upstream root', { key: root.key, notAfterMs: nowMs + 2 * dayMs })
+    const upstream = await upstreamOf([renewed])
+    const changed = new Promise<void>((resolve) => void started.onChange(() => started.active().id === first.id || resolve()))
+    started.reconsider()
+    await changed
+    await started.revoke(first.id, operator)
+    expect(new UpstreamLists(started, upstream).signer()?.entries).toHaveLength(1)
+  })
+
   test('those above it must be given, be current, and be their issuer’s', async () => {
     const middle = authority('middle', {}, root)
     const listOf = async (issuer: Issued, nextUpdateMs: number): Promise<Uint8Array> => {

@@ -18,6 +18,18 @@ export function authorityContract(makePlace: MakePlace): void {
       expect(await store.authorities.all()).toMatchObject([{ state: 'old' }, { activatedAtMs: nowMs + 5 }])
     }))
 
+  test('one below an upstream authority is given back with what it hangs on, which a replay gives again', () =>
+    withStore(makePlace, async (store) => {
+      const upstream = { chain: [Uint8Array.of(1, 2), Uint8Array.of(3)], roots: [Uint8Array.of(4)] }
+      await store.authorities.prepare(authority('a', { upstream }), by)
+      await store.authorities.prepare(authority('b', { preparedAtMs: nowMs + 1, upstream: { chain: [], roots: [Uint8Array.of(4)] } }), by)
+      const [first, second] = await store.authorities.all()
+      expect(first?.upstream?.chain.map((der) => [...der])).toEqual([[1, 2], [3]])
+      expect(first?.upstream?.roots.map((der) => [...der])).toEqual([[4]])
+      expect(second?.upstream?.chain).toEqual([])
+      await store.journal.verify()
+    }))
+
   test('the bundle sequence rises with what is published and not otherwise', () =>
     withStore(makePlace, async (store) => {
       expect(await store.authorities.bundleSequence()).toBe(0)
