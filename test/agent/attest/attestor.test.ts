@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { WorkloadAttestor } from '../../../agent/attest/attestor.ts'
+import type { FactSource } from '../../../agent/attest/fact-source.ts'
 import { Caller } from '../../../agent/attest/caller.ts'
 import { kindsOf } from '../../../agent/attest/unix.ts'
 import { FakeProcesses, someFile } from '../../support/processes/fake-processes.ts'
@@ -277,6 +278,40 @@ describe('reattest', () => {
     const before = await attestor.attest(seen, nothing)
     processes.userName = () => 'bob'
     expect(await attestor.reattest(seen, before, nothing)).toMatchObject({ kind: 'changed', what: ['names'] })
+  })
+
+  test('another unit is a change where an entry asks for it', async () => {
+    const { process, processes, attestor } = connected()
+    processes.owners = rootOwned
+    const seen = Caller.named(100, processes) // of tier pid: its cgroup does not bind
+    const before = await attestor.attest(seen, nothing)
+    expect([...before.facts]).toContain('systemd:id:payments.service')
+    process.reading = { ...process.reading, cgroup: '/system.slice/other.service' }
+    expect(await attestor.reattest(seen, before, nothing)).toMatchObject({ kind: 'unchanged' })
+    expect(await attestor.reattest(seen, before, new Set(['systemd:id']))).toMatchObject({ kind: 'changed', what: ['facts'] })
+    seen[Symbol.dispose]()
+  })
+
+  test('what a source says after a while is of a process that is still the same', async () => {
+    const { process, processes } = connected()
+    let meanwhile = (): void => undefined
+    const slow: FactSource = { types: ['slow'], find: async ({ process: { cgroup } }) => {
+      await Promise.resolve()
+      meanwhile()
+      return { selectors: [{ type: 'slow', value: `in:${cgroup ?? ''}` }], missing: [] }
+    } }
+    const attestor = new WorkloadAttestor(processes, { sha256MaxBytes: 0, tier: 'auto', sources: [slow] })
+    const seen = Caller.of(socket, processes)
+    let moves = 0
+    meanwhile = () => {
+      if (moves++ === 0) process.reading = { ...process.reading, cgroup: '/moved' }
+    }
+    const before = await attestor.attest(seen, nothing)
+    expect([...before.facts].filter((fact) => fact.startsWith('slow:'))).toEqual(['slow:in:/moved'])
+    meanwhile = () => void (process.reading = { ...process.reading, cgroup: '/moved/again' })
+    expect(await attestor.reattest(seen, before, nothing)).toMatchObject({ kind: 'changed', what: ['unsettled'] })
+    meanwhile = () => processes.kill(100)
+    expect(await attestor.reattest(seen, before, nothing)).toEqual({ kind: 'gone' })
   })
 
   test('a process that has exited is gone, whoever has its pid', async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { agentId, agentRequest, attest, by, id, issue, nowMs, prepareToIssue, request, sha256, spec } from '../../../support/store/samples.ts'
+import type { Selector } from '../../../../src/core/selector.ts'
 import { withStore, type MakePlace } from '../contract.ts'
 
 export function agentContract(makePlace: MakePlace): void {
@@ -82,6 +83,32 @@ export function agentContract(makePlace: MakePlace): void {
       expect(await store.credentials.reserve([request(1, { key: 'new' })], nowMs)).toMatchObject([{ ok: true }])
       await expect(store.agents.delete(id('/spire/agent/no'), by)).rejects.toMatchObject({ code: 'NOT_FOUND' })
       await expect(store.agents.ban(id('/spire/agent/no'), by)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    }))
+
+  test('an agent that proves itself is recorded with its selectors, anew as often as it may', () =>
+    withStore(makePlace, async (store) => {
+      const node = id('/spire/agent/x509pop/a')
+      const selector = (value: string): Selector => ({ type: 'x509pop', value })
+      await store.agents.attest({ id: node, attestationType: 'x509pop', selectors: [selector('subject:cn:a'), selector('subject:cn:a'), selector('serialnumber:01')], once: false }, nowMs)
+      expect(await store.agents.byId(node)).toMatchObject({ attestationType: 'x509pop', selectors: [selector('subject:cn:a'), selector('serialnumber:01')], canReattest: true, attestedAtMs: nowMs })
+      await store.agents.attest({ id: node, attestationType: 'x509pop', selectors: [selector('serialnumber:02')], once: false }, nowMs + 1)
+      expect(await store.agents.byId(node)).toMatchObject({ selectors: [selector('serialnumber:02')], attestedAtMs: nowMs + 1 })
+      expect(await store.agents.count({ selectors: { match: 'any', selectors: [selector('serialnumber:01')] } })).toBe(0)
+      expect(await store.agents.count({ canReattest: true })).toBe(1)
+    }))
+
+  test('who came first has the ID: not another attestor, and of one that counts once not again, until it is evicted', () =>
+    withStore(makePlace, async (store) => {
+      const node = id('/spire/agent/http_challenge/a')
+      const attested = { id: node, attestationType: 'http_challenge', selectors: [], once: true }
+      await store.agents.attest(attested, nowMs)
+      await expect(store.agents.attest(attested, nowMs)).rejects.toMatchObject({ code: 'ATTESTED_BEFORE' })
+      await expect(store.agents.attest({ ...attested, attestationType: 'x509pop', once: false }, nowMs)).rejects.toMatchObject({ code: 'ATTESTED_BEFORE' })
+      await store.agents.delete(node, by)
+      await store.agents.attest(attested, nowMs)
+      await store.agents.ban(node, by)
+      await expect(store.agents.attest(attested, nowMs)).rejects.toMatchObject({ code: 'AGENT_BANNED' })
+      expect(await store.agents.byId(node)).toMatchObject({ banned: true })
     }))
 
   test('agents are listed by page and filter', () =>
