@@ -11,11 +11,12 @@ import type { Listener } from '../../src/rpc/listen-unix.ts'
 import { RpcServer } from '../../src/rpc/server.ts'
 import type { Attestation } from '../attest/attestation.ts'
 import type { Processes } from '../attest/ports.ts'
+import { DelegateServer, maxDelegateConnections } from '../delegated-identity/delegate-server.ts'
 import { delegatedIdentity } from '../delegated-identity/service.ts'
 import type { DelegationDeps } from '../delegated-identity/service.ts'
 import type { Notifier } from '../notifier.ts'
 import { heardWithin, Wake } from '../wake.ts'
-import { WorkloadConnection } from '../workload-api/workload-connection.ts'
+import type { WorkloadConnection } from '../workload-api/workload-connection.ts'
 import { debugInfo } from './debug.ts'
 import { agentStatus } from './status.ts'
 import type { StatusSources } from './status.ts'
@@ -57,8 +58,7 @@ const watchPauseMs = 100
 /** … and at least this often, for what changes without an event, such as ages. */
 const watchLongestMs = 1_000
 
-/** How long the streams of a delegate whose connection is over have to say so before it is cut. */
-const farewellMs = 250
+const maxAdminConnections = 256
 
 /**
  * The agent's admin socket: for the people who run it, by their uid. Where the configuration names delegates, any user may connect,
@@ -68,53 +68,43 @@ export class AdminListener implements AsyncDisposable {
   readonly #config: AdminListenerConfig
   readonly #deps: AdminListenerDeps
   readonly #server: RpcServer<AdminPeer>
-  readonly #delegates: RpcServer<WorkloadConnection>
-  readonly #stop = new AbortController()
+  /** Where the configuration names some. */
+  readonly #delegates: DelegateServer | undefined
   #listener: Listener | undefined
 
   private constructor(config: AdminListenerConfig, deps: AdminListenerDeps) {
     this.#config = config
     this.#deps = deps
-    this.#server = new RpcServer<AdminPeer>(deps, { maxConnections: 256, maxReceiveBytes: 65_536 })
+    this.#server = new RpcServer<AdminPeer>(deps, { maxConnections: maxAdminConnections, maxReceiveBytes: 65_536 })
     this.#server.add('mayfly.v1.AgentAdmin', this.#handlers())
     this.#server.add('mayfly.v1.Settings', this.#settings())
     this.#server.add('spire.agent.debug.v1.Debug', this.#debug())
     this.#server.add('spire.api.agent.delegatedidentity.v1.DelegatedIdentity', delegatedIdentity<AdminPeer>(deps.delegation, ({ connection }) => connection))
-    this.#delegates = new RpcServer<WorkloadConnection>(deps, { maxConnections: 256, maxReceiveBytes: 65_536 })
-    this.#delegates.add('spire.api.agent.delegatedidentity.v1.DelegatedIdentity', delegatedIdentity<WorkloadConnection>(deps.delegation, (connection) => connection))
+    this.#delegates = deps.delegation.authorized.size === 0 ? undefined : new DelegateServer(deps.delegation)
   }
 
   /** @throws {MayflyError} SOCKET_IN_USE, INVALID_ARGUMENT */
   static async start(config: AdminListenerConfig, deps: AdminListenerDeps): Promise<AdminListener> {
     const admin = new AdminListener(config, deps)
     // The mode lets any uid of the list connect, and delegates; what they reach is decided when they have.
-    admin.#listener = await listenUnix(config.socketPath, { mode: config.onlyOwn && !admin.#hasDelegates ? 0o600 : 0o666, fd: config.fd, maxConnections: 256, onConnection: (socket) => admin.#accept(socket) })
+    admin.#listener = await listenUnix(config.socketPath, { mode: config.onlyOwn && admin.#delegates === undefined ? 0o600 : 0o666, fd: config.fd, maxConnections: maxAdminConnections + (admin.#delegates === undefined ? 0 : maxDelegateConnections), onConnection: (socket) => admin.#accept(socket) })
     return admin
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#listener?.close()
-    this.#stop.abort()
-    await Promise.all([this.#server.close(this.#config.drainMs), this.#delegates.close(this.#config.drainMs)])
-  }
-
-  get #hasDelegates(): boolean {
-    return this.#deps.delegation.authorized.size > 0
+    await Promise.all([this.#server.close(this.#config.drainMs), this.#delegates?.close(this.#config.drainMs)])
   }
 
   #accept(socket: Socket): void {
     try {
       const { uid, pid } = this.#deps.processes.peerCredentials(socket)
-      const isAdmin = uid === 0 || this.#config.uids.includes(uid)
-      if (this.#hasDelegates) {
-        const connection = this.#attested(socket)
-        if (connection === undefined) return
-        if (isAdmin) this.#server.inject(socket, { uid, connection })
-        else this.#delegates.inject(socket, connection)
+      if (uid === 0 || this.#config.uids.includes(uid)) {
+        this.#server.inject(socket, { uid, connection: this.#delegates?.attested(socket) })
         return
       }
-      if (isAdmin) {
-        this.#server.inject(socket, { uid, connection: undefined })
+      if (this.#delegates !== undefined) {
+        this.#delegates.accept(socket)
         return
       }
       this.#deps.log.warn({ event: 'admin.refused', uid, pid }, 'this uid may not use the admin socket')
@@ -122,32 +112,6 @@ export class AdminListener implements AsyncDisposable {
       this.#deps.log.warn({ event: 'admin.refused', cause: String(error) }, 'a connection to the admin socket could not be identified')
     }
     socket.on('error', () => undefined).destroy()
-  }
-
-  /** As on the Workload API: who connects is held by a pidfd and counted. `undefined`: refused. @throws {MayflyError} it cannot be told who connects */
-  #attested(socket: Socket): WorkloadConnection | undefined {
-    const { admission, connections } = this.#deps.delegation
-    const connection = WorkloadConnection.of(socket, connections)
-    const { caller, processKey } = connection
-    const place = admission.connection(caller.uid, processKey)
-    if (place === undefined) {
-      this.#deps.log.warn({ event: 'admin.refused', code: 'LIMIT_EXCEEDED', uid: caller.uid, pid: caller.pid }, 'a process or its user has too many connections')
-      connection[Symbol.dispose]()
-      socket.on('error', () => undefined).destroy()
-      return undefined
-    }
-    socket.once('close', () => {
-      place[Symbol.dispose]()
-      connection[Symbol.dispose]()
-    })
-    connection.over.addEventListener('abort', () => void this.#farewell(socket), { once: true })
-    return connection
-  }
-
-  async #farewell(socket: Socket): Promise<void> {
-    if (socket.destroyed) return
-    await this.#deps.clock.sleep(farewellMs, this.#stop.signal).catch(() => undefined) // only aborts
-    socket.destroy()
   }
 
   #debug(): Handlers<'spire.agent.debug.v1.Debug', AdminPeer> {

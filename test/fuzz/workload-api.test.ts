@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { fuzzCalls } from '../support/fuzz/fuzz.ts'
 import { callsOf, rawCallForm, type RawCall } from '../support/fuzz/messages.ts'
@@ -8,8 +11,9 @@ import { Product, type AgentProcess } from '../support/product/product.ts'
 const words = ['', 'example.org', 'spiffe://example.org/web', 'spiffe://other.example/x', 'audience', 'eyJhbGciOiJub25lIn0.e30.', 'x'.repeat(3_000), '\0', '__proto__']
 const blobs = [new Uint8Array(0), new Uint8Array(32), new TextEncoder().encode('{}')]
 /** Streams without an end: that they began is the answer. */
-const endless = /\/(FetchX509SVID|FetchX509Bundles|FetchJWTBundles|FetchWITBundles|Watch|WatchStatus)$/
+const endless = /\/(FetchX509SVID|FetchX509Bundles|FetchJWTBundles|FetchWITBundles|Watch|WatchStatus|SubscribeToX509SVIDs|SubscribeToX509Bundles)$/
 
+let folder: string
 let product: Product
 let agent: AgentProcess
 let workload: RawGrpc
@@ -17,7 +21,9 @@ let admin: RawGrpc
 let startedAtBytes = 0
 
 beforeAll(async () => {
-  product = await Product.start({ serverArgs: ['--log-level', 'error'], agentArgs: ['--log-level', 'error'] })
+  folder = mkdtempSync(join(tmpdir(), 'mf-'))
+  writeFileSync(join(folder, 'agent.yaml'), 'logLevel: error\nauthorizedDelegates: [spiffe://example.org/web]\n')
+  product = await Product.start({ serverArgs: ['--log-level', 'error'], agentArgs: ['--config', join(folder, 'agent.yaml')] })
   agent = await product.startAgent()
   const [parentId = ''] = await product.agentIds()
   await product.createEntries([{ spiffeId: 'spiffe://example.org/web', parentId, selectors: [`unix:uid:${process.getuid?.() ?? 0}`] }])
@@ -31,6 +37,7 @@ afterAll(async () => {
   workload[Symbol.dispose]()
   admin[Symbol.dispose]()
   await product[Symbol.asyncDispose]()
+  rmSync(folder, { recursive: true })
 })
 
 async function check(raw: RawGrpc, { method, messages }: RawCall): Promise<void> {
@@ -56,4 +63,4 @@ fuzzCalls(
   stillServes,
 )
 
-fuzzCalls('agent-admin', 'so it is on the admin socket of the agent', rawCallForm, callsOf(['mayfly.v1.AgentAdmin', 'grpc.health.v1.Health'], words, blobs), async (call) => check(admin, call), stillServes, 0.5)
+fuzzCalls('agent-admin', 'so it is on the admin socket of the agent', rawCallForm, callsOf(['mayfly.v1.AgentAdmin', 'spire.agent.debug.v1.Debug', 'spire.api.agent.delegatedidentity.v1.DelegatedIdentity', 'grpc.health.v1.Health'], words, blobs), async (call) => check(admin, call), stillServes, 0.5)

@@ -152,6 +152,17 @@ describe('who is no delegate', () => {
     await expect(next(none.svids(forPod))).rejects.toMatchObject({ code: 'PERMISSION_DENIED', message: expect.stringContaining('no authorized delegates') })
   })
 
+  test.skipIf(!isRoot)('cannot keep the socket from delegates and admins, however many connections it opens', async () => {
+    api.entriesAre(anEntry('proxy', { selectors: ['unix:uid:4002'] }), web)
+    await using crowd = new Program(node24, [join(root, 'test/support/hostile/crowd.ts'), JSON.stringify({ path: delegation.socket, count: 600 })], { uid: 4001, gid: 4001 })
+    await crowd.event('open')
+    await expect.poll(() => api.log.facts.filter((fact) => fact.event === 'admin.refused' && fact['code'] === 'LIMIT_EXCEEDED').length).toBe(600 - 128)
+    await using delegate = new Program(node24, [join(root, 'test/support/agent/delegate-client.ts'), delegation.socket], { uid: 4002, gid: 4002 })
+    expect(await delegate.event('svids')).toMatchObject({ ids: ['spiffe://test.example/web'] })
+    using channel = delegation.client()
+    await expect(channel.unary('mayfly.v1.AgentAdmin', 'Status', {})).rejects.toMatchObject({ message: 'no agent' })
+  })
+
   test.skipIf(!isRoot)('and no admin reaches nothing else on the socket', async () => {
     api.entriesAre(anEntry('proxy', { selectors: ['unix:uid:4001'] }), web)
     await using delegate = new Program(node24, [join(root, 'test/support/agent/delegate-client.ts'), delegation.socket], { uid: 4001, gid: 4001 })
