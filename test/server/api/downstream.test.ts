@@ -1,8 +1,11 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { memberOf } from '../../../src/verify/authorize.ts'
 import { BundleSet } from '../../../src/verify/bundle-set.ts'
 import { verifySignerChain } from '../../../src/verify/signer-chain.ts'
 import { revocationUnchecked, verifyX509Svid } from '../../../src/verify/verify-svid.ts'
+import { wholeSeconds } from '../../../src/core/validity.ts'
 import { buildCsr } from '../../../src/x509/csr-builder.ts'
 import { parseCertificate } from '../../../src/x509/certificate.ts'
 import { authorityIdOf, publicKeyHash } from '../../../src/x509/fingerprint.ts'
@@ -10,8 +13,11 @@ import { oid } from '../../../src/x509/oids.ts'
 import { PrivateKey } from '../../../src/x509/private-key.ts'
 import { certificateOf, LeafTemplate, subjectKeyIdOf } from '../../../src/x509/template.ts'
 import { loadProfiles } from '../../../server/ca/profiles.ts'
+import type { DiskUpstreamConfig } from '../../../server/ca/upstream/disk.ts'
 import type { RpcChannel } from '../../../src/rpc/channel.ts'
-import { startServer, trustDomain, type TestAgent, type TestServer } from '../../support/server/test-server.ts'
+import { encodeCertificatesPem } from '../../../src/x509/pem.ts'
+import { startServer, temporaryFolder, trustDomain, type TestAgent, type TestServer } from '../../support/server/test-server.ts'
+import { authority, ext } from '../../support/verify/certificates.ts'
 
 const svidApi = 'spire.api.server.svid.v1.SVID' as const
 const snapshotKind = 3
@@ -31,8 +37,8 @@ interface Nested {
   readonly channel: RpcChannel
 }
 
-async function nestedServer(more: Parameters<TestServer['createEntries']>[2] = {}): Promise<Nested> {
-  const server = await startServer()
+async function nestedServer(more: Parameters<TestServer['createEntries']>[2] = {}, upstream?: DiskUpstreamConfig): Promise<Nested> {
+  const server = await startServer(upstream === undefined ? {} : { config: { upstream } })
   const agent = await server.join()
   const [entryId = ''] = await server.createEntries(agent.id, ['/nested'], { downstream: true, ...more })
   return { server, agent, entryId, channel: await workload(server, agent, entryId) }
@@ -48,7 +54,7 @@ async function authorityFor(channel: RpcChannel, key = PrivateKey.generate(), pr
 function leafBelow({ key, chain }: Awaited<ReturnType<typeof authorityFor>>, uri: string | undefined, profile = loadProfiles().svids['x509-svid'], spki = PrivateKey.generate().spki): readonly Uint8Array[] {
   const issuer = parseCertificate(chain[0] ?? new Uint8Array(0))
   const template = new LeafTemplate(profile, { name: issuer.subject, keyId: issuer.extensions.subjectKeyId ?? new Uint8Array(0), keyKind: key.kind })
-  const now = Math.floor(Date.now() / 1_000) * 1_000
+  const now = wholeSeconds(Date.now())
   const toBeSigned = template.toBeSigned({ serial: new Uint8Array(8).fill(5), notBeforeMs: now - 5_000, notAfterMs: now + 60_000, spki, subjectKeyId: subjectKeyIdOf(publicKeyHash(spki)), uri, dnsNames: [] })
   return [certificateOf(toBeSigned, key.sign(toBeSigned), key.kind), ...chain]
 }
@@ -135,4 +141,36 @@ test('an authority ends with its entry, if that ends sooner', async () => {
   const { channel } = await nestedServer({ expiresAt })
   const { chain } = await authorityFor(channel)
   expect(parseCertificate(chain[0] ?? new Uint8Array(0)).notAfterMs).toBeLessThanOrEqual(expiresAt * 1_000)
+})
+
+/** Files of a root, valid now, that the server's own authorities stand below. */
+function upstreamRoot(pathLength?: number): DiskUpstreamConfig & { readonly root: Uint8Array } {
+  const now = wholeSeconds(Date.now())
+  const root = authority('root', { notBeforeMs: now - 3_600_000, notAfterMs: now + 86_400_000, extensions: { basicConstraints: ext.basicConstraints(true, pathLength) } })
+  const folder = temporaryFolder()
+  writeFileSync(join(folder, 'root.pem'), encodeCertificatesPem([root.der]))
+  writeFileSync(join(folder, 'root.key'), root.key.toPem(), { mode: 0o600 })
+  return { certPath: join(folder, 'root.pem'), keyPath: join(folder, 'root.key'), bundlePath: undefined, crlPath: undefined, root: root.der }
+}
+
+test('below an upstream authority the chain leads to its root, and the bundle is the root alone', async () => {
+  const { root, ...upstream } = upstreamRoot()
+  const { channel } = await nestedServer({}, upstream)
+  const below = await authorityFor(channel)
+  expect(below.chain).toHaveLength(2)
+  expect(below.roots.map((der) => new Uint8Array(der))).toEqual([new Uint8Array(root)])
+  const bundles = BundleSet.of({ trustDomain, x509Authorities: below.roots })
+  expect(verifyX509Svid(leafBelow(below, `spiffe://${trustDomain}/below`), { bundles, allow: memberOf(trustDomain), revocation: revocationUnchecked, nowMs: Date.now() })).toMatchObject({ kind: 'accepted' })
+})
+
+test('a path length above leaves room for so many authorities and no more; for none nothing is signed, and nothing written down', async () => {
+  const { root: _two, ...two } = upstreamRoot(2)
+  const { chain } = await authorityFor((await nestedServer({}, two)).channel)
+  expect(parseCertificate(chain[0] ?? new Uint8Array(0)).extensions.basicConstraints?.pathLength).toBe(0)
+  const { root: _one, ...one } = upstreamRoot(1)
+  const { server, channel, entryId } = await nestedServer({}, one)
+  const credentials = async (): Promise<number> => (await server.admin.unary('mayfly.v1.Status', 'FindCredentials', { target: { entryId } })).credentials.length
+  const before = await credentials()
+  await expect(authorityFor(channel)).rejects.toMatchObject({ code: 'PRECONDITION_FAILED', message: expect.stringMatching(/path length/) as string })
+  expect(await credentials()).toBe(before)
 })
