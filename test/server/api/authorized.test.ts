@@ -88,7 +88,7 @@ test('a batch of more than 500 SVIDs, and an empty one, are refused', async () =
 })
 
 test('SyncAuthorizedEntries gives few at once, and many by revisions first and pages after', async () => {
-  const { join, createEntries } = await startServer()
+  const { admin, join, createEntries } = await startServer()
   const agent = await join()
   const ids = [...(await createEntries(agent.id, Array.from({ length: 300 }, (_, at) => `/w${at}`)))]
   expect((await sync(agent, [])).flatMap(({ entries }) => entries.map(({ id }) => id)).toSorted()).toEqual(ids.toSorted())
@@ -96,6 +96,13 @@ test('SyncAuthorizedEntries gives few at once, and many by revisions first and p
   const pages = await sync(agent, [...ids, 'not-mine'])
   expect(pages.flatMap(({ entryRevisions }) => entryRevisions.map(({ id }) => id)).toSorted()).toEqual(ids.toSorted())
   expect(pages.map(({ entryRevisions, entries, more }) => [entryRevisions.length, entries.length, more])).toEqual([[500, 0, true], [100, 0, false], [0, 500, true], [0, 100, false]])
+  // the end of a credential shows in both forms
+  const { results } = await agent.channel.unary(svidApi, 'BatchNewX509SVID', { params: [{ entryId: ids[7] ?? '', csr: csr() }] })
+  const { serial } = parseCertificate(results[0]?.svid?.certChain[0] ?? new Uint8Array(0))
+  await admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { serial: Buffer.from(serial).toString('hex') }, reason: 'test' })
+  const [revision] = (await sync(agent, [])).flatMap(({ entryRevisions }) => entryRevisions.filter(({ revisionNumber }) => revisionNumber !== 0))
+  expect(revision).toMatchObject({ id: ids[7], revisionNumber: 1 })
+  expect((await sync(agent, [ids[7] ?? ''])).flatMap(({ entries }) => entries)).toMatchObject([{ id: ids[7], revisionNumber: 1 }])
   await expect(sync(agent, [], { ids: ['a'] })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   await expect(sync(agent, [], { outputMask: { hint: true } })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
 })

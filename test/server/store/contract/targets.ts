@@ -49,6 +49,20 @@ export function targetContract(makePlace: MakePlace): void {
       await store.journal.verify()
     }))
 
+  test('an authority of a server further down is revoked in the stream with its credential, and by nothing less; replay gives the same', () =>
+    withStore(makePlace, async (store) => {
+      await prepareToIssue(store)
+      await store.entries.create([spec(1)], by)
+      await issue(store, { ...request(1, { key: 'its authority' }), kind: 'downstream' })
+      const listed = async (): Promise<boolean | undefined> => (await store.stream.load(0)).authorities.find(({ id: authorityId }) => authorityId === sha256('its authority'))?.revoked
+      await store.targets.revoke({ kind: 'entry', entryId: 'entry-1' }, { ...options, rotate: true }, by)
+      expect(await listed()).toBeUndefined()
+      await store.entries.delete(['entry-1'], by)
+      expect(await listed()).toBe(true)
+      expect(await store.credentials.reserve([{ ...request(1, { key: 'its authority' }), kind: 'downstream' }], nowMs)).toMatchObject([{ ok: false }])
+      await store.journal.verify()
+    }))
+
   test('a leaked key ends all that was issued to it and is refused from then on; again it changes nothing', () =>
     withStore(makePlace, async (store) => {
       await prepareToIssue(store)
