@@ -8,6 +8,7 @@ import { MetricsHttp } from '../src/metrics/metrics-http.ts'
 import { serverCatalogue } from '../src/metrics/server-catalogue.ts'
 import type { Issuer } from './api/issuance.ts'
 import type { AuthoritySet } from './ca/authorities.ts'
+import { rootsNotAfterMs } from './ca/upstream/status.ts'
 import type { PublishedCrl } from './crl/crl-bridge.ts'
 import type { JournalRecord } from './journal/records.ts'
 import { readiness } from './readiness.ts'
@@ -124,6 +125,8 @@ export class ServerMetrics implements AsyncDisposable {
     meter.set('mayfly_server_stream_subscribers', Math.max(0, subscribers - 1)) // this one itself
     meter.set('mayfly_server_stream_set_bytes', bitmapBytes)
     this.#verifiers(verifiers)
+    const upstream = authorities.upstream()
+    if (upstream !== undefined) meter.set('mayfly_server_upstream_not_after_seconds', Math.min(upstream.certificate.notAfterMs, rootsNotAfterMs(upstream)) / 1_000)
     meter.clear('mayfly_server_authority_not_after_seconds')
     for (const { id, state, notAfterMs } of authorities.all()) meter.set('mayfly_server_authority_not_after_seconds', notAfterMs / 1_000, [id.slice(0, 16), state])
     meter.clear('mayfly_server_crl_age_seconds')

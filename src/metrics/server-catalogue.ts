@@ -32,6 +32,7 @@ export const serverCatalogue: Catalogue = {
   mayfly_server_store_transactions_total: { kind: 'counter', help: 'Transactions in those commits' },
   mayfly_server_store_bytes: { kind: 'gauge', help: 'Size of the database' },
   mayfly_server_store_queue: { kind: 'gauge', help: 'Calls that wait for the store' },
+  mayfly_server_upstream_not_after_seconds: { kind: 'gauge', help: 'End of the upstream authority, or of the first root above it to end, seconds since the epoch' },
   mayfly_server_authority_not_after_seconds: { kind: 'gauge', help: 'End of an authority, seconds since the epoch; its state is a label', labels: ['authority', 'state'] },
   mayfly_server_svid_not_after_seconds: { kind: 'gauge', help: 'End of the server\'s own SVID, seconds since the epoch' },
   mayfly_server_crl_age_seconds: { kind: 'gauge', help: 'Since a list of revoked certificates was issued; absent while nobody wants lists', labels: ['authority'] },

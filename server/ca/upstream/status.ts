@@ -3,16 +3,22 @@ import { toHex } from '../../../src/core/bytes.ts'
 import { parseCertificate } from '../../../src/x509/certificate.ts'
 import type { AuthoritySet } from '../authorities.ts'
 import type { DiskUpstreamConfig } from './disk.ts'
+import type { Upstream } from './upstream.ts'
 
 /** What a server says of the authority above its own; `undefined`: there is none. */
 export function upstreamStatus(authorities: Pick<AuthoritySet, 'upstream'>, { upstream: config }: { readonly upstream: DiskUpstreamConfig | undefined }): UpstreamAuthorityStatus | undefined {
   const upstream = authorities.upstream()
   if (upstream === undefined) return undefined
-  const { certificate, roots } = upstream
+  const { certificate } = upstream
   return {
     subjectKeyId: toHex(certificate.extensions.subjectKeyId ?? new Uint8Array(0)),
     notAfterMs: certificate.notAfterMs,
-    rootsNotAfterMs: Math.min(...roots.map((der) => parseCertificate(der).notAfterMs)),
+    rootsNotAfterMs: rootsNotAfterMs(upstream),
     keyPath: config?.keyPath ?? '',
   }
+}
+
+/** When the first of the roots ends. */
+export function rootsNotAfterMs({ roots }: Pick<Upstream, 'roots'>): number {
+  return Math.min(...roots.map((der) => parseCertificate(der).notAfterMs))
 }
