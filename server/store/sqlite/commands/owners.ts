@@ -32,7 +32,7 @@ export const removeOwner: Command<'owners.remove'> = (tables, name, options, by)
   if (options.expect !== undefined && options.expect !== all) throw new MayflyError('EXPECTATION_FAILED', `this would end ${all} grants and entries`, { hint: `say --expect ${all}`, details: owned })
   const { hits, ended, records, more } = beginEnd(tables, { target: { kind: 'owner', owner: name }, cause: 'owner_removed', reason: 'the owner was removed' }, by)
   if (options.dryRun) return { records: [], result: () => ownerEnd(tables, owned, { ended, hits, more: false }) }
-  const disabled: JournalRecord[] = tables.targets.isDisabled('owner', name) ? [] : [{ kind: 'target.disabled', target: { kind: 'owner', owner: name }, reason: 'the owner was removed', by: by.name, atMs: by.atMs }]
+  const disabled: JournalRecord[] = tables.targets.isListed('owner', name) ? [] : [{ kind: 'target.disabled', target: { kind: 'owner', owner: name }, reason: 'the owner was removed', by: by.name, atMs: by.atMs }]
   return { records: [{ kind: 'owner.removed', name, by: by.name, atMs: by.atMs }, ...disabled, ...records], result: () => ownerEnd(tables, owned, { ended, hits, more }) }
 }
 

@@ -68,7 +68,7 @@ export const enableTarget: Command<'targets.enable'> = (tables, given, reason, b
 }
 
 function disableRecords(tables: Tables, target: LastingTarget, reason: string, by: Actor): JournalRecord[] {
-  if (tables.targets.isDisabled(target.kind, nameOf(target))) return []
+  if (tables.targets.isListed(target.kind, nameOf(target))) return []
   return [{ kind: 'target.disabled', target, reason, by: by.name, atMs: by.atMs }]
 }
 

@@ -5,16 +5,23 @@ import type { Statements } from '../query.ts'
 /** Disabled targets, in the file and, as they are few and asked for with every credential, in memory. */
 export class TargetTable {
   readonly #statements: Statements
-  #disabled: Set<string> | undefined
+  #listed: Set<string> | undefined
+  #ending: Set<string> | undefined
 
   constructor(statements: Statements) {
     this.#statements = statements
   }
 
-  /** Also while what it had is still ending. */
+  /** Somebody disabled it, or what it had is still ending. */
   isDisabled(kind: LastingTarget['kind'], name: string): boolean {
-    this.#disabled ??= new Set([...this.#rows(), ...this.#unfinishedRows()].map((row) => `${row.kind} ${row.name}`))
-    return this.#disabled.size > 0 && this.#disabled.has(`${kind} ${name}`) // none at all: not even the text is made
+    this.#ending ??= new Set(this.#unfinishedRows().map((row) => `${row.kind} ${row.name}`))
+    return this.isListed(kind, name) || (this.#ending.size > 0 && this.#ending.has(`${kind} ${name}`))
+  }
+
+  /** Somebody disabled it, and nobody enabled it since. */
+  isListed(kind: LastingTarget['kind'], name: string): boolean {
+    this.#listed ??= new Set(this.#rows().map((row) => `${row.kind} ${row.name}`))
+    return this.#listed.size > 0 && this.#listed.has(`${kind} ${name}`) // none at all: not even the text is made
   }
 
   disable(target: LastingTarget, reason: string, by: string, atMs: number): void {
@@ -53,7 +60,8 @@ export class TargetTable {
   }
 
   forget(): void {
-    this.#disabled = undefined
+    this.#listed = undefined
+    this.#ending = undefined
   }
 
   #rows(): TargetRow[] {
