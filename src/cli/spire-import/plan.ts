@@ -5,7 +5,7 @@ import { isSpiffeId, parseSpiffeId, parseTrustDomain, pathOf, serverIdOf, trustD
 import { idFromWire, idToWire } from '../ids.ts'
 import type { SpireEntry, SpireRegistry } from './registry.ts'
 import type { OwnerMap } from './rules.ts'
-import { keepsAgentId, servesNode, unservedKind } from './served.ts'
+import { attestationTypeIn, keepsAgentId, servesNode, unservedKind } from './served.ts'
 import { isAgentPath, SpireUsage } from './usage.ts'
 import type { UnusedWhy } from './usage.ts'
 
@@ -102,18 +102,19 @@ function fateOf(entry: SpireEntry, { terms, serverId, usage, types, present }: K
     const members = differences(wire, found)
     return members.length === 0 ? { kind: 'there' } : { kind: 'differs', existingId: found.entry?.id ?? '', members }
   }
-  const isTokenAlias = isAgentPath(entry.parentId) && entry.selectors.length === 1 && entry.selectors[0]?.type === 'spiffe_id'
-  if (isTokenAlias || (entry.parentId === serverId && !servesNode(entry.selectors))) {
+  // below the server, or, as a token makes it, below the agent itself
+  const namesNode = entry.parentId === serverId || (isAgentPath(entry.parentId) && entry.selectors.every(({ type }) => type === 'spiffe_id'))
+  if (namesNode && !servesNode(entry.selectors)) {
     return { kind: 'alias', text: `mayfly token create --id ${pathOf(parseSpiffeId(entry.spiffeId))}` }
   }
   if (!terms.all) {
     const unused = usage?.unused(entry, serverId)
     if (unused !== undefined) return { kind: 'left', ...unused }
-    const unserved = entry.parentId === serverId ? undefined : unservedKind(entry.selectors)
+    const unserved = namesNode ? undefined : unservedKind(entry.selectors)
     if (unserved !== undefined) return { kind: 'left', why: 'selector_unserved', text: `no attestor of mayfly states ${unserved}` }
   }
   const { parentId } = entry
-  const isAtHome = notes.has('new_parent') || !isAgentPath(parentId) || terms.agentIds.has(parentId) || keepsAgentId(types.get(parentId) ?? parentId.split('/')[5] ?? '')
+  const isAtHome = notes.has('new_parent') || !isAgentPath(parentId) || terms.agentIds.has(parentId) || keepsAgentId(types.get(parentId) ?? attestationTypeIn(parentId))
   if (!isAtHome) return { kind: 'needs_parent', parentId, wire }
   return { kind: 'moves', wire, notes: [...notes] }
 }

@@ -3,7 +3,7 @@ import { idFromWire } from '../ids.ts'
 import type { Output } from '../output.ts'
 import type { Fate, Note, Planned } from './plan.ts'
 import type { SpireRegistry } from './registry.ts'
-import { keepsAgentId } from './served.ts'
+import { attestationTypeIn, keepsAgentId } from './served.ts'
 import { isAgentPath } from './usage.ts'
 
 /** A parent of SPIRE's entries, and how it comes over. */
@@ -123,7 +123,7 @@ function parentsOf(registry: SpireRegistry, plan: readonly Planned[]): readonly 
     parents.set(entry.parentId, { entries: found.entries + 1, moves: found.moves + (fate.kind === 'moves' || fate.kind === 'there' ? 1 : 0) })
   }
   const rows = [...parents].map(([id, counts]): ParentJson => {
-    const attestationType = types.get(id) ?? (isAgentPath(id) ? id.split('/')[5] : undefined)
+    const attestationType = types.get(id) ?? (isAgentPath(id) ? attestationTypeIn(id) : undefined)
     return { id, ...(attestationType === undefined ? {} : { attestationType }), ...counts, how: registry.agents !== undefined && isAgentPath(id) && !types.has(id) ? 'not at all: SPIRE has no such agent' : howOf(id, attestationType, names) }
   })
   return rows.toSorted((left, right) => right.entries - left.entries || (left.id < right.id ? -1 : 1))

@@ -22,7 +22,12 @@ export function keepsAgentId(attestationType: string): boolean {
   return keepsIds.has(attestationType)
 }
 
-/** Whether agents attested by mayfly can have these selectors of a node: a token proves nothing but itself. */
+/** Whether agents attested by mayfly can have these selectors of a node: a token proves nothing but itself, and an ID counts where it is kept. */
 export function servesNode(selectors: readonly Selector[]): boolean {
-  return selectors.every(({ type }) => keepsIds.has(type))
+  return selectors.every(({ type, value }) => keepsIds.has(type === 'spiffe_id' ? attestationTypeIn(value) : type))
+}
+
+/** What stands for it in the ID of an agent, `spiffe://<trust domain>/spire/agent/<type>/…`; empty for any other ID. */
+export function attestationTypeIn(agentId: string): string {
+  return /^spiffe:\/\/[^/]+\/spire\/agent\/([^/]+)\/./.exec(agentId)?.[1] ?? ''
 }

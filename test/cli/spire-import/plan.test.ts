@@ -74,8 +74,9 @@ describe('what moves', () => {
 
 test('what lies below an agent that proves itself by what it has moves as it is: that agent keeps its ID', () => {
   const host = spireAgent('4c1b', { attestationType: 'x509pop', selectors: ['x509pop:subject:cn:host'] })
-  const found = fates([spireEntry('web', host.id), spireEntry('rack', serverId, { selectors: ['x509pop:subject:cn:host'] }), spireEntry('x', '/rack')], [host])
-  expect(Object.values(found).map(({ kind }) => kind)).toEqual(['moves', 'moves', 'moves'])
+  const names = [spireEntry('rack', serverId, { selectors: ['x509pop:subject:cn:host'] }), spireEntry('one', serverId, { selectors: [`spiffe_id:${host.id}`] }), spireEntry('two', host.id, { selectors: [`spiffe_id:${host.id}`] })]
+  const found = fates([spireEntry('web', host.id), ...names, ...['rack', 'one', 'two'].map((name) => spireEntry(`on-${name}`, `/${name}`))], [host])
+  expect(Object.entries(found).filter(([, { kind }]) => kind !== 'moves')).toEqual([])
 })
 
 describe('what is there', () => {
