@@ -74,16 +74,15 @@ async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
 }
 
 describe.each(bindingTiers)('a task under mayfly run, bound in the tier $tier', ({ tier }) => {
-  test.concurrent.each([
-    { code: 0, cause: 'completed' },
-    { code: 1, cause: 'failed' },
-  ])('it exits with $code, which is $cause', async ({ code, cause }) => {
-    const task = await running(tier)
-    await using run = task.run
-    run.tell({ do: 'exit', code })
-    await ends(`exit ${code}`, task, Number((await run.said('exits'))['atMs']), cause)
-    expect(await run.wrapper.ended()).toBe(code)
-  })
+  for (const [code, cause] of [[0, 'completed'], [1, 'failed']] as const) {
+    test.concurrent(`it exits with ${code}: ${cause}`, async () => {
+      const task = await running(tier)
+      await using run = task.run
+      run.tell({ do: 'exit', code })
+      await ends(`exit ${code}`, task, Number((await run.said('exits'))['atMs']), cause)
+      expect(await run.wrapper.ended()).toBe(code)
+    })
+  }
 
   test.concurrent('it is killed: failed', async () => {
     const task = await running(tier)
