@@ -26,6 +26,7 @@ import { idToWire } from '../ids.ts'
 import { Actor, namedBinary } from './actor.ts'
 import { grantAttacks } from './grant-attacks.ts'
 import { playOldSnapshot, withholdRevocation } from './lying-relay.ts'
+import { signBelow } from './nested.ts'
 import { refusalOf } from './refusal.ts'
 import type { Attack, Refusal } from './refusal.ts'
 import { csrForKeyOf, joinAs, openDoor } from './rogue.ts'
@@ -101,6 +102,7 @@ async function prepare(folder: string, installation: Installation, server: RpcCh
     { name: 'a revoked client resumes its TLS session, at a server that left tickets on', control: 'every connection is checked, a resumed one too', run: () => resumed(server, parentId, places.workloadSocket, context) },
     { name: 'a relay holds a revocation back from a strict verifier', control: 'heartbeats name what there is: the relay is left for another within the limit of the class', run: () => heldBack(server, door, places.workloadSocket, context) },
     { name: 'an old snapshot, validly signed, is played to a verifier that was restarted', control: 'the highest head is kept over restarts, and receiving an old signature makes nobody fresh', run: () => playedOld(server, door, places.workloadSocket, context) },
+    { name: 'a server further down was taken over: it names a workload of ours, and certifies a key of the revocation stream', control: 'its authority is restricted to SVIDs, and what it signs is in no ledger: unindexed', run: () => signBelow(server, door, rogue, `spiffe://${trustDomain}/payments`, places.workloadSocket, context) },
     { name: 'the database of a server is put back to before a revocation', control: 'agents keep the newest head of the stream that the server signed, and show it', run: async () => { const { code, message } = await rollBack(folder, trustDomain, context); return { code, said: message } } },
     ...(await grantAttacks({ folder, server, parentId, workloadSocket: places.workloadSocket, door, rogue }, context)),
     { name: 'a banned agent goes on with the certificate it has', control: 'revocation is looked up at every call and at every handshake', run: () => replayed(server, door, rogue, signal) },
@@ -190,7 +192,7 @@ async function lured(folder: string, address: string, token: string, { clock, si
   limit.abort()
   const said = agent.failure().message
   await agent.stop(true)
-  if (code === 1 && said.includes('pin')) return { code: 'BOOTSTRAP_PIN_MISMATCH', said }
+  if (code === 1 && said.includes('was told to expect')) return { code: 'BOOTSTRAP_PIN_MISMATCH', said }
   throw new MayflyError('EXPECTATION_FAILED', code === undefined ? 'it joined' : `it ended otherwise: ${said}`)
 }
 
