@@ -1,13 +1,16 @@
 import type { Credential as CredentialMessage } from '../../proto/generated/mayfly/v1/Credential.ts'
 import type { FindCredentialsRequest__Output } from '../../proto/generated/mayfly/v1/FindCredentialsRequest.ts'
 import type { FindCredentialsResponse } from '../../proto/generated/mayfly/v1/FindCredentialsResponse.ts'
+import type { NodeAttestorStatus } from '../../proto/generated/mayfly/v1/NodeAttestorStatus.ts'
 import type { ServerStatus } from '../../proto/generated/mayfly/v1/ServerStatus.ts'
 import type { UpstreamAuthorityStatus } from '../../proto/generated/mayfly/v1/UpstreamAuthorityStatus.ts'
 import { toHex } from '../../src/core/bytes.ts'
 import { halfLifeMs } from '../../src/core/authority.ts'
+import { MayflyError } from '../../src/core/errors.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
 import { bundleDigest } from '../../src/x509/bundle.ts'
+import type { NodeAttestor } from '../attest/node-attestor.ts'
 import type { Grants } from '../grants/grants.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Authority, Credential, RolledBack, Store } from '../store/port.ts'
@@ -29,6 +32,7 @@ export interface StatusServiceDeps {
   readonly rollback: { readonly rolledBack: RolledBack | undefined }
   /** What stands above the authorities; `undefined`: each signs itself. */
   readonly upstreamStatus: () => UpstreamAuthorityStatus | undefined
+  readonly attestors: readonly NodeAttestor[]
   /** Counts since the start. */
   readonly figures: () => { readonly csrChecks: number; readonly signatures: number; readonly rssBytes: number; readonly streamSeq: number }
 }
@@ -46,7 +50,7 @@ export function statusService(deps: StatusServiceDeps): Handlers<'mayfly.v1.Stat
   }
 }
 
-async function statusOfServer({ store, registry, bundles, clock, version, agentAddress, startedAtMs, figures, rollback: { rolledBack }, grants, upstreamStatus }: StatusServiceDeps): Promise<ServerStatus> {
+async function statusOfServer({ store, registry, bundles, clock, version, agentAddress, startedAtMs, figures, rollback: { rolledBack }, grants, upstreamStatus, attestors }: StatusServiceDeps): Promise<ServerStatus> {
   const [live, journal, head] = await Promise.all([store.credentials.count({ liveAtMs: clock.nowMs() }), store.journal.figures(), store.journal.head()])
   const { csrChecks, signatures, rssBytes, streamSeq } = figures()
   return {
@@ -69,7 +73,16 @@ async function statusOfServer({ store, registry, bundles, clock, version, agentA
     grants: grants.counts(),
     ...(rolledBack === undefined ? {} : { rolledBack: { epoch: rolledBack.epoch, streamSeq: rolledBack.seq, atMs: rolledBack.atMs, shownBy: rolledBack.by } }),
     upstream: upstreamStatus() ?? null,
+    nodeAttestors: await Promise.all(attestors.map(attestorStatus)),
     bundleDigest: toHex(bundleDigest(bundles.bundle().x509Authorities)),
+  }
+}
+
+async function attestorStatus(attestor: NodeAttestor): Promise<NodeAttestorStatus> {
+  try {
+    return { type: attestor.type, authoritiesNotAfterMs: (await attestor.look?.())?.authoritiesEndMs ?? 0 }
+  } catch (error) {
+    return { type: attestor.type, problem: error instanceof MayflyError ? error.message : 'its files cannot be read' }
   }
 }
 

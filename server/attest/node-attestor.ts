@@ -18,6 +18,13 @@ export interface NodeAttestor {
   readonly type: string
   /** @throws {MayflyError} ATTESTATION_INVALID what came is malformed; ATTESTATION_REFUSED it proves nothing; TOKEN_INVALID */
   prove(payload: Uint8Array, node: AttestingNode): AsyncGenerator<Uint8Array, NodeProof, Uint8Array>
+  /** Whether nodes can attest by it now, for `mayfly doctor`; absent where nothing can be amiss. @throws {MayflyError} why they cannot */
+  look?(): Promise<AttestorLook>
+}
+
+export interface AttestorLook {
+  /** When the last of the authorities that it goes by ends; `undefined` when they do not. */
+  readonly authoritiesEndMs: number | undefined
 }
 
 export interface NodeProof {

@@ -11,7 +11,7 @@ import type { SshCertificate } from '../../src/ssh/certificate.ts'
 import type { SshPublicKey } from '../../src/ssh/public-key.ts'
 import { SshFormatError } from '../../src/ssh/reader.ts'
 import type { AgentPath } from './agent-path.ts'
-import type { NodeAttestor, NodeProof } from './node-attestor.ts'
+import type { AttestorLook, NodeAttestor, NodeProof } from './node-attestor.ts'
 
 export const sshpopNames = ['PluginName', 'Fingerprint', 'Hostname'] as const
 export const sshpopDefaultPath = '/{{ .PluginName }}/{{ .Fingerprint }}'
@@ -39,6 +39,11 @@ export class Sshpop implements NodeAttestor {
 
   constructor(deps: SshpopDeps) {
     this.#deps = deps
+  }
+
+  async look(): Promise<AttestorLook> {
+    await this.#deps.authorities()
+    return { authoritiesEndMs: undefined }
   }
 
   async *prove(payload: Uint8Array): AsyncGenerator<Uint8Array, NodeProof, Uint8Array> {

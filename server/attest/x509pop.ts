@@ -15,7 +15,7 @@ import { keyUsageBit } from '../../src/x509/extensions.ts'
 import { commonNameOf } from '../../src/x509/name.ts'
 import { importPublicKey, keyKindOf } from '../../src/x509/spki.ts'
 import type { AgentPath } from './agent-path.ts'
-import type { NodeAttestor, NodeProof } from './node-attestor.ts'
+import type { AttestorLook, NodeAttestor, NodeProof } from './node-attestor.ts'
 
 export const x509popNames = ['PluginName', 'Fingerprint', 'FingerprintSHA256', 'SerialNumberHex', 'Subject.CommonName'] as const
 export const x509popDefaultPath = '/{{ .PluginName }}/{{ .Fingerprint }}'
@@ -41,6 +41,11 @@ export class X509pop implements NodeAttestor {
 
   constructor(deps: X509popDeps) {
     this.#deps = deps
+  }
+
+  async look(): Promise<AttestorLook> {
+    const anchors = await this.#deps.anchors()
+    return { authoritiesEndMs: Math.max(...anchors.map(({ certificate }) => certificate.notAfterMs)) }
   }
 
   async *prove(payload: Uint8Array): AsyncGenerator<Uint8Array, NodeProof, Uint8Array> {

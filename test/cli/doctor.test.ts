@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 
 import { reachFinding } from '../../src/cli/doctor/agent.ts'
+import { attestorsFinding } from '../../src/cli/doctor/attestors.ts'
 import { offsetFinding } from '../../src/cli/doctor/clock.ts'
 import { dataFindings, roomFinding } from '../../src/cli/doctor/files.ts'
 import { nodeFinding } from '../../src/cli/doctor/machine.ts'
@@ -33,7 +34,7 @@ describe('mayfly doctor beside a server and an agent', () => {
     expect([said.ok, code]).toEqual([true, 0])
     expect(said.findings.map(({ check }) => check)).toEqual([
       'node', 'kernel.peer', 'kernel.pidfd', 'kernel.cgroup',
-      'server.serving', 'server.version', 'server.authority', 'server.agents', 'server.clock', 'server.folder', 'server.secrets', 'server.disk',
+      'server.serving', 'server.version', 'server.authority', 'server.agents', 'server.attestors', 'server.clock', 'server.folder', 'server.secrets', 'server.disk',
       'agent.serving', 'agent.version', 'agent.connection', 'agent.svid', 'agent.svids', 'agent.revocations', 'agent.workload_socket', 'agent.clock', 'agent.folder', 'agent.secrets', 'agent.disk',
     ])
   })
@@ -98,6 +99,17 @@ test('an authority that ends, is missing, overdue or tainted is named', () => {
   expect(at([authority], 10 * 86_400_000 - 60_000)).toBe('fail')
   expect(at([authority], 6 * 86_400_000)).toBe('warn')
   expect(at([authority, { ...authority, state: 'tainted' }])).toBe('warn')
+})
+
+test('a node attestor whose file is spoilt, or whose authorities end, is named', () => {
+  const dayMs = 86_400_000
+  const token = { type: 'join_token', problem: '', authoritiesNotAfterMs: 0 }
+  const at = (nowMs: number, ...others: readonly (typeof token)[]): string => attestorsFinding([token, ...others], nowMs).status
+  expect(at(0)).toBe('ok')
+  expect(at(0, { type: 'x509pop', problem: '', authoritiesNotAfterMs: 90 * dayMs })).toBe('ok')
+  expect(at(70 * dayMs, { type: 'x509pop', problem: '', authoritiesNotAfterMs: 90 * dayMs })).toBe('warn')
+  expect(at(90 * dayMs, { type: 'x509pop', problem: '', authoritiesNotAfterMs: 90 * dayMs })).toBe('fail')
+  expect(attestorsFinding([token, { type: 'sshpop', problem: 'there is no file x', authoritiesNotAfterMs: 0 }], 0)).toMatchObject({ status: 'fail', detail: 'sshpop: there is no file x' })
 })
 
 test('a key that others can read is named, with the file', () => {

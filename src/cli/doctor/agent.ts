@@ -55,7 +55,7 @@ export async function reachFinding(address: string, clock: Clock): Promise<Findi
 function ownSvidFinding({ svidNotAfterMs }: AgentStatus, nowMs: number): Finding {
   const check = 'agent.svid'
   const text = `ends ${whenText(svidNotAfterMs, nowMs)}`
-  if (svidNotAfterMs <= nowMs) return fail(check, `${text}: it cannot come back by itself`, 'mayfly token create, and start the agent with --join')
+  if (svidNotAfterMs <= nowMs) return fail(check, `${text}: it cannot come back by itself`, 'mayfly token create, and start the agent with --join; one with a nodeAttestor only has to be started again')
   return svidNotAfterMs - nowMs < soonMs ? warn(check, text, 'it is renewed at half its life: look at the log for agent.renew_failed') : ok(check, text)
 }
 

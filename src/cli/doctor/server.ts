@@ -1,6 +1,7 @@
 import type { ServerStatus__Output as ServerStatus } from '../../../proto/generated/mayfly/v1/ServerStatus.ts'
 import { formatDuration } from '../../core/duration.ts'
 import { whenText } from '../when.ts'
+import { attestorsFinding } from './attestors.ts'
 import { fail, ok, warn } from './finding.ts'
 import type { Finding } from './finding.ts'
 
@@ -8,7 +9,7 @@ const hourMs = 3_600_000
 
 /** What a server says of itself. */
 export function serverFindings(status: ServerStatus, ownVersion: string, nowMs: number): readonly Finding[] {
-  return [ok('server.serving', `${status.trustDomain} at ${status.agentAddress}, up ${formatDuration(nowMs - status.startedAtMs)}`), versionFinding('server', status.version, ownVersion), authorityFinding(status, nowMs), agentsFinding(status)]
+  return [ok('server.serving', `${status.trustDomain} at ${status.agentAddress}, up ${formatDuration(nowMs - status.startedAtMs)}`), versionFinding('server', status.version, ownVersion), authorityFinding(status, nowMs), agentsFinding(status), attestorsFinding(status.nodeAttestors, nowMs)]
 }
 
 export function authorityFinding({ authorities }: Pick<ServerStatus, 'authorities'>, nowMs: number): Finding {

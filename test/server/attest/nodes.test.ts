@@ -111,6 +111,16 @@ test('an authority that is taken out of the file counts no more, without a resta
   expect(await codeOf(attested(server, x509pop(node, deps)))).toBe('ATTESTATION_REFUSED')
 })
 
+test('status tells which attestors there are, and what hinders one', async () => {
+  const file = join(folder, 'spoilt.pem')
+  writeFileSync(file, encodeCertificatesPem([root.der]))
+  const server = await serverWith({ ...nodeAttestors, httpChallenge: undefined, x509pop: { caBundle: file, agentPath: x509popDefaultPath } })
+  const told = async (): Promise<unknown> => (await server.admin.unary('mayfly.v1.Status', 'Get', {})).nodeAttestors
+  expect(await told()).toEqual([{ type: 'join_token', problem: '', authoritiesNotAfterMs: 0 }, { type: 'x509pop', problem: '', authoritiesNotAfterMs: valid.notAfterMs }, { type: 'sshpop', problem: '', authoritiesNotAfterMs: 0 }])
+  writeFileSync(file, 'x')
+  expect(await told()).toMatchObject([{}, { type: 'x509pop', problem: expect.stringContaining('nodeAttestors.x509pop.caBundle') }, { problem: '' }])
+})
+
 test('entries of a node alias reach the agents that have its selectors', async () => {
   const server = await serverWith()
   const svid = await attested(server, x509pop(node, deps))

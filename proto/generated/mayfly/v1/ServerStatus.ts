@@ -4,6 +4,7 @@ import type { AuthorityStatus as _mayfly_v1_AuthorityStatus, AuthorityStatus__Ou
 import type { RolledBack as _mayfly_v1_RolledBack, RolledBack__Output as _mayfly_v1_RolledBack__Output } from '../../mayfly/v1/RolledBack.ts';
 import type { GrantCounts as _mayfly_v1_GrantCounts, GrantCounts__Output as _mayfly_v1_GrantCounts__Output } from '../../mayfly/v1/GrantCounts.ts';
 import type { UpstreamAuthorityStatus as _mayfly_v1_UpstreamAuthorityStatus, UpstreamAuthorityStatus__Output as _mayfly_v1_UpstreamAuthorityStatus__Output } from '../../mayfly/v1/UpstreamAuthorityStatus.ts';
+import type { NodeAttestorStatus as _mayfly_v1_NodeAttestorStatus, NodeAttestorStatus__Output as _mayfly_v1_NodeAttestorStatus__Output } from '../../mayfly/v1/NodeAttestorStatus.ts';
 import type { Long } from '@grpc/proto-loader';
 
 export interface ServerStatus {
@@ -27,6 +28,7 @@ export interface ServerStatus {
   'rolledBack'?: (_mayfly_v1_RolledBack | null);
   'grants'?: (_mayfly_v1_GrantCounts | null);
   'upstream'?: (_mayfly_v1_UpstreamAuthorityStatus | null);
+  'nodeAttestors'?: (_mayfly_v1_NodeAttestorStatus)[];
 }
 
 export interface ServerStatus__Output {
@@ -50,4 +52,5 @@ export interface ServerStatus__Output {
   'rolledBack': (_mayfly_v1_RolledBack__Output | null);
   'grants': (_mayfly_v1_GrantCounts__Output | null);
   'upstream': (_mayfly_v1_UpstreamAuthorityStatus__Output | null);
+  'nodeAttestors': (_mayfly_v1_NodeAttestorStatus__Output)[];
 }
