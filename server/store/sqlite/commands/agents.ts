@@ -40,7 +40,9 @@ export const attestAgent: Command<'agents.attest'> = (tables, { id, attestationT
     const how = before.attestationType === attestationType ? 'and counts only once' : `by ${before.attestationType}`
     throw new MayflyError('ATTESTED_BEFORE', `this agent has attested before, ${how}`, { hint: `if it is the same node, mayfly agent evict ${id}` })
   }
-  return decision([{ kind: 'agent.attested', id, attestationType, selectors: selectors.map(formatSelector), tokenHash: '', canReattest: !once, atMs }], undefined)
+  const version = before?.version ?? '' // it says so when it starts, and not when it attests again
+  const attested: JournalRecord = { kind: 'agent.attested', id, attestationType, selectors: selectors.map(formatSelector), tokenHash: '', canReattest: !once, atMs }
+  return decision(version === '' ? [attested] : [attested, { kind: 'agent.version', id, version, atMs }], undefined)
 }
 
 export const recordSvid: Command<'agents.recordSvid'> = (tables, id, svid, by) => {
