@@ -46,9 +46,9 @@ export interface Waiting {
 }
 
 const pageSize = 1_000
-/** Most names of those who may approve that a task is told, and most people who are looked at for it. */
+/** Most names of those who may approve that a task is told, and most people about whom policy is asked for it. */
 const maxNamed = 20
-const maxLooked = 200
+const maxLooked = 50
 
 /** Approvals, denials and withdrawals by people: each verified, asked of policy, and recorded with its signature, so that anybody can check it later. */
 export class Approvals {
@@ -85,11 +85,10 @@ export class Approvals {
     if (grant.state !== 'pending_approval') return []
     const role = (await this.#deps.directory.roles()).get(grant.role)
     if (role === undefined) return []
+    const left = (await this.#deps.directory.people()).filter((person) => isEligible(person, grant, role) && !grant.approvals.some(({ approver }) => approver === person.name))
     const named: string[] = []
-    for (const person of (await this.#deps.directory.people()).slice(0, maxLooked)) {
-      const has = grant.approvals.some(({ approver }) => approver === person.name)
-      if (has || !isEligible(person, grant, role) || !(await this.#decide(person, grant, role, nowMs)).allowed) continue
-      named.push(person.name)
+    for (const person of left.slice(0, maxLooked)) {
+      if ((await this.#decide(person, grant, role, nowMs)).allowed) named.push(person.name)
       if (named.length === maxNamed) break
     }
     return named
