@@ -166,7 +166,7 @@ describe('FetchX509SVID', () => {
     api.entriesAre(anEntry('a', { selectors: mine }))
     await using stream = new SvidStream(api)
     const first = await stream.next()
-    api.entriesAre(anEntry('a', { selectors: mine, revision: 1 }))
+    api.entriesAre(anEntry('a', { selectors: mine, revision: 1, dnsNames: ['a.test.example'] })) // a revision alone says only that credentials have ended
     const second = await stream.next()
     expect(second.svids[0]?.x509Svid.equals(first.svids[0]?.x509Svid ?? Buffer.alloc(0))).toBe(false)
   })
