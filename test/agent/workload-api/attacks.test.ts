@@ -85,7 +85,7 @@ describe('who takes too much', () => {
     await using stream = new SvidStream(api)
     await stream.next()
     for (let revision = 1; revision <= 500; revision++) {
-      api.entriesAre(anEntry('a', { selectors: mine, revision }))
+      api.entriesAre(anEntry('a', { selectors: mine, revision, dnsNames: [`a${revision}.test.example`] }))
       if (revision % 50 === 0) await new Promise((resolve) => setImmediate(resolve))
     }
     await holds(api.svids.changed, () => api.svids.current('a')?.revision === 500)
