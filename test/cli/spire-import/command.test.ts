@@ -14,6 +14,7 @@ import { PrivateKey } from '../../../src/x509/private-key.ts'
 import { FakeSpire } from '../../support/spire/fake-server.ts'
 import type { FakeSpireOptions } from '../../support/spire/fake-server.ts'
 import { spireAgent, spireEntry } from '../../support/spire/registry.ts'
+import { main, node24, Program } from '../../support/product/process.ts'
 import { startServer } from '../../support/server/test-server.ts'
 import type { TestServer } from '../../support/server/test-server.ts'
 
@@ -76,6 +77,19 @@ test('more than ten are not made without their number, nor with another', async 
   expect(await server.admin.unary('mayfly.v1.Registry', 'CountEntries', {})).toEqual({ count: 0 })
   expect((await run(server, ...from, '--apply', '--expect', '250')).out).toBe('created 250 of 250\n')
 })
+
+test('killed in the middle of it, it has made whole hundreds, and the next run makes the rest', async () => {
+  const names = Array.from({ length: 3_000 }, (_, at) => spireEntry(`w${at}`, '/node-a', { selectors: [`unix:uid:${at + 4_000}`] }))
+  const { server, from } = await started({ entries: [nodeName, ...names], pageSize: 500 })
+  const made = async (): Promise<number> => (await server.admin.unary('mayfly.v1.Registry', 'CountEntries', {})).count
+  const program = new Program(node24, [main('src/cli'), 'import', 'spire', ...from, '--apply', '--expect', '3000'], { env: { MAYFLY_SERVER_SOCKET: server.server.adminSocket } })
+  while ((await made()) === 0) if (program.child.exitCode !== null) throw new Error(program.errors)
+  await program.kill()
+  const before = await made()
+  expect([before % 100, before < 3_000]).toEqual([0, true])
+  expect((await run(server, ...from, '--apply', '--expect', String(3_000 - before))).out).toBe(`created ${3_000 - before} of ${3_000 - before}\n`)
+  expect(await made()).toBe(3_000)
+}, 60_000)
 
 describe('what is read', () => {
   test('what SPIRE printed into files is planned as the server itself is', async () => {
