@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, expect, onTestFinished, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 
 import { fetchSvids } from '../../src/cli/svids.ts'
 import { requestGrant } from '../../src/client/index.ts'
+import { openSqliteStore } from '../../server/store/sqlite/open.ts'
 import { migrations } from '../../server/store/sqlite/migrations.ts'
 import { RpcChannel } from '../../src/rpc/channel.ts'
 import { systemClock } from '../../src/system/clock.ts'
@@ -26,16 +26,17 @@ const now = {}
 const before = older === undefined ? {} : { tree: older.path }
 const patience = (): AbortSignal => AbortSignal.timeout(60_000)
 
-/** SVIDs that rotate every seven seconds. */
-function quickConfig(): readonly string[] {
-  const folder = mkdtempSync(join(tmpdir(), 'mf-'))
-  onTestFinished(() => rmSync(folder, { recursive: true }))
-  writeFileSync(join(folder, 'server.yaml'), 'ca: { x509SvidTtl: 14s, agentSvidTtl: 60s }\n')
-  return ['--config', join(folder, 'server.yaml')]
-}
-
 async function revoke(product: Product, { serial }: Minted): Promise<void> {
   await product.admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { serial }, reason: 'test' })
+}
+
+/** It is refused from now on, and soon by its own name: an outage that lasts longer on a busy machine makes all of them stale first. */
+async function revoked(verifier: TestVerifier, { chain }: Minted): Promise<void> {
+  await verifier.refused(chain)
+  for (const over = patience(); verifier.verdict(chain) !== 'revoked'; ) {
+    expect(verifier.verdict(chain)).not.toBe('accepted')
+    await systemClock.sleep(50, over)
+  }
 }
 
 /** A task from its request to the refusal of its identity. */
@@ -43,7 +44,7 @@ async function task(agent: AgentProcess, verifier: TestVerifier): Promise<void> 
   const grant = await requestGrant({ as: jobId, do: ['write'], on: ['db:orders'], reason: 'upgrade' }, { endpoint: `unix://${agent.workloadSocket}`, signal: patience() })
   using channel = RpcChannel.connectUnix(grant.endpoint.slice('unix://'.length), { clock: systemClock })
   const [svid] = await fetchSvids(channel, patience())
-  expect((await grant.step('write', 'db:orders')).allowed).toBe(true)
+  for (const over = patience(); !(await grant.step('write', 'db:orders')).allowed; ) await systemClock.sleep(500, over) // on a busy machine the agent may be behind for a moment, and then denies
   await grant.complete()
   await verifier.refused(svid?.chain ?? [])
 }
@@ -65,9 +66,10 @@ class Workloads implements AsyncDisposable {
     for (const held of this.held) await held.until((svids) => svids.get(spiffeId), patience())
   }
 
-  /** Each of them has another SVID of this ID than now. */
-  async rotated(spiffeId: string): Promise<void> {
+  /** The ID's credentials are replaced, and each of them has another. */
+  async rotated(product: Product, spiffeId: string): Promise<void> {
     const serials = this.held.map(({ svids }) => svids.get(spiffeId)?.serial)
+    await product.admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { spiffeId }, rotate: true, reason: 'test' })
     for (const [at, held] of this.held.entries()) await held.until((svids) => (svids.get(spiffeId)?.serial === serials[at] ? undefined : svids.get(spiffeId)), patience())
   }
 
@@ -88,7 +90,7 @@ class Workloads implements AsyncDisposable {
 }
 
 test.skipIf(older === undefined)('a server and its agents are upgraded one after another under load, and an agent goes back: no workload loses its identity, no revocation is missed', { timeout: 240_000 }, async () => {
-  await using product = await Product.start({ server: before, agent: before, serverArgs: quickConfig() })
+  await using product = await Product.start({ server: before, agent: before })
   const agents = [await product.startAgent(), await product.startAgent()]
   const parents = await product.agentIds()
   const entry = async (name: string): Promise<string> => {
@@ -110,18 +112,18 @@ test.skipIf(older === undefined)('a server and its agents are upgraded one after
   await revoke(product, stolen[0])
   await product.killServer('SIGTERM')
   await product.startServer(now)
-  expect((await verifier.refused(stolen[0].chain)).verdict).toBe('revoked')
+  await revoked(verifier, stolen[0])
   await revoke(product, stolen[1])
-  expect((await verifier.refused(stolen[1].chain)).verdict).toBe('revoked')
+  await revoked(verifier, stolen[1])
   await workloads.have(await entry('made-after'))
-  await workloads.rotated(web)
+  await workloads.rotated(product, web)
   await task(first, verifier)
 
   // one agent, and then it goes back, while the other has stayed as it was
   for (const version of [now, before]) {
     await second.kill('SIGTERM')
     await second.start(version)
-    await workloads.rotated(web)
+    await workloads.rotated(product, web)
   }
   await workloads.have(await entry('made-later'))
 
@@ -130,9 +132,9 @@ test.skipIf(older === undefined)('a server and its agents are upgraded one after
     await agent.kill('SIGTERM')
     await agent.start(now)
   }
-  await workloads.rotated(web)
+  await workloads.rotated(product, web)
   await revoke(product, stolen[2])
-  expect((await verifier.refused(stolen[2].chain)).verdict).toBe('revoked')
+  await revoked(verifier, stolen[2])
   await task(first, verifier)
 
   // the server cannot go back on the same file: it says so and changes nothing
@@ -146,13 +148,18 @@ test.skipIf(older === undefined)('a server and its agents are upgraded one after
   expect(digest()).toBe(untouched)
   await product.startServer(now)
   await revoke(product, stolen[3])
-  expect((await verifier.refused(stolen[3].chain)).verdict).toBe('revoked')
+  await revoked(verifier, stolen[3])
   expect(workloads.failures).toEqual([])
   expect(workloads.held.flatMap(({ lost }) => lost)).toEqual([])
+
+  // what both versions wrote is one journal
+  await product.killServer('SIGTERM')
+  await using store = await openSqliteStore({ path: file, trustDomain: product.trustDomain, nowMs: systemClock.nowMs() })
+  expect((await store.journal.verify()).records).toBeGreaterThan(20)
 })
 
 test.skipIf(older === undefined)('an agent that was upgraded before its server joins, serves, rotates, takes revocations and grants, and stays when the server follows', { timeout: 120_000 }, async () => {
-  await using product = await Product.start({ server: before, serverArgs: quickConfig() })
+  await using product = await Product.start({ server: before })
   const agent = await product.startAgent()
   const [parentId = ''] = await product.agentIds()
   const web = `spiffe://${product.trustDomain}/web`
@@ -163,12 +170,12 @@ test.skipIf(older === undefined)('an agent that was upgraded before its server j
   await using verifier = await TestVerifier.start(product, agent)
   const stolen = await mint(product, 'stolen')
   await revoke(product, stolen)
-  expect((await verifier.refused(stolen.chain)).verdict).toBe('revoked')
+  await revoked(verifier, stolen)
   await task(agent, verifier)
-  await workloads.rotated(web)
+  await workloads.rotated(product, web)
   await product.killServer('SIGTERM')
   await product.startServer(now)
-  await workloads.rotated(web)
+  await workloads.rotated(product, web)
   await task(agent, verifier)
   expect(workloads.failures).toEqual([])
   expect(workloads.held.flatMap(({ lost }) => lost)).toEqual([])
