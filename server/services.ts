@@ -53,7 +53,7 @@ export type ServicesDeps = BackupsServiceDeps & DebugServiceDeps & LoggerService
 export function addServices(rpc: RpcServer<Caller>, deps: ServicesDeps): void {
   const guard = { standing: deps.standing, messages: new Quota(deps.clock, termsOf(deps.limits, 'messagesPerSecond')) }
   rpc.add('spire.api.server.agent.v1.Agent', guarded<'spire.api.server.agent.v1.Agent'>(agentService(deps), guard))
-  rpc.add('spire.api.server.bundle.v1.Bundle', guarded<'spire.api.server.bundle.v1.Bundle'>(bundleService(deps.bundles), guard))
+  rpc.add('spire.api.server.bundle.v1.Bundle', guarded<'spire.api.server.bundle.v1.Bundle'>(bundleService(deps), guard))
   rpc.add('spire.api.server.entry.v1.Entry', guarded<'spire.api.server.entry.v1.Entry'>(entryService(deps), guard))
   rpc.add('spire.api.server.svid.v1.SVID', guarded<'spire.api.server.svid.v1.SVID'>(svidService(deps), guard))
   rpc.add('spire.api.server.localauthority.v1.LocalAuthority', guarded<'spire.api.server.localauthority.v1.LocalAuthority'>(localAuthorityService(deps), guard))

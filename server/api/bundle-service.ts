@@ -1,7 +1,8 @@
 import type { Bundle } from '../../proto/generated/spire/api/types/Bundle.ts'
 import type { BundleMask__Output } from '../../proto/generated/spire/api/types/BundleMask.ts'
 import { MayflyError } from '../../src/core/errors.ts'
-import { parseTrustDomain } from '../../src/core/spiffe-id.ts'
+import { isAgentId, parseTrustDomain } from '../../src/core/spiffe-id.ts'
+import type { SpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
 import type { TrustBundle } from '../../src/x509/bundle.ts'
 import type { Authority } from '../store/port.ts'
@@ -15,10 +16,26 @@ export interface BundleSource {
   onChange(listener: () => void): Disposable
 }
 
+export interface BundleServiceDeps {
+  readonly bundles: BundleSource
+  readonly acknowledgements: { acknowledge(agentId: SpiffeId, sequence: number): void }
+  readonly onAcknowledged: () => void
+}
+
 /** SPIRE's bundle API: GetBundle, to anyone; what it tells is public. Of other trust domains there are no bundles yet: none is found, for SPIRE's agents go on without one that is not found and with no other answer. */
-export function bundleService(source: BundleSource): Handlers<'spire.api.server.bundle.v1.Bundle', Caller> {
+export function bundleService({ bundles: source, acknowledgements, onAcknowledged }: BundleServiceDeps): Handlers<'spire.api.server.bundle.v1.Bundle', Caller> {
+  const readers = new BundleReaders()
   return {
-    GetBundle: async ({ outputMask }) => bundleToWire(source, outputMask),
+    GetBundle: async ({ outputMask }, { peer }) => {
+      if (peer.kind === 'svid' && isAgentId(peer.id) && outputMask?.x509Authorities !== false) {
+        const taken = readers.asks(peer.id, Number(source.bundle().sequence ?? 0n))
+        if (taken !== undefined) {
+          acknowledgements.acknowledge(peer.id, taken)
+          onAcknowledged()
+        }
+      }
+      return bundleToWire(source, outputMask)
+    },
     CountBundles: async () => ({ count: 1 }),
     AppendBundle: noForeignAuthorities,
     PublishJWTAuthority: noTokenKeys,
@@ -33,6 +50,24 @@ export function bundleService(source: BundleSource): Handlers<'spire.api.server.
     BatchUpdateFederatedBundle: noFederation,
     BatchSetFederatedBundle: noFederation,
     BatchDeleteFederatedBundle: noFederation,
+  }
+}
+
+/** SPIRE's agents acknowledge no bundle, and ask for it every few seconds: whoever asks again has taken in what it was given before. */
+class BundleReaders {
+  readonly #given = new Map<SpiffeId, { given: number; taken: number }>()
+
+  /** Notes that this one is given. Returns what the agent has taken in, when that is news. */
+  asks(agentId: SpiffeId, sequence: number): number | undefined {
+    const before = this.#given.get(agentId)
+    if (before === undefined) {
+      this.#given.set(agentId, { given: sequence, taken: -1 })
+      return undefined
+    }
+    const isNews = before.given > before.taken
+    before.taken = before.given
+    before.given = sequence
+    return isNews ? before.taken : undefined
   }
 }
 

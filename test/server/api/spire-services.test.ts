@@ -51,3 +51,15 @@ test("SPIRE's agents, which go on only without a bundle that is not found, are t
   await expect(channel.unary(bundleApi, 'GetFederatedBundle', { trustDomain: 'example.org' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   await expect(channel.unary(bundleApi, 'GetFederatedBundle', {})).rejects.toMatchObject({ code: 'SPIFFE_ID_INVALID' })
 })
+
+test('an agent that follows no stream has taken in a bundle once it asks again: then the next authority may sign', async () => {
+  const { admin, join } = await startServer()
+  const { channel } = await join()
+  const { id } = await admin.unary('mayfly.v1.Authorities', 'Prepare', {})
+  const activate = async (): Promise<string> => (await admin.unary('mayfly.v1.Authorities', 'Activate', { id })).state
+  const ask = async (outputMask: { readonly x509Authorities: boolean }): Promise<unknown> => await channel.unary(bundleApi, 'GetBundle', { outputMask })
+  for (const x509Authorities of [true, false, false]) await ask({ x509Authorities })
+  await expect(activate()).rejects.toMatchObject({ code: 'AUTHORITY_STATE' })
+  await ask({ x509Authorities: true })
+  expect(await activate()).toBe('active')
+})
