@@ -155,7 +155,7 @@ export class Server implements AsyncDisposable {
     const notePublished = (): void => acknowledgements.published(authorities.all().map(({ id }) => id), Number(authorities.bundle().sequence ?? 0n))
     notePublished()
     authorities.onChange(notePublished)
-    live.onReload(() => authorities.reconsider()) // the files of an upstream authority may be others now
+    live.onReload(() => authorities.reconsiderUpstream()) // the files of an upstream authority may be others now
 
     const pipeline = starting.use(new IssuancePipeline({ steps: tracing?.steps, profiles, authorities, pool, credentials: store.credentials, clock, random, log }))
     const traced = tracing?.issuer(pipeline) ?? pipeline

@@ -44,6 +44,7 @@ export interface AuthorityEndOptions {
 const system = 'system'
 const retryMs = 1_000
 const longestSleepMs = 60_000
+const upstreamEveryMs = 1_000
 
 /**
  * The signing authorities of the trust domain, which follow one another by themselves: prepared at half life, activated once known, retired,
@@ -57,6 +58,7 @@ export class AuthoritySet implements AsyncDisposable {
   readonly #stop = new AbortController()
   readonly #listeners = new Set<() => void>()
   #upstream: Upstream | undefined
+  #upstreamReadMs = -Infinity
   #queue: Promise<unknown> = Promise.resolve()
   #wake = new AbortController()
   #loop: Promise<void> = Promise.resolve()
@@ -121,14 +123,21 @@ export class AuthoritySet implements AsyncDisposable {
     return { [Symbol.dispose]: () => this.#listeners.delete(listener) }
   }
 
-  /** Looks now whether something is due, as when an agent has acknowledged a bundle or the files of the upstream authority were exchanged. */
+  /** Looks now whether something is due, as when an agent has acknowledged a bundle. */
   reconsider(): void {
     this.#wake.abort()
+  }
+
+  /** The same, with another look at the upstream authority. */
+  reconsiderUpstream(): void {
+    this.#upstreamReadMs = -Infinity
+    this.reconsider()
   }
 
   /** Prepares one more, out of turn. */
   async prepare(by: Actor): Promise<Authority> {
     return this.#inTurn(async () => {
+      this.#upstreamReadMs = -Infinity
       await this.#lookUp()
       return await this.#prepare(by)
     })
@@ -211,16 +220,19 @@ export class AuthoritySet implements AsyncDisposable {
     }
   }
 
-  /** Whoever renews the upstream authority exchanges its files: they are looked at each time. */
+  /** Whoever renews the upstream authority exchanges its files: they are looked at each time, but not for each of many acknowledgements. */
   async #lookUp(): Promise<void> {
     const before = this.#upstream
-    const { upstream, log } = this.#deps
+    const { upstream, log, clock } = this.#deps
+    const nowMs = clock.nowMs()
+    if (upstream === undefined || Math.abs(nowMs - this.#upstreamReadMs) < upstreamEveryMs) return
     try {
-      this.#upstream = await upstream?.current()
+      this.#upstream = await upstream.current()
     } catch (error) {
       if (before === undefined) throw error
       log.error({ event: 'upstream.invalid', error }, 'the files of the upstream authority cannot be used: the one before stays')
     }
+    this.#upstreamReadMs = nowMs
     if (before !== undefined && this.#upstream !== undefined && !isSameUpstream(before, this.#upstream)) {
       log.info({ event: 'upstream.changed', notAfterMs: this.#upstream.certificate.notAfterMs }, 'the upstream authority was exchanged')
     }

@@ -109,7 +109,7 @@ describe('when the files change', () => {
     const next = authority('next root')
     await upstreamOf([next])
     const changed = new Promise<void>((resolve) => void started.onChange(() => started.active().id === first || resolve()))
-    started.reconsider()
+    started.reconsiderUpstream()
     await changed
     expect(started.active().certificate.issuer).toEqual(parseCertificate(next.der).subject)
     expect(started.bundle().x509Authorities).toEqual([root.der, next.der])
@@ -188,7 +188,7 @@ describe('the end of an upstream authority', () => {
     const next = authority('next root')
     await upstreamOf([next])
     const changed = new Promise<void>((resolve) => void started.onChange(() => started.active().id === first?.id || resolve()))
-    started.reconsider()
+    started.reconsiderUpstream()
     await changed
     await expect(started.revokeUpstream(keyId, operator)).rejects.toMatchObject({ code: 'AUTHORITY_STATE' })
     expect(await started.taintUpstream(keyId.toUpperCase(), operator)).toMatchObject({ authorityIds: [first?.id] })
@@ -219,7 +219,7 @@ describe('lists of what was revoked', () => {
     const renewed = authority('upstream root', { key: root.key, notAfterMs: nowMs + 2 * dayMs })
     const upstream = await upstreamOf([renewed])
     const changed = new Promise<void>((resolve) => void started.onChange(() => started.active().id === first.id || resolve()))
-    started.reconsider()
+    started.reconsiderUpstream()
     await changed
     await started.revoke(first.id, operator)
     expect(new UpstreamLists(started, upstream).signer()?.entries).toHaveLength(1)
