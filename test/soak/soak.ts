@@ -49,6 +49,7 @@ export interface Verdict {
 /** SVIDs are rotated at half their life. */
 const svidTtlSeconds = 40
 const lookMs = 2_000
+const collected = { NODE_OPTIONS: `--import=${new URL('./collect.mjs', import.meta.url).href}` }
 
 /** Runs the product under the load of every day for so long, and says whether anything grew or went wrong. Stops all that it started. */
 export async function soak({ minutes, agents: count, entries, verifiers, pace, memoryMb, descriptors, row, signal }: SoakOptions): Promise<Verdict> {
@@ -56,14 +57,14 @@ export async function soak({ minutes, agents: count, entries, verifiers, pace, m
   const config = join(folder, 'server.yaml')
   writeFileSync(config, `logLevel: warn\nca:\n  x509SvidTtl: ${svidTtlSeconds}s\n  agentSvidTtl: 2m\nlimits:\n  attestationsPerSecond: 1000\n`)
   try {
-    await using product = await Product.start({ serverArgs: ['--config', config], agentArgs: ['--log-level', 'warn'] })
+    await using product = await Product.start({ serverArgs: ['--config', config], agentArgs: ['--log-level', 'warn'], server: { env: collected }, agent: { env: collected } })
     const agents: Joined[] = []
     for (let at = 0; at < count; at++) agents.push(await joined(product))
     const selectors = [`unix:uid:${process.getuid?.() ?? 0}`]
     for (const [at, { id: parentId }] of agents.entries()) await product.createEntries(Array.from({ length: entries }, (_, entry) => ({ spiffeId: `spiffe://${product.trustDomain}/kept/${at}/${entry}`, parentId, selectors })))
     await jobRole(product)
     await using load = await Load.start(product, agents, pace)
-    await using services = new Program(node24, [join(root, 'test/soak/verifiers.ts'), agents[0]?.agent.workloadSocket ?? '', String(verifiers)])
+    await using services = new Program(node24, [join(root, 'test/soak/verifiers.ts'), agents[0]?.agent.workloadSocket ?? '', String(verifiers)], { env: collected })
     await services.event('attached')
 
     const pids = new Map([['server', product.server.pid], ...agents.map(({ agent }, at) => [`agent ${at}`, agent.program?.pid ?? 0] as const), ['verifiers', services.pid]])
