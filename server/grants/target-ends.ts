@@ -1,3 +1,4 @@
+import { MayflyError } from '../../src/core/errors.ts'
 import type { SpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
@@ -72,7 +73,7 @@ export class TargetEnds implements AsyncDisposable {
 
   /** What is left is taken up by the next run. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort()
+    this.#stop.abort(new MayflyError('SHUTTING_DOWN', 'the server is shutting down; what is left to end ends when it is back'))
     await Promise.all(this.#left.values())
   }
 
