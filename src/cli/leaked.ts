@@ -74,7 +74,7 @@ async function connectTls(address: string, options: LeakedOptions, { clock, cwd 
     verifyPeer: (chain) => {
       if (authorities === undefined) return
       const trustDomain = trustDomainIn(chain)
-      const verdict = verifyX509Svid(chain, { bundles: BundleSet.of({ trustDomain, x509Authorities: authorities }), allow: exactly(serverIdOf(trustDomain)), revocation: revocationUnchecked, nowMs: clock.nowMs() })
+      const verdict = verifyX509Svid(chain, { bundles: BundleSet.of({ trustDomain, x509Authorities: authorities }), allow: exactly(serverIdOf(trustDomain)), revocation: revocationUnchecked, issuedHere: true, nowMs: clock.nowMs() })
       if (verdict.kind !== 'accepted') throw new MayflyError('PEER_REFUSED', `the server is not one of this bundle: ${'why' in verdict ? verdict.why : verdict.kind.replaceAll('_', ' ')}`)
     },
   })

@@ -37,7 +37,7 @@ export function openDoor(door: Door, loot?: Loot): RpcChannel {
     unaryTimeoutMs: 5_000,
     context: () => createSecureContext({ minVersion: 'TLSv1.2', ...(loot === undefined ? {} : { key: loot.key.toPem(), cert: encodeCertificatesPem(loot.chain) }) }),
     verifyPeer: (chain) => {
-      const verdict = verifyX509Svid(chain, { bundles, allow: exactly(serverIdOf(trustDomain)), revocation: revocationUnchecked, nowMs: door.clock.nowMs() })
+      const verdict = verifyX509Svid(chain, { bundles, allow: exactly(serverIdOf(trustDomain)), revocation: revocationUnchecked, issuedHere: true, nowMs: door.clock.nowMs() })
       if (verdict.kind !== 'accepted') throw new MayflyError('UNAUTHENTICATED', `the server's certificate is ${verdict.kind}`)
     },
   })
