@@ -12,7 +12,8 @@ import { certifyAuthority, type CertifyAuthorityDeps } from './certify-authority
 import type { KeyStore } from './key-store.ts'
 import { KnownAuthorities, type KnownAuthoritiesConfig } from './known-authorities.ts'
 import { endUpstream, type UpstreamEnd } from './upstream/ending.ts'
-import { isSameUpstream, type Upstream, type UpstreamSource } from './upstream/upstream.ts'
+import type { Upstream, UpstreamSource } from './upstream/upstream.ts'
+import { UpstreamWatch } from './upstream/watch.ts'
 import { unvouchedText, Vouchers } from './vouchers.ts'
 
 export interface AuthoritiesConfig extends KnownAuthoritiesConfig {
@@ -44,7 +45,6 @@ export interface AuthorityEndOptions {
 const system = 'system'
 const retryMs = 1_000
 const longestSleepMs = 60_000
-const upstreamEveryMs = 1_000
 
 /**
  * The signing authorities of the trust domain, which follow one another by themselves: prepared at half life, activated once known, retired,
@@ -55,10 +55,9 @@ export class AuthoritySet implements AsyncDisposable {
   readonly #deps: AuthoritiesDeps
   readonly #known: KnownAuthorities
   readonly #vouchers: Vouchers
+  readonly #upstream: UpstreamWatch
   readonly #stop = new AbortController()
   readonly #listeners = new Set<() => void>()
-  #upstream: Upstream | undefined
-  #upstreamReadMs = -Infinity
   #queue: Promise<unknown> = Promise.resolve()
   #wake = new AbortController()
   #loop: Promise<void> = Promise.resolve()
@@ -67,6 +66,7 @@ export class AuthoritySet implements AsyncDisposable {
     this.#config = config
     this.#deps = deps
     this.#known = new KnownAuthorities(config, deps)
+    this.#upstream = new UpstreamWatch(deps.upstream, deps)
     this.#vouchers = new Vouchers(this.#known, { ...deps, trustDomain: config.trustDomain })
   }
 
@@ -106,7 +106,7 @@ export class AuthoritySet implements AsyncDisposable {
 
   /** What signs the authorities, as it was when it was last looked at; `undefined`: each signs itself. */
   upstream(): Upstream | undefined {
-    return this.#upstream
+    return this.#upstream.current
   }
 
   /**
@@ -130,15 +130,15 @@ export class AuthoritySet implements AsyncDisposable {
 
   /** The same, with another look at the upstream authority. */
   reconsiderUpstream(): void {
-    this.#upstreamReadMs = -Infinity
+    this.#upstream.mayHaveChanged()
     this.reconsider()
   }
 
   /** Prepares one more, out of turn. */
   async prepare(by: Actor): Promise<Authority> {
     return this.#inTurn(async () => {
-      this.#upstreamReadMs = -Infinity
-      await this.#lookUp()
+      this.#upstream.mayHaveChanged()
+      await this.#upstream.look()
       return await this.#prepare(by)
     })
   }
@@ -212,7 +212,7 @@ export class AuthoritySet implements AsyncDisposable {
 
   /** Carries out what is due. Returns when to look again. */
   async #settle(): Promise<number> {
-    await this.#lookUp()
+    await this.#upstream.look()
     for (;;) {
       const step = this.#nextStep()
       if (step.kind === 'wait') return step.untilMs
@@ -220,34 +220,16 @@ export class AuthoritySet implements AsyncDisposable {
     }
   }
 
-  /** Whoever renews the upstream authority exchanges its files: they are looked at each time, but not for each of many acknowledgements. */
-  async #lookUp(): Promise<void> {
-    const before = this.#upstream
-    const { upstream, log, clock } = this.#deps
-    const nowMs = clock.nowMs()
-    if (upstream === undefined || Math.abs(nowMs - this.#upstreamReadMs) < upstreamEveryMs) return
-    try {
-      this.#upstream = await upstream.current()
-    } catch (error) {
-      if (before === undefined) throw error
-      log.error({ event: 'upstream.invalid', error }, 'the files of the upstream authority cannot be used: the one before stays')
-    }
-    this.#upstreamReadMs = nowMs
-    if (before !== undefined && this.#upstream !== undefined && !isSameUpstream(before, this.#upstream)) {
-      log.info({ event: 'upstream.changed', notAfterMs: this.#upstream.certificate.notAfterMs }, 'the upstream authority was exchanged')
-    }
-  }
-
   #nextStep(): RotationStep {
     const { clock, acknowledged } = this.#deps
-    return nextRotationStep(this.#known.facts(this.#upstream), clock.nowMs(), { lifeMs: this.#config.lifeMs, acknowledged })
+    return nextRotationStep(this.#known.facts(this.#upstream.current), clock.nowMs(), { lifeMs: this.#config.lifeMs, acknowledged })
   }
 
   async #carryOut(step: Exclude<RotationStep, { kind: 'wait' }>): Promise<void> {
     const by: Actor = { name: system, atMs: this.#deps.clock.nowMs() }
     switch (step.kind) {
       case 'prepare':
-        this.#checkUpstreamLasts()
+        if (this.#known.active !== undefined && !step.replaces) this.#upstream.checkOutlasts(this.#known.active)
         await this.#prepare(by)
         break
       case 'activate':
@@ -266,15 +248,6 @@ export class AuthoritySet implements AsyncDisposable {
     }
   }
 
-  /** Another authority below an upstream one that ends when the active one does would end no later: none is made, again and again, until then. */
-  #checkUpstreamLasts(): void {
-    const { active } = this.#known
-    const upstream = this.#upstream
-    if (active === undefined || upstream === undefined || upstream.certificate.notAfterMs > active.certificate.notAfterMs) return
-    if (this.#known.facts(upstream).some(({ id, replaced }) => id === active.id && replaced === true)) return
-    throw new MayflyError('UPSTREAM_INVALID', 'the upstream authority: it ends when the authority that signs now does', { hint: 'renew it: put another certificate in the place of ca.upstream.certPath' })
-  }
-
   async #prepare(by: Actor): Promise<Authority> {
     const { clock, random, keys, store, log } = this.#deps
     const nowMs = clock.nowMs()
@@ -282,7 +255,7 @@ export class AuthoritySet implements AsyncDisposable {
     const key = await keys.create(keyName, this.#config.keyType)
     const id = authorityIdOf(key.spki)
     try {
-      const certified = await certifyAuthority(key, nowMs, this.#config.lifeMs, this.#upstream, { ...this.#deps, trustDomain: this.#config.trustDomain })
+      const certified = await certifyAuthority(key, nowMs, this.#config.lifeMs, this.#upstream.current, { ...this.#deps, trustDomain: this.#config.trustDomain })
       await store.prepare({ id, keyName, ...certified, preparedAtMs: nowMs }, by)
     } catch (error) {
       await keys.remove(keyName) // each attempt makes a key: none of them is left behind

@@ -47,7 +47,8 @@ export interface RotationTerms {
 
 /** One thing to do now, or when to look again. */
 export type RotationStep =
-  | { readonly kind: 'prepare' }
+  /** `replaces`: what stands above the active one has changed. */
+  | { readonly kind: 'prepare'; readonly replaces: boolean }
   | { readonly kind: 'activate'; readonly id: string }
   | { readonly kind: 'remove'; readonly id: string }
   | { readonly kind: 'wait'; readonly untilMs: number }
@@ -64,13 +65,13 @@ export function nextRotationStep(authorities: readonly AuthorityFacts[], nowMs: 
   const alive = (authority: AuthorityFacts): boolean => nowMs <= authority.notAfterMs
   const active = authorities.find((authority) => authority.state === 'active' && alive(authority))
   const prepared = authorities.filter((authority) => authority.state === 'prepared' && alive(authority)).toSorted((left, right) => left.preparedAtMs - right.preparedAtMs)[0]
-  if (active === undefined) return prepared === undefined ? { kind: 'prepare' } : { kind: 'activate', id: prepared.id }
+  if (active === undefined) return prepared === undefined ? { kind: 'prepare', replaces: false } : { kind: 'activate', id: prepared.id }
 
   const expired = authorities.find((authority) => authority.state !== 'revoked' && !alive(authority))
   if (expired !== undefined) return { kind: 'remove', id: expired.id }
 
   const prepareAtMs = active.replaced === true ? -Infinity : halfLifeMs(active)
-  if (prepared === undefined && nowMs >= prepareAtMs) return { kind: 'prepare' }
+  if (prepared === undefined && nowMs >= prepareAtMs) return { kind: 'prepare', replaces: active.replaced === true }
   const activateAtMs = prepared === undefined ? Infinity : Math.max(prepareAtMs, prepared.preparedAtMs + safeDelayMs(terms.lifeMs))
   if (prepared !== undefined && nowMs >= prepareAtMs && (nowMs >= activateAtMs || terms.acknowledged(prepared.id))) return { kind: 'activate', id: prepared.id }
 

@@ -41,7 +41,16 @@ describe('rotation', () => {
   test('prepares at half life, not a moment earlier', () => {
     const active = at('active', 'a', 0, 120_000)
     expect(nextRotationStep([active], 59_999, terms)).toEqual({ kind: 'wait', untilMs: 60_000 })
-    expect(nextRotationStep([active], 60_000, terms)).toEqual({ kind: 'prepare' })
+    expect(nextRotationStep([active], 60_000, terms)).toEqual({ kind: 'prepare', replaces: false })
+  })
+
+  test('replaces one whose upstream has changed at once, whatever its age', () => {
+    const replaced = { ...at('active', 'a', 0, 120_000), replaced: true }
+    expect(nextRotationStep([replaced], 1, terms)).toEqual({ kind: 'prepare', replaces: true })
+    const both = [replaced, at('prepared', 'b', 10, 120_010)]
+    expect(nextRotationStep(both, 10, terms)).toEqual({ kind: 'wait', untilMs: 10_010 })
+    expect(nextRotationStep(both, 10, { ...terms, acknowledged: () => true })).toEqual({ kind: 'activate', id: 'b' })
+    expect(nextRotationStep(both, 10_010, terms)).toEqual({ kind: 'activate', id: 'b' })
   })
 
   test('activates after the safe delay, or once acknowledged', () => {
