@@ -7,8 +7,8 @@ const lookMs = 1_000
 const idleShare = 0.05
 const worthBytes = 6e6
 
-/** How long a process that never rests may put it off. */
-const mostLooks = 8
+/** Between what is collected because it was asked for, and how long a process that never rests may put it off. */
+const forgetLooks = 8
 
 /** Collects what is garbage, at good moments. */
 export interface HeapTrim extends Disposable {
@@ -19,26 +19,31 @@ export interface HeapTrim extends Disposable {
 /**
  * Gives memory back once the work that took it is over. V8 collects when it wants to allocate: a process that has served a burst and then rests keeps the burst's garbage
  * for hours. Looks each second; when the process rests and its heap has grown by half since the last time, everything is collected and the pages returned. That stops
- * this thread for 50 to 300 ms (measured on a busy machine), once after a burst, and while there is work only when somebody has asked for it.
+ * this thread for 50 to 300 ms (measured on a busy machine), once after a burst, and never while there is work. What {@link HeapTrim.forgetSoon} asks for is shorter,
+ * and done every eight seconds at most, also while there is work.
  */
 export function trimHeapWhenIdle(): HeapTrim {
   let trimmedBytes = 0
-  let looksLeft = Infinity
+  let askedLooksAgo: number | undefined
+  let collectedLooksAgo = forgetLooks
   let before = process.cpuUsage()
   const timer = setInterval(() => {
     const { user, system } = process.cpuUsage(before)
     before = process.cpuUsage()
-    const bytes = getHeapStatistics().total_heap_size
-    const isBusy = user + system > lookMs * 1_000 * idleShare
-    looksLeft--
-    if (isBusy ? looksLeft > 0 : looksLeft === Infinity && bytes < trimmedBytes * 1.5 + worthBytes) return
-    looksLeft = Infinity
-    collector()({ type: 'major', execution: 'sync', flavor: isBusy ? 'regular' : 'last-resort' })
-    trimmedBytes = getHeapStatistics().total_heap_size
+    collectedLooksAgo++
+    if (askedLooksAgo !== undefined) askedLooksAgo++
+    const isIdle = user + system <= lookMs * 1_000 * idleShare
+    const trims = isIdle && getHeapStatistics().total_heap_size >= trimmedBytes * 1.5 + worthBytes
+    const forgets = askedLooksAgo !== undefined && collectedLooksAgo >= forgetLooks && (isIdle || askedLooksAgo >= forgetLooks)
+    if (!trims && !forgets) return
+    askedLooksAgo = undefined
+    collectedLooksAgo = 0
+    collector()({ type: 'major', execution: 'sync', flavor: trims ? 'last-resort' : 'regular' })
+    if (trims) trimmedBytes = getHeapStatistics().total_heap_size
   }, lookMs)
   timer.unref()
   return {
-    forgetSoon: () => (looksLeft = Math.min(looksLeft, mostLooks)),
+    forgetSoon: () => void (askedLooksAgo ??= 0),
     [Symbol.dispose]: () => clearInterval(timer),
   }
 }

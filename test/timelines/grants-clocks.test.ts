@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/system/clock.ts'
 import { GrantTask } from '../support/agent/grant-tasks.ts'
 import { FakeTime, TestClock } from '../support/faults/clock.ts'
@@ -36,6 +36,12 @@ afterAll(async () => {
   await product[Symbol.asyncDispose]()
   rmSync(folder, { recursive: true })
 }, 60_000)
+
+afterEach(async () => {
+  ofServer.set(0)
+  ofAgents.set(0)
+  if (product.server.child.signalCode !== null) await product.startServer()
+})
 
 interface Running extends AsyncDisposable {
   readonly run: GrantRun
@@ -76,16 +82,18 @@ async function asksInVain(): Promise<string> {
 /** Set back: nothing lives longer than the time since boot allows. */
 describe('a clock that is set back by an hour extends nothing, in no tier', () => {
   test("the server's", { timeout: 90_000 }, async () => {
-    const tasks = await runningInEachTier('8s')
+    const tasks = await runningInEachTier('12s')
     ofServer.set(-hourMs)
     expect(await asksInVain()).toContain('CLOCK_JUMPED')
-    for (const { tier, grantId, socket, chain, deadlineMs } of tasks) {
-      const refused = await verifier.refused(chain)
-      await expect.poll(() => existsSync(socket), patience).toBe(false)
-      await expect.poll(async () => (await standing(grantId)).cause, patience).toBe('timeout')
-      note("the server's clock set back an hour", tier, refused.atMs - deadlineMs)
-      expect(systemClock.nowMs() - deadlineMs).toBeLessThan(soonMs)
-    }
+    await Promise.all(
+      tasks.map(async ({ tier, grantId, socket, chain, deadlineMs }) => {
+        const refused = await verifier.refused(chain)
+        note("the server's clock set back an hour", tier, refused.atMs - deadlineMs)
+        await expect.poll(() => existsSync(socket), patience).toBe(false)
+        await expect.poll(async () => (await standing(grantId)).cause, patience).toBe('timeout')
+        expect(systemClock.nowMs() - deadlineMs).toBeLessThan(soonMs)
+      }),
+    )
     ofServer.set(0)
     await expect.poll(asksInVain, patience).toBe('given')
     for (const { chain, run } of tasks) {
@@ -95,15 +103,17 @@ describe('a clock that is set back by an hour extends nothing, in no tier', () =
   })
 
   test("the agent's, while its server is away", { timeout: 90_000 }, async () => {
-    const tasks = await runningInEachTier('8s')
+    const tasks = await runningInEachTier('12s')
     ofAgents.set(-hourMs)
     await product.killServer()
-    for (const { tier, socket, chain, deadlineMs } of tasks) {
-      await expect.poll(() => existsSync(socket), { ...patience, interval: 20 }).toBe(false)
-      note("the agent's clock set back an hour", tier, systemClock.nowMs() - deadlineMs)
-      expect(systemClock.nowMs() - deadlineMs).toBeLessThan(soonMs)
-      expect(verifier.verdict(chain)).not.toBe('accepted')
-    }
+    await Promise.all(
+      tasks.map(async ({ tier, socket, chain, deadlineMs }) => {
+        const refused = await verifier.refused(chain)
+        note("the agent's clock set back an hour, the server away", tier, refused.atMs - deadlineMs)
+        await expect.poll(() => existsSync(socket), patience).toBe(false)
+        expect(systemClock.nowMs() - deadlineMs).toBeLessThan(soonMs)
+      }),
+    )
     await product.startServer()
     ofAgents.set(0)
     for (const { grantId, chain, run } of tasks) {

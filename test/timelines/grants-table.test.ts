@@ -131,7 +131,7 @@ describe.each(bindingTiers)('a task under mayfly run, bound in the tier $tier', 
   })
 
   test.concurrent('it is stopped (SIGSTOP): it lives until its deadline, and no longer', async () => {
-    const task = await running(tier, ['--ttl', '6s'])
+    const task = await running(tier, ['--ttl', '10s'])
     await using run = task.run
     run.signal('SIGSTOP')
     const { deadlineMs } = await standing(task.grantId)
