@@ -1,7 +1,7 @@
 import { MayflyError } from '../../src/core/errors.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Call, Handlers } from '../../src/rpc/handlers.ts'
-import { within } from '../abortable.ts'
+import { either, within } from '../abortable.ts'
 import type { Admission } from './admission.ts'
 import type { WorkloadConnection } from './workload-connection.ts'
 import { x509Bundles, x509Svids } from './x509-streams.ts'
@@ -39,9 +39,9 @@ async function* stream<T>(call: Call<WorkloadConnection>, deps: WorkloadApiDeps,
   checkMetadata(call)
   const { peer } = call
   using _ = deps.admission.stream(peer.caller.uid, peer.processKey)
-  const signal = AbortSignal.any([call.signal, peer.over])
-  await synced(deps, signal)
-  yield* messages(signal)
+  using gone = either(call.signal, peer.over)
+  await synced(deps, gone.signal)
+  yield* messages(gone.signal)
 }
 
 /** What comes before the first sync waits for it a little. @throws {MayflyError} UNAVAILABLE */

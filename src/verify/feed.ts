@@ -1,7 +1,7 @@
 import type { ChainFacts, CheckOutcome } from '../core/revocation/check.ts'
 import type { StreamHead } from '../core/revocation/follower.ts'
 import { nonceBytes } from '../core/revocation/frame.ts'
-import { skewOf, type Freshness, type StalenessClass } from '../core/revocation/freshness.ts'
+import { skewOf, stalenessLimitMs, type Freshness, type StalenessClass } from '../core/revocation/freshness.ts'
 import { MayflyError } from '../core/errors.ts'
 import type { TrustDomain } from '../core/spiffe-id.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -41,6 +41,8 @@ export interface RevocationFeedDeps {
 
 const measureEveryMs = 60_000
 const measureSoonMs = 5_000
+/** Where the stream comes in time and the answers do not, somebody on the way has too much to do: each try waits twice as long as the one before, up to this. */
+const measureLaterMs = 40_000
 
 /** A reader of the revocation stream that keeps itself connected. Serves what it last knew while the stream is away; {@link freshness} says how old that is. */
 export class RevocationFeed implements RevocationChecker, AsyncDisposable {
@@ -150,6 +152,7 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
     const stopped = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
     await Promise.race([this.synced, stopped])
     let wasSkewed = false
+    let failures = 0
     while (!signal.aborted) {
       const isMeasured = await this.#measureOnce(signal)
       if (signal.aborted) return
@@ -157,7 +160,10 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
       const skewMs = freshness === undefined ? undefined : skewOf(freshness)
       if (skewMs !== undefined && !wasSkewed) logger.error({ event: 'revocation.clock_skew', skewMs }, 'this clock differs from that of the revocation stream by over a second: nothing but class available is accepted')
       wasSkewed = skewMs !== undefined
-      await clock.sleep(!isMeasured || wasSkewed ? measureSoonMs : measureEveryMs, signal).catch(() => undefined) // only aborts
+      failures = isMeasured || (freshness?.ageMs ?? Number.POSITIVE_INFINITY) > stalenessLimitMs.standard ? 0 : failures + 1
+      const waitMs = isMeasured && !wasSkewed ? measureEveryMs : Math.min(measureLaterMs, measureSoonMs * 2 ** Math.max(0, failures - 1))
+      const chance = (this.#deps.random.bytes(1)[0] ?? 0) / 256 // those who began together don't ask together
+      await clock.sleep(waitMs * (1 + chance / 10), signal).catch(() => undefined) // only aborts
     }
   }
 

@@ -149,6 +149,36 @@ describe('a feed', () => {
     expect(log.facts.filter(({ event }) => event === 'revocation.unmeasured')).toHaveLength(2)
   })
 
+  test('asks for the time less and less often while the stream comes and the answers do not', async () => {
+    let asked = 0
+    time = async () => {
+      asked++
+      return Promise.reject(new Error('DEADLINE_EXCEEDED'))
+    }
+    await start()
+    stream.snapshots().forEach((frame) => push(frame))
+    for (let second = 0; second < 120; second++) {
+      push({ frame: stream.heartbeat(1, clock.nowMs()), signerChain: [] })
+      await clock.advance(1_000)
+    }
+    expect(asked).toBeGreaterThanOrEqual(5)
+    expect(asked).toBeLessThanOrEqual(7)
+  })
+
+  test('asks for it every five seconds while nothing comes at all, so that it is known soon after that', async () => {
+    let asked = 0
+    time = async () => {
+      asked++
+      return Promise.reject(new Error('UNAVAILABLE'))
+    }
+    await start()
+    stream.snapshots().forEach((frame) => push(frame))
+    await clock.advance(30_000)
+    asked = 0
+    await clock.advance(60_000)
+    expect(asked).toBeGreaterThanOrEqual(10)
+  })
+
   test('leaves a connection that has been silent for over five seconds', async () => {
     await start()
     stream.snapshots().forEach((frame) => push(frame))
