@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,6 +13,7 @@ import { parseCertificate } from '../../src/x509/certificate.ts'
 import { encodeCertificatesPem } from '../../src/x509/pem.ts'
 import { verifyChain } from '../support/openssl.ts'
 import { mint } from '../support/product/mint.ts'
+import { node24, root as programs } from '../support/product/process.ts'
 import { Product } from '../support/product/product.ts'
 
 const service = 'mayfly.v1.Authorities'
@@ -87,6 +89,26 @@ test('with the key of an intermediate alone, lists are published only when the r
   await using product = await Product.start({ serverArgs: ['--config', config] })
   const { chain } = await mint(product, 'good')
   expect(chain).toHaveLength(3)
+  expect(verifyChain(folder, [root.certificate], chain)).toBe('OK')
+})
+
+test('a restore below the same root: nobody vouches, for everybody knows the root; the agent comes back by itself', { timeout: 60_000 }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mf-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const { root } = await generateHierarchy({ trustDomain, path: '/unused', fromMs: systemClock.nowMs() - 60_000, lifeMs: 86_400_000 })
+  const config = upstreamConfig(folder, root)
+  await using product = await Product.start({ serverArgs: ['--config', config] })
+  await product.startAgent()
+  const { chain: before } = await mint(product, 'before')
+  await product.killServer('SIGTERM')
+  const args = ['restore', '--in-place', '--config', config, '--data', join(product.dir, 'server'), '--trust-domain', trustDomain]
+  const restored = JSON.parse(execFileSync(node24, [join(programs, 'server/recovery/main.ts'), ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })) as Record<string, unknown> // what it promises
+  expect(restored).toMatchObject({ authoritiesEnded: 1, vouchers: 1 })
+  await product.startServer()
+  const connected = async (): Promise<boolean> => (await product.admin.unary('mayfly.v1.Status', 'Get', {})).agentsConnected === 1
+  for (const limit = AbortSignal.timeout(30_000); !(await connected()); ) await systemClock.sleep(100, limit)
+  const { chain } = await mint(product, 'after')
+  expect(parseCertificate(chain[1] ?? new Uint8Array(0)).subject).not.toEqual(parseCertificate(before[1] ?? new Uint8Array(0)).subject)
   expect(verifyChain(folder, [root.certificate], chain)).toBe('OK')
 })
 
