@@ -30,6 +30,29 @@ describe('the configuration of an agent', () => {
     expect(parseAgentConfig('adminUids: [0]\n', {}, 'agent.yaml', 0).onlyOwnAdmin).toBe(true)
   })
 
+  test('a node proves itself in one way, knows its server in one way, and has no token beside', () => {
+    const problems = (text: string): string => {
+      try {
+        parseAgentConfig(text, {}, 'agent.yaml', 0)
+        return ''
+      } catch (error) {
+        return String(error)
+      }
+    }
+    const place = 'server: a:1\ntrustDomain: example.org\n'
+    const digest = `trustBundleDigest: ${'ab'.repeat(32)}\n`
+    const ssh = 'nodeAttestor:\n  sshpop: {}\n'
+    expect(problems(place + digest + ssh)).toBe('')
+    expect(parseAgentConfig(place + digest + ssh, {}, 'agent.yaml', 0).nodeAttestor.sshpop).toEqual({ hostKey: '/etc/ssh/ssh_host_ed25519_key', hostCertificate: '/etc/ssh/ssh_host_ed25519_key-cert.pub' })
+    expect(problems(place + ssh)).toContain('nodeAttestor: needs a trustBundleFile or a trustBundleDigest')
+    expect(problems(`${place}${digest}${ssh}  x509pop: { certificate: a, key: b }\n`)).toContain('keep one of x509pop, httpChallenge and sshpop')
+    expect(problems(`${place}${digest}${ssh}joinToken: ${'t'.repeat(20)}\n`)).toContain('this node joins with a token')
+    expect(problems(`${place}${ssh}trustBundleDigest: ${'AB'.repeat(32)}\n`)).toContain('trustBundleDigest: must be a SHA-256')
+    expect(problems(`${place}${digest}${ssh}trustBundleFile: x\n`)).toContain('there is another way to know the server by')
+    expect(problems(`${place}${digest}nodeAttestor:\n  httpChallenge: { hostName: 10.0.0.1, agentName: 1x }\n`)).toMatch(/hostName: must be a DNS name[^]*agentName: must be a letter/)
+    expect(problems(`${place}${digest}nodeAttestor:\n  x509pop: { certificate: a }\n`)).toContain('nodeAttestor.x509pop')
+  })
+
   test('a flag stands in the place of what the file says', () => {
     expect(parseAgentConfig('logLevel: info\n', { logLevel: 'debug' }, 'agent.yaml', 0).logLevel).toBe('debug')
   })

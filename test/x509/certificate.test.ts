@@ -2,10 +2,12 @@ import { X509Certificate } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { concatBytes } from '../../src/core/bytes.ts'
-import { derBoolean, derOctetString, derSequence, derUnsigned, derValue } from '../../src/core/der/writer.ts'
+import { derBoolean, derOctetString, derSequence, derSet, derUnsigned, derValue } from '../../src/core/der/writer.ts'
 import { derOid } from '../../src/core/der/oid.ts'
+import { tag } from '../../src/core/der/tag.ts'
 import { isValidAt, parseCertificate } from '../../src/x509/certificate.ts'
 import { keyUsageBit } from '../../src/x509/extensions.ts'
+import { commonNameOf, derName } from '../../src/x509/name.ts'
 import { oid } from '../../src/x509/oids.ts'
 import { PrivateKey } from '../../src/x509/private-key.ts'
 import { verifySignature } from '../../src/x509/signature.ts'
@@ -145,3 +147,20 @@ function patched(fields: CertificateFields, from: Uint8Array, to: Uint8Array, ch
   der.set(to, Buffer.from(der).indexOf(Buffer.from(from)))
   return der
 }
+
+describe('the common name of a subject', () => {
+  const name = (...attributes: readonly Uint8Array[]): Uint8Array => derSequence(...attributes.map((attribute) => derSet(attribute)))
+  const attribute = (type: string, tagOfValue: number, text: string): Uint8Array => derSequence(derOid(type), derValue(tagOfValue, new TextEncoder().encode(text)))
+
+  test('is the last one, as UTF-8, printable or IA5 text', () => {
+    expect(commonNameOf(derName({ organization: 'o', commonName: 'node7 é' }))).toBe('node7 é')
+    expect(commonNameOf(name(attribute(oid.commonName, tag.printableString, 'a'), attribute(oid.commonName, tag.ia5String, 'b')))).toBe('b')
+  })
+
+  test('is none without, in another type, or in bytes that are no text', () => {
+    expect(commonNameOf(derName({}))).toBeUndefined()
+    expect(commonNameOf(derName({ organization: 'o' }))).toBeUndefined()
+    expect(commonNameOf(name(attribute(oid.commonName, 0x1e, 'ab')))).toBeUndefined() // BMPString
+    expect(commonNameOf(name(derSequence(derOid(oid.commonName), derValue(tag.utf8String, Uint8Array.of(0xff)))))).toBeUndefined()
+  })
+})
