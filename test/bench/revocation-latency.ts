@@ -15,7 +15,8 @@ import type { FromBroadcaster, FromReaders, FromVerifiers, ToBroadcaster, ToRead
 
 type Verifiers = Child<ToVerifiers, FromVerifiers>
 
-const warmUps = 3
+const fewWarmUps = 1
+const usualWarmUps = 3
 /** With more there are fewer rounds: each takes seconds, most of them for ten thousand chains that are verified before. */
 const manyVerifiers = 2_000
 /** A batch with one event and its signature. */
@@ -38,7 +39,8 @@ export async function bench(args: readonly string[] = []): Promise<Report> {
     if (count > manyVerifiers) console.error(`${(elapsedMs() / 1_000 - startedSeconds).toFixed(0)} s  ${what}`)
   }
   const startedSeconds = elapsedMs() / 1_000
-  const limit = await bareBroadcast(count, processes, Math.max(1, relays), rounds)
+  const warmUps = count > manyVerifiers ? fewWarmUps : usualWarmUps
+  const limit = await bareBroadcast(count, processes, Math.max(1, relays), { rounds, warmUps })
   note(`bare readers: ${limit.toFixed(0)} ms`)
 
   const folder = mkdtempSync(join(tmpdir(), 'mf-'))
@@ -158,7 +160,7 @@ function cpuOf({ server, agents }: Product, relays: readonly RelayProcess[], chi
 }
 
 /** The same number of bytes from bare grpc-js servers, as many as there are relays, to as many bare readers in as many processes. */
-async function bareBroadcast(count: number, processes: number, broadcasters: number, rounds: number): Promise<number> {
+async function bareBroadcast(count: number, processes: number, broadcasters: number, { rounds, warmUps }: { readonly rounds: number; readonly warmUps: number }): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'mf-'))
   await using held = new AsyncDisposableStack()
   held.defer(() => rmSync(folder, { recursive: true, force: true }))
