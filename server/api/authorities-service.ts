@@ -64,11 +64,11 @@ export function authorityOf(id: string, { authorities }: Pick<AuthoritiesService
 }
 
 async function toWire(authority: Authority, { store, clock, acknowledgements }: AuthoritiesServiceDeps): Promise<SigningAuthority> {
-  const { id, state, notBeforeMs, notAfterMs, preparedAtMs, activatedAtMs, certificate } = authority
+  const { id, state, notBeforeMs, notAfterMs, preparedAtMs, activatedAtMs, certificate, upstream } = authority
   const live = { authorityId: id, liveAtMs: clock.nowMs() }
   const liveCredentials = await store.credentials.count(live)
   const notReplaced = liveCredentials === 0 ? 0 : state === 'old' || state === 'tainted' ? await store.credentials.count({ ...live, notReplaced: true }) : liveCredentials
-  return { id, state, notBeforeMs, notAfterMs, preparedAtMs, activatedAtMs: activatedAtMs ?? 0, liveCredentials, notReplaced, acknowledged: acknowledgements.hasAll(id), certificate: Buffer.from(certificate) }
+  return { id, state, notBeforeMs, notAfterMs, preparedAtMs, activatedAtMs: activatedAtMs ?? 0, liveCredentials, notReplaced, acknowledged: acknowledgements.hasAll(id), certificate: Buffer.from(certificate), above: [...(upstream?.chain ?? []), ...(upstream?.roots ?? [])].map((der) => Buffer.from(der)) }
 }
 
 async function ended(id: string, { hits, streamSeq }: EndResult, by: Actor, deps: AuthoritiesServiceDeps): Promise<AuthorityEnd> {

@@ -15,9 +15,9 @@ export function shortId(id: string): string {
 }
 
 export function authorityJson(authority: SigningAuthority): Record<string, unknown> {
-  const { id, state, notBeforeMs, notAfterMs, preparedAtMs, activatedAtMs, liveCredentials, notReplaced, acknowledged } = authority
+  const { id, state, notBeforeMs, notAfterMs, preparedAtMs, activatedAtMs, liveCredentials, notReplaced, acknowledged, above } = authority
   const activated = activatedAtMs === 0 ? {} : { activatedAt: timeText(activatedAtMs) }
-  return { id, state, notBefore: timeText(notBeforeMs), notAfter: timeText(notAfterMs), preparedAt: timeText(preparedAtMs), ...activated, liveCredentials, notReplaced, acknowledged }
+  return { id, state, notBefore: timeText(notBeforeMs), notAfter: timeText(notAfterMs), preparedAt: timeText(preparedAtMs), ...activated, liveCredentials, notReplaced, acknowledged, ...(above.length === 0 ? {} : { certificatesAbove: above.length }) }
 }
 
 export const authorityHeader: readonly string[] = ['authority', 'state', 'ends', 'live', 'not replaced', 'known to agents']

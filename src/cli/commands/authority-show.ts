@@ -9,7 +9,7 @@ export const command: Command = define({
   positionals: [0, 1],
   about: [
     'The signing authorities of the trust domain: prepared, active, old, tainted or revoked, how many live credentials each signed and how',
-    'many of them nothing has replaced yet, and whether every agent knows it. Of one authority the certificate too, as PEM.',
+    'many of them nothing has replaced yet, and whether every agent knows it. Of one authority the certificate too, as PEM, with those above it.',
   ].join('\n'),
   options: { ...serverSocket, ...dataFolder },
   examples: ['mayfly authority show', 'mayfly authority show 3f1a9c0d --json'],
@@ -27,7 +27,7 @@ export const command: Command = define({
     output.table(authorityHeader, shown.map((authority) => authorityRow(authority, context.clock.nowMs())))
     if (prefix === undefined) return
     const { encodeCertificatesPem } = await import('../../x509/pem.ts')
-    output.raw(encodeCertificatesPem(shown.map(({ certificate }) => certificate)))
+    output.raw(encodeCertificatesPem(shown.flatMap(({ certificate, above }) => [certificate, ...above])))
   },
 })
 

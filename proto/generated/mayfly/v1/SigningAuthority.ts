@@ -13,6 +13,7 @@ export interface SigningAuthority {
   'acknowledged'?: (boolean);
   'certificate'?: (Buffer | Uint8Array | string);
   'notReplaced'?: (number | string | Long);
+  'above'?: (Buffer | Uint8Array | string)[];
 }
 
 export interface SigningAuthority__Output {
@@ -26,4 +27,5 @@ export interface SigningAuthority__Output {
   'acknowledged': (boolean);
   'certificate': (Buffer);
   'notReplaced': (number);
+  'above': (Buffer)[];
 }
