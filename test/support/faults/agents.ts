@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { createSecureContext } from 'node:tls'
 import { nowhere, positionToWire } from '../../../agent/sync/wire.ts'
 import { backoffMs } from '../../../agent/rotation/schedule.ts'
+import { MayflyError } from '../../../src/core/errors.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { systemRandom } from '../../../src/system/random.ts'
 import { encodeCertificatesPem } from '../../../src/x509/pem.ts'
@@ -37,7 +38,7 @@ const ids: string[] = []
 for (let at = 0; at < tokens.length; at += joinTogether) {
   await Promise.all(tokens.slice(at, at + joinTogether).map(async (token, offset) => {
     const key = PrivateKey.generate()
-    const { chain, id } = await attest(address, token, key, joinWithinMs)
+    const { chain, id } = await joined(token, key)
     const context = createSecureContext({ key: key.toPem(), cert: encodeCertificatesPem(chain), ca: [] })
     ids[at + offset] = id
     without.set(at + offset, elapsedMs())
@@ -51,6 +52,18 @@ if (identity !== undefined) {
   }
 }
 console.log(JSON.stringify({ event: 'joined', count, ids }))
+
+/** A machine that is busy with hundreds of them may break a handshake off; the token is not spent then. */
+async function joined(token: string, key: PrivateKey): ReturnType<typeof attest> {
+  for (let failures = 0; ; failures++) {
+    try {
+      return await attest(address, token, key, joinWithinMs)
+    } catch (error) {
+      if (failures === 5 || !(error instanceof MayflyError && error.code === 'UNAVAILABLE')) throw error
+      await systemClock.sleep(backoffMs(failures + 1, retry, systemRandom), never)
+    }
+  }
+}
 
 async function live(index: number, context: ReturnType<typeof createSecureContext>): Promise<void> {
   for (let failures = 0; ; ) {
