@@ -17,7 +17,7 @@ type Verifiers = Child<ToVerifiers, FromVerifiers>
 
 const fewWarmUps = 1
 const usualWarmUps = 3
-/** With more there are fewer rounds: each takes seconds, most of them for ten thousand chains that are verified before. */
+/** With more there are fewer rounds: each takes seconds on two cores. */
 const manyVerifiers = 2_000
 /** A batch with one event and its signature. */
 const frameBytes = 63 + 2 + 12 + 96
