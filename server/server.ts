@@ -24,8 +24,8 @@ import { UpstreamLists } from './crl/upstream-lists.ts'
 import type { LogLevels } from './api/logger-service.ts'
 import { CountedIssuer } from './api/counted-issuer.ts'
 import { EntryOperations } from './api/entry-operations.ts'
-import { chosenAttestors } from './attest/chosen.ts'
 import { JoinTokens } from './attest/join-token.ts'
+import type { NodeAttestor } from './attest/node-attestor.ts'
 import { AuthoritySet } from './ca/authorities.ts'
 import type { KeyFiles } from './ca/key-store.ts'
 import { DownstreamAuthorities } from './ca/downstream.ts'
@@ -212,7 +212,7 @@ export class Server implements AsyncDisposable {
     const adminUids = new Set(config.adminUids)
     const { maxTtlMs, maxDnsNames } = profiles.svids['x509-svid']
     const rules = { trustDomain, maxTtlSeconds: maxTtlMs / 1_000, maxDnsNames, adminUids: config.dev ? new Set<number>() : adminUids }
-    const attestors = await chosenAttestors(config.nodeAttestors, { clock, random, trustDomain, readFileBounded: files.readFileBounded, resolve: deps.resolve })
+    const attestors = await attestorsOf(config, deps)
     const joinTokens = new JoinTokens({ store, clock, random, trustDomain })
     const operations = new EntryOperations({ store, clock, grantTimeMs: () => grants.nowMs(), random, log, rules, limits })
     const services = {
@@ -354,6 +354,13 @@ async function tracingOf({ tracing, trustDomain }: ServerConfig, { clock, random
   if (tracing === undefined) return undefined
   const { ServerTracing } = await import('./tracing.ts')
   return new ServerTracing(tracing, { clock, random, log, version, trustDomain })
+}
+
+/** Likewise: the ways for nodes to prove themselves that the configuration asks for. */
+async function attestorsOf({ nodeAttestors, trustDomain }: ServerConfig, { clock, random, files, resolve }: ServerDeps): Promise<readonly NodeAttestor[]> {
+  if (Object.values(nodeAttestors).every((each) => each === undefined)) return []
+  const { chosenAttestors } = await import('./attest/chosen.ts')
+  return await chosenAttestors(nodeAttestors, { clock, random, trustDomain, readFileBounded: files.readFileBounded, resolve })
 }
 
 async function startBridge({ crl }: ServerConfig, { clock, log, files }: ServerDeps, store: Store, authorities: AuthoritySet, upstream: UpstreamSource | undefined): Promise<CrlBridge> {

@@ -1,19 +1,16 @@
 import type { Random } from '../../src/ports/random.ts'
 import type { NodeAttestorConfig } from './config.ts'
-import { httpChallenge } from './http-challenge.ts'
 import type { NodeAttestor } from './node-attestor.ts'
-import { sshpop } from './sshpop.ts'
-import { x509pop } from './x509pop.ts'
 
 export interface ChosenDeps {
   readonly random: Random
   readonly readFile: (path: string) => Promise<string>
 }
 
-/** The one that the configuration names; `undefined` when it names none. */
-export function chosenAttestor(config: NodeAttestorConfig, deps: ChosenDeps): NodeAttestor | undefined {
-  if (config.x509pop !== undefined) return x509pop(config.x509pop, deps)
-  if (config.httpChallenge !== undefined) return httpChallenge(config.httpChallenge)
-  if (config.sshpop !== undefined) return sshpop(config.sshpop, deps)
+/** The one that the configuration names, loaded only then; `undefined` when it names none. */
+export async function chosenAttestor(config: NodeAttestorConfig, deps: ChosenDeps): Promise<NodeAttestor | undefined> {
+  if (config.x509pop !== undefined) return (await import('./x509pop.ts')).x509pop(config.x509pop, deps)
+  if (config.httpChallenge !== undefined) return (await import('./http-challenge.ts')).httpChallenge(config.httpChallenge)
+  if (config.sshpop !== undefined) return (await import('./sshpop.ts')).sshpop(config.sshpop, deps)
   return undefined
 }

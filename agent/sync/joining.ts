@@ -45,7 +45,7 @@ export async function entranceOf(config: AgentConfig, { state, clock, random, re
   const bundle = isLive ? await state.loadBundle(trustDomain) : undefined
   if (isLive && bundle !== undefined) return { kind: 'kept', place, svid: kept, bundle }
   if (config.join !== undefined) return { kind: 'join', place, attestor: joinToken(config.join.token), bootstrap: await bootstrapOf(config, readFile) }
-  const attestor = chosenAttestor(config.nodeAttestor, { random, readFile })
+  const attestor = await chosenAttestor(config.nodeAttestor, { random, readFile })
   if (attestor !== undefined) {
     const known = await state.loadBundle(trustDomain)
     return { kind: 'join', place, attestor, bootstrap: await bootstrapOf(config, readFile), ...(known === undefined ? {} : { known }) }

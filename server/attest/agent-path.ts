@@ -2,6 +2,13 @@ import { MayflyError } from '../../src/core/errors.ts'
 import { hasGrantSegment, isAgentId, isSpiffeId, parseSpiffeId, trustDomainId } from '../../src/core/spiffe-id.ts'
 import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
 
+/** What the path of an agent may have of its certificate. */
+export const x509popNames = ['PluginName', 'Fingerprint', 'FingerprintSHA256', 'SerialNumberHex', 'Subject.CommonName'] as const
+/** What it may have of its host certificate. */
+export const sshpopNames = ['PluginName', 'Fingerprint', 'Hostname'] as const
+/** SPIRE's, of both. */
+export const defaultAgentPath = '/{{ .PluginName }}/{{ .Fingerprint }}'
+
 /** Of an agent's ID, what follows `/spire/agent`: SPIRE's templates, of which only names in braces are taken. */
 export class AgentPath<Name extends string> {
   readonly #parts: readonly (string | { readonly name: Name })[]

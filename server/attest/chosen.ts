@@ -7,13 +7,13 @@ import type { SshPublicKey } from '../../src/ssh/public-key.ts'
 import { BundleSet } from '../../src/verify/bundle-set.ts'
 import type { TrustAnchor } from '../../src/verify/bundle-set.ts'
 import { decodeCertificatesPem } from '../../src/x509/pem.ts'
-import { AgentPath } from './agent-path.ts'
+import { AgentPath, sshpopNames, x509popNames } from './agent-path.ts'
 import type { NodeAttestorsConfig } from './config.ts'
 import { HttpChallenge } from './http-challenge.ts'
 import { parseNetwork, ReachableAddresses } from './networks.ts'
 import type { NodeAttestor } from './node-attestor.ts'
-import { Sshpop, sshpopNames } from './sshpop.ts'
-import { X509pop, x509popNames } from './x509pop.ts'
+import { Sshpop } from './sshpop.ts'
+import { X509pop } from './x509pop.ts'
 
 export interface ChosenDeps {
   readonly clock: Clock

@@ -2,14 +2,12 @@ import { flag, group, integer, list, optional, record, required, text, withDefau
 import type { Field } from '../../src/config/fields.ts'
 import { isHostName } from '../../src/attest/http-challenge.ts'
 import { MayflyError } from '../../src/core/errors.ts'
-import { AgentPath } from './agent-path.ts'
+import { AgentPath, defaultAgentPath, sshpopNames, x509popNames } from './agent-path.ts'
 import { parseNetwork } from './networks.ts'
-import { sshpopDefaultPath, sshpopNames } from './sshpop.ts'
-import { x509popDefaultPath, x509popNames } from './x509pop.ts'
 
 const x509pop = {
   caBundle: required(text()),
-  agentPath: withDefault(text(512), x509popDefaultPath),
+  agentPath: withDefault(text(512), defaultAgentPath),
 }
 const httpChallenge = {
   allowedHosts: required(list(text(253), 100)),
@@ -20,7 +18,7 @@ const httpChallenge = {
 const sshpop = {
   authorities: required(text()),
   canonicalDomain: optional(text(253)),
-  agentPath: withDefault(text(512), sshpopDefaultPath),
+  agentPath: withDefault(text(512), defaultAgentPath),
   allowSha1: withDefault(flag(), false),
 }
 

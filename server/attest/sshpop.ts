@@ -10,11 +10,8 @@ import { parseSshCertificate } from '../../src/ssh/certificate.ts'
 import type { SshCertificate } from '../../src/ssh/certificate.ts'
 import type { SshPublicKey } from '../../src/ssh/public-key.ts'
 import { SshFormatError } from '../../src/ssh/reader.ts'
-import type { AgentPath } from './agent-path.ts'
+import type { AgentPath, sshpopNames } from './agent-path.ts'
 import type { AttestorLook, NodeAttestor, NodeProof } from './node-attestor.ts'
-
-export const sshpopNames = ['PluginName', 'Fingerprint', 'Hostname'] as const
-export const sshpopDefaultPath = '/{{ .PluginName }}/{{ .Fingerprint }}'
 
 export interface SshpopDeps {
   readonly clock: Clock

@@ -14,11 +14,8 @@ import type { Certificate } from '../../src/x509/certificate.ts'
 import { keyUsageBit } from '../../src/x509/extensions.ts'
 import { commonNameOf } from '../../src/x509/name.ts'
 import { importPublicKey, keyKindOf } from '../../src/x509/spki.ts'
-import type { AgentPath } from './agent-path.ts'
+import type { AgentPath, x509popNames } from './agent-path.ts'
 import type { AttestorLook, NodeAttestor, NodeProof } from './node-attestor.ts'
-
-export const x509popNames = ['PluginName', 'Fingerprint', 'FingerprintSHA256', 'SerialNumberHex', 'Subject.CommonName'] as const
-export const x509popDefaultPath = '/{{ .PluginName }}/{{ .Fingerprint }}'
 
 export interface X509popDeps {
   readonly clock: Clock

@@ -14,7 +14,7 @@ import { attestNode } from '../../agent/sync/attestation.ts'
 import { readBundleText } from '../../agent/sync/bootstrap.ts'
 import { Trust } from '../../agent/sync/trust.ts'
 import type { NodeAttestorsConfig } from '../../server/attest/config.ts'
-import { x509popDefaultPath } from '../../server/attest/x509pop.ts'
+import { defaultAgentPath } from '../../server/attest/agent-path.ts'
 import { encodeCertificatesPem } from '../../src/x509/pem.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { systemRandom } from '../../src/system/random.ts'
@@ -45,7 +45,7 @@ describe.skipIf(spire === undefined)("SPIRE's agent attests to a mayfly server",
   const agentPath = '/sshpop/{{ .Hostname }}'
   const hostPort = 23_000 + (process.pid % 5_000)
   const nodeAttestors: NodeAttestorsConfig = {
-    x509pop: { caBundle: machines, agentPath: x509popDefaultPath },
+    x509pop: { caBundle: machines, agentPath: defaultAgentPath },
     sshpop: { authorities: join(folder, 'ca.pub'), canonicalDomain: 'example.org', agentPath, allowSha1: true },
     httpChallenge: { allowedHosts: ['*.example.org'], allowedPorts: [hostPort], allowedNetworks: ['127.0.0.0/8'], firstUse: true },
   }

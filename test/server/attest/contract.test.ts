@@ -8,12 +8,12 @@ import { httpChallenge } from '../../../agent/node/http-challenge.ts'
 import type { NodeAttestor as Answering } from '../../../agent/node/node-attestor.ts'
 import { sshpop } from '../../../agent/node/sshpop.ts'
 import { x509pop } from '../../../agent/node/x509pop.ts'
-import { AgentPath } from '../../../server/attest/agent-path.ts'
+import { AgentPath, defaultAgentPath, sshpopNames, x509popNames } from '../../../server/attest/agent-path.ts'
 import { HttpChallenge } from '../../../server/attest/http-challenge.ts'
 import { ReachableAddresses } from '../../../server/attest/networks.ts'
 import type { NodeAttestor as Asking } from '../../../server/attest/node-attestor.ts'
-import { Sshpop, sshpopDefaultPath, sshpopNames } from '../../../server/attest/sshpop.ts'
-import { X509pop, x509popDefaultPath, x509popNames } from '../../../server/attest/x509pop.ts'
+import { Sshpop } from '../../../server/attest/sshpop.ts'
+import { X509pop } from '../../../server/attest/x509pop.ts'
 import { answeringWithSecret, askingForSecret } from '../../../examples/attestor/node.ts'
 import { codeOf } from '../../support/attest/code-of.ts'
 import { parseAuthorizedKey } from '../../../src/ssh/public-key.ts'
@@ -70,7 +70,7 @@ function x509Case(kind: 'P-256' | 'P-384' | 'RSA'): Case {
   const node = x509Node(folder, `node-${kind}`, [middle, root], kind)
   const other = x509Node(folder, `other-${kind}`, [middle, root], kind)
   return {
-    asking: new X509pop({ ...serverDeps, agentPath: AgentPath.parse(x509popDefaultPath, x509popNames), anchors: async () => [anchorOf(root)] }),
+    asking: new X509pop({ ...serverDeps, agentPath: AgentPath.parse(defaultAgentPath, x509popNames), anchors: async () => [anchorOf(root)] }),
     honest: x509pop(node, deps),
     impostor: withKeyOf(node, other),
     id: `spiffe://example.org/spire/agent/x509pop/${sha1(node.der)}`,
@@ -87,7 +87,7 @@ function sshCase(name: string, ...type: readonly string[]): Case {
   const blob = Buffer.from(readFileSync(host.hostCertificate, 'utf8').split(' ')[1] ?? '', 'base64')
   const [real, false_] = [sshpop(host, deps), sshpop(other, deps)]
   return {
-    asking: new Sshpop({ ...serverDeps, agentPath: AgentPath.parse(sshpopDefaultPath, sshpopNames), authorities: async () => [parseAuthorizedKey(line)], canonicalDomain: 'example.org', allowSha1: false }),
+    asking: new Sshpop({ ...serverDeps, agentPath: AgentPath.parse(defaultAgentPath, sshpopNames), authorities: async () => [parseAuthorizedKey(line)], canonicalDomain: 'example.org', allowSha1: false }),
     honest: real,
     impostor: {
       ...real,
@@ -241,6 +241,6 @@ test('files of authorities that are none stop the server at its start, and say w
   const { chosenAttestors } = await import('../../../server/attest/chosen.ts')
   const readFileBounded = async (path: string): Promise<Uint8Array> => readFileSync(path)
   const resolve = async (): Promise<readonly string[]> => []
-  const wrong = { caBundle: join(folder, 'empty'), agentPath: x509popDefaultPath }
+  const wrong = { caBundle: join(folder, 'empty'), agentPath: defaultAgentPath }
   await expect(chosenAttestors({ x509pop: wrong, httpChallenge: undefined, sshpop: undefined }, { ...serverDeps, readFileBounded, resolve })).rejects.toMatchObject({ code: 'CONFIG_INVALID', message: expect.stringContaining('nodeAttestors.x509pop.caBundle') })
 })

@@ -10,8 +10,7 @@ import { attestNode } from '../../../agent/sync/attestation.ts'
 import type { AgentSvid } from '../../../agent/sync/agent-svid.ts'
 import { bundleFromWire, Trust } from '../../../agent/sync/trust.ts'
 import type { NodeAttestorsConfig } from '../../../server/attest/config.ts'
-import { sshpopDefaultPath } from '../../../server/attest/sshpop.ts'
-import { x509popDefaultPath } from '../../../server/attest/x509pop.ts'
+import { defaultAgentPath } from '../../../server/attest/agent-path.ts'
 import { encodeCertificatesPem } from '../../../src/x509/pem.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { systemRandom } from '../../../src/system/random.ts'
@@ -37,8 +36,8 @@ writeFileSync(join(folder, 'root.pem'), encodeCertificatesPem([root.der]))
 
 const portFree = 20_000 + (process.pid % 10_000)
 const nodeAttestors: NodeAttestorsConfig = {
-  x509pop: { caBundle: join(folder, 'root.pem'), agentPath: x509popDefaultPath },
-  sshpop: { authorities: join(folder, 'ca.pub'), canonicalDomain: undefined, agentPath: sshpopDefaultPath, allowSha1: false },
+  x509pop: { caBundle: join(folder, 'root.pem'), agentPath: defaultAgentPath },
+  sshpop: { authorities: join(folder, 'ca.pub'), canonicalDomain: undefined, agentPath: defaultAgentPath, allowSha1: false },
   httpChallenge: { allowedHosts: ['node7.example.org'], allowedPorts: [portFree], allowedNetworks: ['127.0.0.0/8'], firstUse: true },
 }
 const http = httpChallenge({ hostName: 'node7.example.org', agentName: 'default', listen: { host: '127.0.0.1', port: portFree }, advertisedPort: undefined })
@@ -105,7 +104,7 @@ test('why a node was refused is in the log of the server, with its address', asy
 test('an authority that is taken out of the file counts no more, without a restart', async () => {
   const file = join(folder, 'changing.pem')
   writeFileSync(file, encodeCertificatesPem([root.der]))
-  const server = await serverWith({ ...nodeAttestors, x509pop: { caBundle: file, agentPath: x509popDefaultPath } })
+  const server = await serverWith({ ...nodeAttestors, x509pop: { caBundle: file, agentPath: defaultAgentPath } })
   await attested(server, x509pop(node, deps))
   writeFileSync(file, encodeCertificatesPem([authority('others', valid).der]))
   expect(await codeOf(attested(server, x509pop(node, deps)))).toBe('ATTESTATION_REFUSED')
@@ -114,7 +113,7 @@ test('an authority that is taken out of the file counts no more, without a resta
 test('status tells which attestors there are, and what hinders one', async () => {
   const file = join(folder, 'spoilt.pem')
   writeFileSync(file, encodeCertificatesPem([root.der]))
-  const server = await serverWith({ ...nodeAttestors, httpChallenge: undefined, x509pop: { caBundle: file, agentPath: x509popDefaultPath } })
+  const server = await serverWith({ ...nodeAttestors, httpChallenge: undefined, x509pop: { caBundle: file, agentPath: defaultAgentPath } })
   const told = async (): Promise<unknown> => (await server.admin.unary('mayfly.v1.Status', 'Get', {})).nodeAttestors
   expect(await told()).toEqual([{ type: 'join_token', problem: '', authoritiesNotAfterMs: 0 }, { type: 'x509pop', problem: '', authoritiesNotAfterMs: valid.notAfterMs }, { type: 'sshpop', problem: '', authoritiesNotAfterMs: 0 }])
   writeFileSync(file, 'x')

@@ -9,12 +9,12 @@ import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { sshpop } from '../../../agent/node/sshpop.ts'
 import { x509pop } from '../../../agent/node/x509pop.ts'
 import type { NodeAttestor } from '../../../agent/node/node-attestor.ts'
-import { AgentPath } from '../../../server/attest/agent-path.ts'
+import { AgentPath, defaultAgentPath, sshpopNames, x509popNames } from '../../../server/attest/agent-path.ts'
 import { nodeAttestorProblems } from '../../../server/attest/config.ts'
 import { HttpChallenge, isHostOf } from '../../../server/attest/http-challenge.ts'
 import { parseNetwork, ReachableAddresses } from '../../../server/attest/networks.ts'
-import { Sshpop, sshpopDefaultPath, sshpopNames } from '../../../server/attest/sshpop.ts'
-import { X509pop, x509popDefaultPath, x509popNames } from '../../../server/attest/x509pop.ts'
+import { Sshpop } from '../../../server/attest/sshpop.ts'
+import { X509pop } from '../../../server/attest/x509pop.ts'
 import { formatHttpChallengePayload, httpChallengeAnswer, isHostName, parseHttpChallenge } from '../../../src/attest/http-challenge.ts'
 import { keyUsageBit } from '../../../src/x509/extensions.ts'
 import { derName } from '../../../src/x509/name.ts'
@@ -43,7 +43,7 @@ async function messageOf(promise: Promise<unknown>): Promise<string> {
 
 describe('x509pop', () => {
   const root = authority('root')
-  const asking = (agentPath = x509popDefaultPath): X509pop => new X509pop({ ...serverDeps, agentPath: AgentPath.parse(agentPath, x509popNames), anchors: async () => [anchorOf(root)] })
+  const asking = (agentPath = defaultAgentPath): X509pop => new X509pop({ ...serverDeps, agentPath: AgentPath.parse(agentPath, x509popNames), anchors: async () => [anchorOf(root)] })
   const node = (overrides: LeafOverrides = {}, issuers: Parameters<typeof x509Node>[2] = [root]): NodeAttestor => x509pop(x509Node(folder, `n${count++}`, issuers, 'P-256', overrides), deps)
 
   test.each<readonly [string, LeafOverrides, string]>([
@@ -87,7 +87,7 @@ describe('sshpop', () => {
   const line = sshAuthority(folder, 'ca')
   sshAuthority(folder, 'stranger')
   const asking = (more: { canonicalDomain?: string; allowSha1?: boolean; agentPath?: string } = {}): Sshpop =>
-    new Sshpop({ ...serverDeps, agentPath: AgentPath.parse(more.agentPath ?? sshpopDefaultPath, sshpopNames), authorities: async () => [parseAuthorizedKey(line)], canonicalDomain: more.canonicalDomain, allowSha1: more.allowSha1 ?? false })
+    new Sshpop({ ...serverDeps, agentPath: AgentPath.parse(more.agentPath ?? defaultAgentPath, sshpopNames), authorities: async () => [parseAuthorizedKey(line)], canonicalDomain: more.canonicalDomain, allowSha1: more.allowSha1 ?? false })
   const host = (options?: readonly string[], ca = 'ca'): NodeAttestor => sshpop(sshHost(folder, ca, `h${count++}`, ['-t', 'ed25519'], options), deps)
 
   test.each<readonly [string, readonly string[], string]>([
