@@ -1,5 +1,6 @@
+import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { GrantTime } from '../../../server/grants/grant-time.ts'
 import { TargetEnds } from '../../../server/grants/target-ends.ts'
 import type { Store } from '../../../server/store/port.ts'
@@ -7,8 +8,17 @@ import { KeptLog } from '../../support/agent/quiet.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { count, prepareForEnds, target } from '../../support/store/ends-crash-run.ts'
 import { workerWith } from '../../support/store/faults.ts'
-import { openAt, temporaryFolder } from '../../support/store/open.ts'
+import { openAt, temporaryFolder, type TemporaryFolder } from '../../support/store/open.ts'
 import { agentId, by, nowMs } from '../../support/store/samples.ts'
+
+let template: TemporaryFolder
+
+beforeAll(async () => {
+  template = await temporaryFolder()
+  await prepareForEnds(join(template.path, 'mayfly.db'))
+}, 120_000)
+
+afterAll(async () => await template[Symbol.asyncDispose]())
 
 const options = { rotate: false, dryRun: false, reason: 'incident 7', expect: count }
 
@@ -61,7 +71,7 @@ test('a piece that cannot be written fails the call, and is tried again until it
 async function prepared(faults?: Parameters<typeof workerWith>[0]): Promise<{ readonly store: Store; readonly ends: TargetEnds; readonly log: KeptLog; readonly clock: FakeClock }> {
   const folder = await temporaryFolder()
   const path = join(folder.path, 'mayfly.db')
-  await prepareForEnds(path)
+  await copyFile(join(template.path, 'mayfly.db'), path)
   const store = await openAt(path, faults === undefined ? {} : { workerUrl: workerWith(faults) })
   const [clock, log] = [new FakeClock(nowMs), new KeptLog()]
   const ends = await TargetEnds.start({ store, clock, log, time: new GrantTime(clock, nowMs) })
