@@ -105,7 +105,7 @@ function authoritiesOf(chain: PeerChain, anchors: readonly TrustAnchor[], nowMs:
   let why = ''
   for (const usage of svidExtKeyUsages) {
     if (own !== undefined && !own.includes(usage) && !own.includes(anyExtKeyUsage)) continue
-    const result = validatePath(chain, anchors, [usage], nowMs)
+    const result = validatePath(chain, anchors, [usage], nowMs, 'heeded')
     if (result.kind === 'trusted') return result.authorities
     why = result.why
   }

@@ -20,6 +20,9 @@ export type PathResult =
   | { readonly kind: 'trusted'; readonly authorityIds: readonly [string, ...string[]]; readonly authorities: readonly Certificate[] }
   | { readonly kind: 'untrusted'; readonly why: string }
 
+/** `demanded` and critical, of authorities that sign SVIDs (X509-06); of others it is `heeded` where there is one (RFC 5280 6.1.4 (n)). */
+export type AuthorityKeyUsage = 'demanded' | 'heeded'
+
 export const maxChainCertificates = 8
 const maxSignatureChecks = 16
 const anyExtKeyUsage = '2.5.29.37.0'
@@ -38,7 +41,7 @@ export function parseChain(chain: readonly Uint8Array[]): PeerChain {
  * authority; anchors too must be authorities and in their time. The leaf's own rules, its validity included, are its caller's.
  * @param extKeyUsages that the leaf is used for: an authority that restricts them must allow each
  */
-export function validatePath({ leaf, intermediates }: PeerChain, anchors: readonly TrustAnchor[], extKeyUsages: readonly string[], nowMs: number): PathResult {
+export function validatePath({ leaf, intermediates }: PeerChain, anchors: readonly TrustAnchor[], extKeyUsages: readonly string[], nowMs: number, authorityKeyUsage: AuthorityKeyUsage = 'demanded'): PathResult {
   if (anchors.length === 0) return { kind: 'untrusted', why: 'there is no authority for its trust domain' }
   let checksLeft = maxSignatureChecks
   let why = 'no authority of its trust domain signed it'
@@ -47,14 +50,14 @@ export function validatePath({ leaf, intermediates }: PeerChain, anchors: readon
   const climb = (child: Certificate, below: readonly Certificate[], unused: readonly Certificate[]): readonly PathAuthority[] | undefined => {
     for (const anchor of anchors) {
       if (!mayHaveSigned(anchor.certificate, child) || checksLeft-- <= 0) continue
-      const problem = problemOfIssuer(anchor.certificate, below, extKeyUsages, nowMs)
+      const problem = problemOfIssuer(anchor.certificate, below, extKeyUsages, nowMs, authorityKeyUsage)
       if (problem !== undefined) why = problem
       else if (verifyWith(anchor.key, anchor.keyKind, child.signatureAlgorithm, child.tbs, child.signature)) return [anchor]
       else why = 'a signature does not verify'
     }
     for (const issuer of unused) {
       if (!mayHaveSigned(issuer, child) || checksLeft-- <= 0) continue
-      const problem = problemOfIssuer(issuer, below, extKeyUsages, nowMs)
+      const problem = problemOfIssuer(issuer, below, extKeyUsages, nowMs, authorityKeyUsage)
       if (problem !== undefined) why = problem
       else if (!verifySignature(issuer.spki, child)) why = 'a signature does not verify'
       else {
@@ -81,13 +84,13 @@ function mayHaveSigned(issuer: Certificate, child: Certificate): boolean {
 }
 
 /** Why this certificate may not have issued the last of `below`. */
-function problemOfIssuer(issuer: Certificate, below: readonly Certificate[], extKeyUsages: readonly string[], nowMs: number): string | undefined {
+function problemOfIssuer(issuer: Certificate, below: readonly Certificate[], extKeyUsages: readonly string[], nowMs: number, demand: AuthorityKeyUsage): string | undefined {
   const { basicConstraints, keyUsage, extKeyUsage, nameConstraints, subjectAltName, unknownCritical } = issuer.extensions
   if (!isValidAt(issuer, nowMs)) return nowMs > issuer.notAfterMs ? 'an authority has expired' : 'an authority is not valid yet'
   if (unknownCritical.length > 0) return `an authority has a critical extension that is not known: ${unknownCritical[0] ?? ''}`
   if (basicConstraints?.ca !== true) return 'an issuer is not an authority: cA is not set'
-  if (keyUsage === undefined || !keyUsage.critical) return 'an authority has no critical key usage'
-  if ((keyUsage.bits & keyUsageBit.keyCertSign) === 0) return 'an authority may not sign certificates: keyCertSign is not set'
+  if (demand === 'demanded' && keyUsage?.critical !== true) return 'an authority has no critical key usage'
+  if (keyUsage !== undefined && (keyUsage.bits & keyUsageBit.keyCertSign) === 0) return 'an authority may not sign certificates: keyCertSign is not set'
   if (extKeyUsage !== undefined && !extKeyUsage.oids.includes(anyExtKeyUsage) && !extKeyUsages.every((usage) => extKeyUsage.oids.includes(usage))) {
     return 'an authority is restricted to other extended key usages'
   }

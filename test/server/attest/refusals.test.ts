@@ -64,6 +64,13 @@ describe('x509pop', () => {
     expect(await codeOf(talk(asking(), node({ extensions: { extKeyUsage: ext.extKeyUsage(...usages) } }), clock))).toBe('accepted')
   })
 
+  test('authorities that say nothing of what their key is for, as `openssl req -x509` makes them, are taken', async () => {
+    const plain = authority('plain', { extensions: { keyUsage: undefined } })
+    const asked = new X509pop({ ...serverDeps, agentPath: AgentPath.parse(defaultAgentPath, x509popNames), anchors: async () => [anchorOf(plain)] })
+    expect(await codeOf(talk(asked, node({}, [plain]), clock))).toBe('accepted')
+    expect(await codeOf(talk(asked, node({}, [authority('middle', { extensions: { keyUsage: undefined } }, plain), plain]), clock))).toBe('accepted')
+  })
+
   test('an authority in the middle that may not be one, or has expired, carries nothing', async () => {
     for (const overrides of [{ extensions: { basicConstraints: ext.basicConstraints(false) } }, { notAfterMs: nowMs - 1_000 }, { extensions: { keyUsage: ext.keyUsage(keyUsageBit.digitalSignature) } }]) {
       expect(await codeOf(talk(asking(), node({}, [authority('middle', overrides, root), root]), clock))).toBe('ATTESTATION_REFUSED')
