@@ -74,8 +74,7 @@ export async function bench(args: readonly string[] = []): Promise<Report> {
 
   const last: number[] = []
   const all: number[] = []
-  if (reports) await allReceipted(product, count)
-  if (reports) note('all have receipted')
+  if (reports) await allReceipted(product, count, note)
   const cpu: Cpu = nothing()
   for (let round = 0; round < rounds + warmUps; round++) {
     note(`round ${round + 1} of ${rounds + warmUps}`)
@@ -119,7 +118,7 @@ function nothing(): Cpu {
 }
 
 /** Until the server has a receipt of each verifier for all that there is. */
-async function allReceipted({ admin }: Product, count: number): Promise<void> {
+async function allReceipted({ admin }: Product, count: number, note: (what: string) => void): Promise<void> {
   for (;;) {
     let pageToken = ''
     let receipted = 0
@@ -128,6 +127,7 @@ async function allReceipted({ admin }: Product, count: number): Promise<void> {
       receipted += verifiers.filter((verifier) => verifier.receiptAtMs > 0 && verifier.seq === seq).length
       pageToken = nextPageToken
     } while (pageToken !== '')
+    note(`receipts of ${receipted}`)
     if (receipted === count) return
     await systemClock.sleep(count > manyVerifiers ? 2_000 : 250, AbortSignal.timeout(60_000))
   }
