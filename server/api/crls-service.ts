@@ -1,7 +1,8 @@
 import type { CrlSet } from '../../proto/generated/mayfly/v1/CrlSet.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
-import type { CrlBridge, PublishedCrl } from '../crl/crl-bridge.ts'
+import type { CrlBridge } from '../crl/crl-bridge.ts'
+import type { PublishedCrl } from '../crl/published-crl.ts'
 import type { Caller } from './caller.ts'
 import { Wakeup } from './wakeup.ts'
 

@@ -1,25 +1,14 @@
 import { MayflyError } from '../../src/core/errors.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
-import type { Certificate } from '../../src/x509/certificate.ts'
 import { buildCrl, crlEntry } from '../../src/x509/crl.ts'
 import type { CrlReason } from '../../src/x509/crl.ts'
 import { publicKeyHash } from '../../src/x509/fingerprint.ts'
 import { subjectKeyIdOf } from '../../src/x509/template.ts'
 import type { KeyedAuthority } from '../ca/active-authority.ts'
 import type { Credential, EndCause, Store } from '../store/port.ts'
+import type { PublishedCrl } from './published-crl.ts'
 import type { UpstreamLists } from './upstream-lists.ts'
-
-/** A list of one authority, as it was published. */
-export interface PublishedCrl {
-  /** Hexadecimal. */
-  readonly authorityId: string
-  readonly certificate: Certificate
-  readonly number: bigint
-  readonly der: Uint8Array
-  readonly entries: number
-  readonly thisUpdateMs: number
-}
 
 export interface CrlBridgeDeps {
   readonly store: Pick<Store, 'credentials' | 'journal'>

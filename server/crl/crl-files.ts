@@ -4,7 +4,8 @@ import type { Logger } from '../../src/ports/logger.ts'
 import { parseCrl } from '../../src/x509/crl.ts'
 import { encodeCertificatesPem, encodePem } from '../../src/x509/pem.ts'
 import { crlName } from './crl-bridge.ts'
-import type { CrlBridge, PublishedCrl } from './crl-bridge.ts'
+import type { CrlBridge } from './crl-bridge.ts'
+import type { PublishedCrl } from './published-crl.ts'
 
 export interface CrlFilesDeps {
   readonly files: {

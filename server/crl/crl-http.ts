@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { formatAddress } from '../../src/config/fields.ts'
 import type { HostAndPort } from '../../src/config/fields.ts'
 import { MayflyError } from '../../src/core/errors.ts'
-import type { CrlBridge, PublishedCrl } from './crl-bridge.ts'
+import type { CrlBridge } from './crl-bridge.ts'
+import type { PublishedCrl } from './published-crl.ts'
 import { bundlePem, crlsPem } from './crl-files.ts'
 
 const limitMs = 5_000

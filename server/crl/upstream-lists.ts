@@ -8,7 +8,7 @@ import { SignedCrl } from '../../src/x509/signed-crl.ts'
 import type { KeyedAuthority } from '../ca/active-authority.ts'
 import type { AuthoritySet } from '../ca/authorities.ts'
 import type { UpstreamSource } from '../ca/upstream/upstream.ts'
-import type { PublishedCrl } from './crl-bridge.ts'
+import type { PublishedCrl } from './published-crl.ts'
 
 /**
  * Lists of the authorities above ours: verifiers that know only standards want one for each certificate of a chain. The one that signs ours has its key here, and lists those

@@ -16,23 +16,11 @@ import { PrivateKey } from '../../x509/private-key.ts'
 import { workloadMetadata } from '../connection.ts'
 import type { Context } from '../context.ts'
 import { sign } from '../signing.ts'
+import type { GrantScene } from './grant-scene.ts'
 import { grantThefts } from './grant-thefts.ts'
 import { letThrough, refusalOf } from './refusal.ts'
 import type { Attack, Refusal } from './refusal.ts'
 import { openDoor } from './rogue.ts'
-import type { Door, Loot } from './rogue.ts'
-
-/** What the attackers of grants have before them: a server, an agent with its Workload API, and an agent that was taken over. */
-export interface GrantScene {
-  readonly folder: string
-  readonly server: RpcChannel
-  readonly parentId: string
-  readonly workloadSocket: string
-  readonly door: Door
-  readonly rogue: Loot
-  /** What the agent that was taken over says of the processes that ask there. */
-  readonly rogueSelector: string
-}
 
 const owner = 'platform'
 
