@@ -19,6 +19,7 @@ export class Acknowledgements {
   published(authorityIds: readonly string[], sequence: number): void {
     for (const id of authorityIds) if (!this.#publishedIn.has(id)) this.#publishedIn.set(id, sequence)
     for (const id of this.#publishedIn.keys()) if (!authorityIds.includes(id)) this.#publishedIn.delete(id)
+    for (const id of this.#byAgent.keys()) if (this.#agents.byId(id) === undefined) this.#byAgent.delete(id) // evicted
   }
 
   acknowledge(agentId: SpiffeId, sequence: number): void {

@@ -149,3 +149,19 @@ test('an authority is acknowledged once every agent with a valid SVID has taken 
   expect(acknowledgements.hasAll('new')).toBe(true)
   expect(formatSelector(parseSelector('a:b'))).toBe('a:b')
 })
+
+test('what an evicted agent had acknowledged counts no more when one of its ID comes back', () => {
+  const known = new AgentIndex()
+  const agent = { id: id('/spire/agent/join_token/a'), selectors: [], banned: false, notAfterMs: 2_000 }
+  const acknowledgements = new Acknowledgements(known, { ...systemClock, nowMs: () => 1_000 })
+  acknowledgements.published(['old'], 7)
+  known.put(agent)
+  acknowledgements.acknowledge(agent.id, 7)
+  expect(acknowledgements.hasAll('old')).toBe(true)
+  known.remove(agent.id)
+  acknowledgements.published(['old', 'new'], 8)
+  known.put(agent)
+  expect(acknowledgements.hasAll('old')).toBe(false)
+  acknowledgements.acknowledge(agent.id, 8)
+  expect(acknowledgements.hasAll('new')).toBe(true)
+})
