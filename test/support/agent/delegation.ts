@@ -14,7 +14,6 @@ import { AdminListener } from '../../../agent/api/admin-listener.ts'
 import { WorkloadAttestor } from '../../../agent/attest/attestor.ts'
 import { Notifier } from '../../../agent/notifier.ts'
 import { Admission } from '../../../agent/workload-api/admission.ts'
-import { Identities } from '../../../agent/workload-api/identities.ts'
 import type { TestApi } from './workload-api.ts'
 
 export const delegatedIdentityService = 'spire.api.agent.delegatedidentity.v1.DelegatedIdentity'
@@ -55,18 +54,7 @@ export class TestDelegation implements AsyncDisposable {
           authorized: new Set(authorized.map(parseSpiffeId)),
           notSynced: () => undefined,
           syncWaitMs: 200,
-          x509: () => ({
-            clock: systemClock,
-            entries: api.entries,
-            svids: api.svids,
-            identities: new Identities(api.entries, api.svids, systemClock),
-            trust: api.trust,
-            crls: api.crls,
-            hold: (id, { caller }) => {
-              api.svids.hold(id)
-              api.holders.hold(id, caller)
-            },
-          }),
+          x509: () => api.streams,
         },
       },
     )

@@ -23,6 +23,7 @@ import { Trust } from '../../../agent/sync/trust.ts'
 import { Admission } from '../../../agent/workload-api/admission.ts'
 import type { AdmissionLimits } from '../../../agent/workload-api/admission.ts'
 import { Identities } from '../../../agent/workload-api/identities.ts'
+import type { X509StreamsDeps } from '../../../agent/workload-api/x509-streams.ts'
 import { WorkloadListener } from '../../../agent/workload-api/listener.ts'
 import { KeptLog } from './quiet.ts'
 import { entryMap } from './entries.ts'
@@ -98,21 +99,26 @@ export class TestApi implements AsyncDisposable {
         connections: { processes, exitWatch: api.#exitWatch, attestor, tier: 'auto', needs: () => api.entries.kinds },
         notSynced: () => (api.#isSynced ? undefined : api.#synced.promise),
         syncWaitMs: options.syncWaitMs ?? 200,
-        x509: () => ({
-          clock: systemClock,
-          entries: api.entries,
-          svids: api.svids,
-          identities: new Identities(api.entries, api.svids, systemClock),
-          trust: api.trust,
-          crls: api.crls,
-          hold: (id, { caller }) => {
-            api.svids.hold(id)
-            api.holders.hold(id, caller)
-          },
-        }),
+        x509: () => api.streams,
       },
     )
     return api
+  }
+
+  /** What an agent's streams of SVIDs are made of. */
+  get streams(): X509StreamsDeps {
+    return {
+      clock: systemClock,
+      entries: this.entries,
+      svids: this.svids,
+      identities: new Identities(this.entries, this.svids, systemClock),
+      trust: this.trust,
+      crls: this.crls,
+      hold: (id, { caller }) => {
+        this.svids.hold(id)
+        this.holders.hold(id, caller)
+      },
+    }
   }
 
   get connections(): number {
