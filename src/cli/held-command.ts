@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { constants } from 'node:os'
-import process from 'node:process'
 import { Writable } from 'node:stream'
 import { MayflyError } from '../core/errors.ts'
 import type { Clock } from '../ports/clock.ts'
+import { passSignals } from './pass-signals.ts'
 
 /** How a command ended. */
 export interface CommandEnd {
@@ -16,9 +16,6 @@ export interface CommandEnd {
 
 /** Waits on descriptor 3 for the path of the socket and the ID of the grant, a line each, then becomes the command: the pid is the same before and after. */
 const holdBack = 'IFS= read -r socket <&3 && IFS= read -r grant <&3 || exit 125; exec 3<&-; export "SPIFFE_ENDPOINT_SOCKET=unix://$socket" "MAYFLY_GRANT=$grant"; exec "$@"'
-
-/** Signals that are for the command, not for who runs it. */
-const passedOn = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGCONT', 'SIGWINCH'] as const
 
 /** A command whose process is there and does nothing yet, so that it can be bound to a grant before it runs. */
 export class HeldCommand {
@@ -47,12 +44,8 @@ export class HeldCommand {
     const pipe = this.#child.stdio[3]
     if (!(pipe instanceof Writable)) throw new MayflyError('INTERNAL', 'the command was started without its pipe')
     pipe.on('error', () => undefined) // it was killed while it was held back: its exit says so
+    passSignals((name) => void this.#child.kill(name))
     pipe.end(`${socket}\n${grantId}\n`)
-    for (const name of passedOn) {
-      process.removeAllListeners(name)
-      // a Ctrl-C at the terminal has reached the command already
-      process.on(name, () => void ((name !== 'SIGINT' && name !== 'SIGQUIT') || !process.stdin.isTTY ? this.#child.kill(name) : undefined))
-    }
   }
 
   /** Ends it if it is still there: at once, or with SIGTERM and this long to stop by itself. */

@@ -16,6 +16,7 @@ import type { Context } from '../context.ts'
 import { entryToJson } from '../entries.ts'
 import { grantOptions, grantRequestOf, type GrantValues } from '../grant-options.ts'
 import { typedId } from '../ids.ts'
+import { passSignals } from '../pass-signals.ts'
 import { placesOf } from '../places.ts'
 import type { PlaceOptions } from '../places.ts'
 import { whyNotRun, whyNotStarted } from '../program.ts'
@@ -63,18 +64,12 @@ export const command: Command = define({
     const paths = svidPaths(folder)
     try {
       await writeSvid(paths, pemOf(wanted))
+      // From here on signals are the program's: while it lives its identity is kept, and its key is not left behind.
+      passSignals((name) => void child.kill(name))
       const child = spawn(program, args, {
         stdio: 'inherit',
         env: { ...process.env, SPIFFE_ENDPOINT_SOCKET: `unix://${places.workloadSocket}`, MAYFLY_SVID_FILE: paths.svid, MAYFLY_KEY_FILE: paths.key, MAYFLY_BUNDLE_FILE: paths.bundle },
       })
-      for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGCONT', 'SIGWINCH'] as const) {
-        // From here on signals are the program's: while it lives its identity is kept, and its key is not left behind.
-        process.removeAllListeners(name)
-        process.on(name, () => {
-          // a Ctrl-C at the terminal has reached the program already
-          if (name !== 'SIGINT' || !process.stdin.isTTY) child.kill(name)
-        })
-      }
       const rotating = keepRotated(wanted, states, () => watchSvids(workloadApi, until), {
         write: (svid) => writeSvid(paths, pemOf(svid)),
         say: (text) => output.note(text),
