@@ -22,6 +22,7 @@ import { OwnVerifier } from './check/own-verifier.ts'
 import { SvidCheck } from './check/svid-check.ts'
 import { agentSettings } from './config.ts'
 import type { AgentConfig } from './config.ts'
+import { AuthorizedDelegates } from './delegated-identity/authorized-delegates.ts'
 import type { GrantKeeper } from './grants/keeper.ts'
 import { grantsFolder, startNodeGrants } from './grants/node-grants.ts'
 import type { GrantSystem } from './grants/ports.ts'
@@ -103,6 +104,7 @@ export class Agent implements AsyncDisposable {
   readonly #check: SvidCheck
   readonly #own: OwnVerifier
   readonly #checkTerms: QuotaTerms
+  readonly #delegates: AuthorizedDelegates
   readonly #connections: WorkloadConnectionDeps
   readonly #changed = new Notifier<void>()
   readonly #synced = Promise.withResolvers<void>()
@@ -156,6 +158,8 @@ export class Agent implements AsyncDisposable {
     this.#own = new OwnVerifier({ class: 'available', software: `mayfly agent ${deps.version}` }, { clock: deps.clock, random: deps.random, log: deps.log, relay: this.#relay, reports: this.#reports, svid: () => this.#member?.connection.svid })
     this.#check = new SvidCheck({ clock: deps.clock, bundles: () => this.#bundles(), revocations: this.#relay.reader, used: (serial) => this.#own.used(serial) })
     this.#checkTerms = { get perSecond() { return live.current.checksPerSecond }, get burst() { return 2 * live.current.checksPerSecond } }
+    this.#delegates = new AuthorizedDelegates(config.authorizedDelegates)
+    live.onChange(({ authorizedDelegates }) => this.#delegates.replace(authorizedDelegates))
     this.#connections = { processes: deps.processes, exitWatch: deps.exitWatch, attestor: this.#attestor, tier: config.bindingTier, needs: () => this.#entries.kinds }
   }
 
@@ -256,7 +260,7 @@ export class Agent implements AsyncDisposable {
           log,
           admission: this.#admission,
           connections: this.#connections,
-          authorized: new Set(config.authorizedDelegates),
+          delegates: this.#delegates,
           notSynced: () => (this.#isSynced ? undefined : this.#synced.promise),
           syncWaitMs,
           x509: () => this.#streams(),

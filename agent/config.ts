@@ -144,7 +144,7 @@ export const agentSettings: SettingPaths<AgentConfig> = {
   checkSocket: { path: 'checkSocket', live: false },
   adminUids: { path: 'adminUids', live: false },
   onlyOwnAdmin: { path: 'adminUids', live: false },
-  authorizedDelegates: { path: 'authorizedDelegates', live: false },
+  authorizedDelegates: { path: 'authorizedDelegates', live: true },
   keyStorage: { path: 'keyStorage', live: false },
   svidKeyType: { path: 'svidKeyType', live: true },
   bindingTier: { path: 'attest.bindingTier', live: false },

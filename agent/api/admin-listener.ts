@@ -7,7 +7,7 @@ import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
 import { listenUnix } from '../../src/rpc/listen-unix.ts'
-import type { Listener } from '../../src/rpc/listen-unix.ts'
+import type { UnixListener } from '../../src/rpc/listen-unix.ts'
 import { RpcServer } from '../../src/rpc/server.ts'
 import type { Attestation } from '../attest/attestation.ts'
 import type { Processes } from '../attest/ports.ts'
@@ -49,7 +49,7 @@ export interface AdminListenerDeps {
 
 interface AdminPeer {
   readonly uid: number
-  /** Who it is as a workload: only where there are delegates. */
+  /** Who it is as a workload: only where there were delegates when it connected. */
   readonly connection: WorkloadConnection | undefined
 }
 
@@ -68,9 +68,9 @@ export class AdminListener implements AsyncDisposable {
   readonly #config: AdminListenerConfig
   readonly #deps: AdminListenerDeps
   readonly #server: RpcServer<AdminPeer>
-  /** Where the configuration names some. */
-  readonly #delegates: DelegateServer | undefined
-  #listener: Listener | undefined
+  readonly #delegates: DelegateServer
+  readonly #delegatesChanged: Disposable
+  #listener: UnixListener | undefined
 
   private constructor(config: AdminListenerConfig, deps: AdminListenerDeps) {
     this.#config = config
@@ -80,30 +80,49 @@ export class AdminListener implements AsyncDisposable {
     this.#server.add('mayfly.v1.Settings', this.#settings())
     this.#server.add('spire.agent.debug.v1.Debug', this.#debug())
     this.#server.add('spire.api.agent.delegatedidentity.v1.DelegatedIdentity', delegatedIdentity<AdminPeer>(deps.delegation, ({ connection }) => connection))
-    this.#delegates = deps.delegation.authorized.size === 0 ? undefined : new DelegateServer(deps.delegation)
+    this.#delegates = new DelegateServer(deps.delegation)
+    this.#delegatesChanged = deps.delegation.delegates.changed.on(() => this.#permit())
   }
 
   /** @throws {MayflyError} SOCKET_IN_USE, INVALID_ARGUMENT */
   static async start(config: AdminListenerConfig, deps: AdminListenerDeps): Promise<AdminListener> {
     const admin = new AdminListener(config, deps)
-    // The mode lets any uid of the list connect, and delegates; what they reach is decided when they have.
-    admin.#listener = await listenUnix(config.socketPath, { mode: config.onlyOwn && admin.#delegates === undefined ? 0o600 : 0o666, fd: config.fd, maxConnections: maxAdminConnections + (admin.#delegates === undefined ? 0 : maxDelegateConnections), onConnection: (socket) => admin.#accept(socket) })
+    admin.#listener = await listenUnix(config.socketPath, { mode: admin.#mode, fd: config.fd, maxConnections: maxAdminConnections + maxDelegateConnections, onConnection: (socket) => admin.#accept(socket) })
     return admin
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#delegatesChanged[Symbol.dispose]()
     await this.#listener?.close()
-    await Promise.all([this.#server.close(this.#config.drainMs), this.#delegates?.close(this.#config.drainMs)])
+    await Promise.all([this.#server.close(this.#config.drainMs), this.#delegates.close(this.#config.drainMs)])
+  }
+
+  /** Whether the configuration names any. */
+  get #hasDelegates(): boolean {
+    return this.#deps.delegation.delegates.ids.size > 0
+  }
+
+  /** Lets any uid of the list connect, and delegates; what they reach is decided when they have. */
+  get #mode(): number {
+    return this.#config.onlyOwn && !this.#hasDelegates ? 0o600 : 0o666
+  }
+
+  #permit(): void {
+    try {
+      this.#listener?.permit(this.#mode)
+    } catch (error) {
+      this.#deps.log.error({ event: 'admin.unpermitted', cause: String(error) }, 'the mode of the admin socket cannot be changed')
+    }
   }
 
   #accept(socket: Socket): void {
     try {
       const { uid, pid } = this.#deps.processes.peerCredentials(socket)
       if (uid === 0 || this.#config.uids.includes(uid)) {
-        this.#server.inject(socket, { uid, connection: this.#delegates?.attested(socket) })
+        this.#server.inject(socket, { uid, connection: this.#hasDelegates ? this.#delegates.attested(socket) : undefined })
         return
       }
-      if (this.#delegates !== undefined) {
+      if (this.#hasDelegates) {
         this.#delegates.accept(socket)
         return
       }

@@ -1,5 +1,4 @@
 import { MayflyError } from '../../src/core/errors.ts'
-import type { SpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
@@ -7,6 +6,7 @@ import type { Admission } from '../workload-api/admission.ts'
 import { synced } from '../workload-api/service.ts'
 import type { WorkloadApiDeps } from '../workload-api/service.ts'
 import type { WorkloadConnection, WorkloadConnectionDeps } from '../workload-api/workload-connection.ts'
+import type { AuthorizedDelegates } from './authorized-delegates.ts'
 import { delegateIdOf } from './delegate.ts'
 import { subjectOf } from './subject.ts'
 import { delegatedBundles, delegatedSvids } from './x509-subscriptions.ts'
@@ -17,14 +17,13 @@ export interface DelegationDeps extends Pick<WorkloadApiDeps, 'notSynced' | 'syn
   readonly log: Logger
   readonly admission: Admission
   readonly connections: WorkloadConnectionDeps
-  /** SPIFFE IDs of the programs that may ask for the identities of others; empty: nobody may. */
-  readonly authorized: ReadonlySet<SpiffeId>
+  readonly delegates: AuthorizedDelegates
 }
 
 /**
  * SPIRE's DelegatedIdentity: a program that the configuration names gets identities of other workloads of this node, such as a proxy
  * that speaks for all of them. It is attested like a workload; being an admin does not make a caller a delegate.
- * @param connectionOf the caller's connection; `undefined` where this agent has no delegates
+ * @param connectionOf the caller's connection; `undefined` where this agent had no delegates when it was made
  */
 export function delegatedIdentity<Peer>(deps: DelegationDeps, connectionOf: (peer: Peer) => WorkloadConnection | undefined): Handlers<'spire.api.agent.delegatedidentity.v1.DelegatedIdentity', Peer> {
   const off = (): never => {
@@ -49,10 +48,11 @@ export function delegatedIdentity<Peer>(deps: DelegationDeps, connectionOf: (pee
 
 /** @throws {MayflyError} PERMISSION_DENIED the caller is no delegate, UNAVAILABLE before the first sync */
 async function admitted(connection: WorkloadConnection | undefined, signal: AbortSignal, deps: DelegationDeps): Promise<{ readonly connection: WorkloadConnection; readonly streams: SubscriptionDeps }> {
-  const { authorized, log } = deps
-  if (connection === undefined) throw new MayflyError('PERMISSION_DENIED', 'this agent has no authorized delegates', { hint: "name the caller's SPIFFE ID in authorizedDelegates, in the agent's configuration" })
+  const { delegates, log } = deps
+  if (delegates.ids.size === 0) throw new MayflyError('PERMISSION_DENIED', 'this agent has no authorized delegates', { hint: "name the caller's SPIFFE ID in authorizedDelegates, in the agent's configuration" })
+  if (connection === undefined) throw new MayflyError('PERMISSION_DENIED', 'this connection was made before this agent had authorized delegates', { hint: 'connect again' })
   await synced(deps, signal)
-  const streams: SubscriptionDeps = { ...deps.x509(), authorized, log }
+  const streams: SubscriptionDeps = { ...deps.x509(), delegates, log }
   const { pid, uid } = connection.caller
   try {
     const delegateId = await delegateIdOf(connection, streams)

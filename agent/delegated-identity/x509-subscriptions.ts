@@ -2,18 +2,18 @@ import type { SubscribeToX509BundlesResponse } from '../../proto/generated/spire
 import type { SubscribeToX509SVIDsResponse } from '../../proto/generated/spire/api/agent/delegatedidentity/v1/SubscribeToX509SVIDsResponse.ts'
 import type { Entry } from '../../src/core/entry.ts'
 import { pathOf, trustDomainOf } from '../../src/core/spiffe-id.ts'
-import type { SpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import { secret } from '../../src/rpc/secret.ts'
 import type { WorkloadSvid } from '../rotation/workload-svid.ts'
 import { heardWithin, Wake } from '../wake.ts'
 import type { WorkloadConnection } from '../workload-api/workload-connection.ts'
 import type { X509StreamsDeps } from '../workload-api/x509-streams.ts'
+import type { AuthorizedDelegates } from './authorized-delegates.ts'
 import { delegateIdOf } from './delegate.ts'
 import type { Subject } from './subject.ts'
 
 export interface SubscriptionDeps extends X509StreamsDeps {
-  readonly authorized: ReadonlySet<SpiffeId>
+  readonly delegates: AuthorizedDelegates
   readonly log: Logger
 }
 
@@ -26,9 +26,10 @@ const retryMs = 5_000
  * @throws {MayflyError} PERMISSION_DENIED, PROCESS_GONE, FACTS_CHANGED when delegate or workload are no longer what they were
  */
 export async function* delegatedSvids(connection: WorkloadConnection, subject: Subject, signal: AbortSignal, deps: SubscriptionDeps): AsyncGenerator<SubscribeToX509SVIDsResponse, void, undefined> {
-  const { entries, svids, identities, clock, log } = deps
+  const { entries, svids, identities, clock, log, delegates } = deps
   const wake = new Wake()
   using _entries = entries.changed.on(() => wake.ring())
+  using _delegates = delegates.changed.on(() => wake.ring())
   let interest: ReadonlySet<string> = new Set()
   using _svids = svids.changed.on((id) => {
     if (interest.has(id)) wake.ring()
@@ -63,6 +64,7 @@ export async function* delegatedSvids(connection: WorkloadConnection, subject: S
 export async function* delegatedBundles(connection: WorkloadConnection, signal: AbortSignal, deps: SubscriptionDeps): AsyncGenerator<SubscribeToX509BundlesResponse, void, undefined> {
   const wake = new Wake()
   using _entries = deps.entries.changed.on(() => wake.ring())
+  using _delegates = deps.delegates.changed.on(() => wake.ring())
   using _trust = deps.trust.changed.on(() => wake.ring())
   let sent: Buffer | undefined
   for (;;) {

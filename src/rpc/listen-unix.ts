@@ -24,11 +24,16 @@ export interface Listener {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+export interface UnixListener extends Listener {
+  /** Other permissions for the socket file, at once. One that a service manager handed over keeps its own. @throws when the file is not there any more */
+  permit(mode: number): void
+}
+
 /**
  * Listens on a Unix socket. A socket file left by a dead process is replaced; one that answers is an error, and so is a file of another kind.
  * @throws {MayflyError} SOCKET_IN_USE, INVALID_ARGUMENT; CONFIG_INVALID when what was handed over is bound elsewhere
  */
-export async function listenUnix(path: string, options: UnixListenOptions): Promise<Listener> {
+export async function listenUnix(path: string, options: UnixListenOptions): Promise<UnixListener> {
   if (Buffer.byteLength(path) > maxPathBytes) throw new MayflyError('INVALID_ARGUMENT', `the socket path is longer than ${maxPathBytes} bytes: ${path}`, { hint: 'choose a shorter data folder' })
   if (options.fd === undefined) await removeStale(path)
   // A connection is whoever's it is handed to: half-open ones would hang there, so a peer's end is an end.
@@ -59,6 +64,9 @@ export async function listenUnix(path: string, options: UnixListenOptions): Prom
   return {
     address: path,
     close,
+    permit: (mode) => {
+      if (options.fd === undefined) chmodSync(path, mode)
+    },
     [Symbol.asyncDispose]: close,
   }
 }

@@ -1,7 +1,9 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { SubscribeToX509SVIDsResponse__Output } from '../../../proto/generated/spire/api/agent/delegatedidentity/v1/SubscribeToX509SVIDsResponse.ts'
+import { parseSpiffeId } from '../../../src/core/spiffe-id.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { anEntry } from '../../support/agent/entries.ts'
 import { delegatedIdentityService, TestDelegation } from '../../support/agent/delegation.ts'
@@ -150,6 +152,30 @@ describe('who is no delegate', () => {
     await using none = await TestDelegation.start(api, [], [uid])
     api.entriesAre(proxy, web)
     await expect(next(none.svids(forPod))).rejects.toMatchObject({ code: 'PERMISSION_DENIED', message: expect.stringContaining('no authorized delegates') })
+  })
+
+  test('may be named while the agent runs: the socket opens, an admin who is connected already connects again', async () => {
+    await using none = await TestDelegation.start(api, [], [uid])
+    api.entriesAre(proxy, web)
+    const before = none.client()
+    await expect(next(before.serverStream(delegatedIdentityService, 'SubscribeToX509SVIDs', forPod))).rejects.toMatchObject({ code: 'PERMISSION_DENIED' })
+    expect(statSync(none.socket).mode & 0o777).toBe(0o600)
+    none.delegates.replace([parseSpiffeId(proxyId)])
+    expect(statSync(none.socket).mode & 0o777).toBe(0o666)
+    await expect(next(before.serverStream(delegatedIdentityService, 'SubscribeToX509SVIDs', forPod))).rejects.toMatchObject({ code: 'PERMISSION_DENIED', hint: 'connect again' })
+    expect(idsOf(await next(none.svids(forPod)))).toEqual(['spiffe://test.example/web'])
+  })
+
+  test('is who is named no more: open streams end at once, and the socket closes to others than admins', async () => {
+    api.entriesAre(proxy, web)
+    const svids = delegation.svids(forPod)
+    const bundles = delegation.client().serverStream(delegatedIdentityService, 'SubscribeToX509Bundles', {})
+    await Promise.all([next(svids), next(bundles)])
+    delegation.delegates.replace([parseSpiffeId('spiffe://test.example/other')])
+    await expect(next(svids)).rejects.toMatchObject({ code: 'PERMISSION_DENIED' })
+    await expect(next(bundles)).rejects.toMatchObject({ code: 'PERMISSION_DENIED' })
+    delegation.delegates.replace([])
+    expect(statSync(delegation.socket).mode & 0o777).toBe(0o600)
   })
 
   test.skipIf(!isRoot)('cannot keep the socket from delegates and admins, however many connections it opens', async () => {

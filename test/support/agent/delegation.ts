@@ -12,6 +12,7 @@ import { ExitWatch } from '../../../src/system/linux/exit-watch.ts'
 import { linuxProcesses } from '../../../src/system/linux/processes.ts'
 import { AdminListener } from '../../../agent/api/admin-listener.ts'
 import { WorkloadAttestor } from '../../../agent/attest/attestor.ts'
+import { AuthorizedDelegates } from '../../../agent/delegated-identity/authorized-delegates.ts'
 import { Notifier } from '../../../agent/notifier.ts'
 import { Admission } from '../../../agent/workload-api/admission.ts'
 import type { TestApi } from './workload-api.ts'
@@ -24,16 +25,18 @@ export class TestDelegation implements AsyncDisposable {
   readonly #dir = mkdtempSync(join(tmpdir(), 'mf-'))
   readonly #exitWatch = ExitWatch.start()
   readonly #channels: RpcChannel[] = []
+  readonly delegates: AuthorizedDelegates
   #listener: AdminListener | undefined
 
-  private constructor() {
+  private constructor(authorized: readonly string[]) {
+    this.delegates = new AuthorizedDelegates(authorized.map(parseSpiffeId))
     chmodSync(this.#dir, 0o755)
     this.socket = join(this.#dir, 'a')
   }
 
   /** @param adminUids who may use the rest of the socket; root always may */
   static async start(api: TestApi, authorized: readonly string[], adminUids: readonly number[] = [0]): Promise<TestDelegation> {
-    const delegation = new TestDelegation()
+    const delegation = new TestDelegation(authorized)
     const processes = linuxProcesses()
     const attestor = new WorkloadAttestor(processes, { sha256MaxBytes: 300_000_000, tier: 'auto' })
     delegation.#listener = await AdminListener.start(
@@ -51,7 +54,7 @@ export class TestDelegation implements AsyncDisposable {
           log: api.log,
           admission: new Admission({ connectionsPerUid: 100, connectionsPerProcess: 100, streamsPerUid: 100, streamsPerProcess: 20 }),
           connections: { processes, exitWatch: delegation.#exitWatch, attestor, tier: 'auto', needs: () => api.entries.kinds },
-          authorized: new Set(authorized.map(parseSpiffeId)),
+          delegates: delegation.delegates,
           notSynced: () => undefined,
           syncWaitMs: 200,
           x509: () => api.streams,
