@@ -6,8 +6,8 @@ import { grantPrefixesOf } from '../core/task.ts'
 import type { RevokedChange } from './reader.ts'
 import type { RevocationChecker } from './checker.ts'
 
-/** Why a connection is cut. */
-export type CutReason = 'revoked' | 'authority_revoked'
+/** Why a connection is cut. `unindexed`: the issuer was restored, and does not know the authority under which this peer was accepted. */
+export type CutReason = 'revoked' | 'authority_revoked' | 'unindexed'
 
 export interface RevocationSource extends RevocationChecker {
   onRevoked(listener: (change: RevokedChange) => void): Disposable
@@ -15,10 +15,12 @@ export interface RevocationSource extends RevocationChecker {
 
 interface Connection {
   readonly facts: ChainFacts
+  /** Whether this source listed its authority when it was accepted; where it did not, another knows its revocations (`elsewhere`). */
+  readonly isIndexed: boolean
   readonly cut: (reason: CutReason) => void
 }
 
-/** Open connections by the serial of their peer and by the grants that it hangs on, so that a revocation cuts exactly those that it ends. A superseded peer's stay. */
+/** Open connections by the serial of their peer and by the grants that it hangs on, so that a revocation cuts exactly those that it ends, and a restore those that its issuer no longer knows. A superseded peer's stay. */
 export class LiveConnections implements Disposable {
   readonly #source: RevocationSource
   readonly #all = new Set<Connection>()
@@ -31,11 +33,11 @@ export class LiveConnections implements Disposable {
   }
 
   /**
-   * Call it right after the check that accepted, in the same tick or later: what was revoked in between is cut at once.
+   * Call it after the check that accepted: what was revoked in between is cut at once. In the same tick, because whom this source does not list now is taken for one that another speaks for.
    * @param cut ends the connection; called at most once. @returns to be disposed when the connection closed by itself
    */
   add(facts: ChainFacts, cut: (reason: CutReason) => void): Disposable {
-    const connection: Connection = { facts, cut }
+    const connection: Connection = { facts, isIndexed: this.#source.check(facts).kind !== 'unindexed', cut }
     this.#all.add(connection)
     for (const place of placesOf(facts)) {
       const others = this.#byPlace.get(place) ?? new Set()
@@ -66,7 +68,7 @@ export class LiveConnections implements Disposable {
 
   #checkAgain(connection: Connection): void {
     const { kind } = this.#source.check(connection.facts)
-    if (kind !== 'revoked' && kind !== 'authority_revoked') return
+    if (kind !== 'revoked' && kind !== 'authority_revoked' && !(kind === 'unindexed' && connection.isIndexed)) return
     this.#remove(connection)
     connection.cut(kind)
   }
