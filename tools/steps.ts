@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** The repository's folder. */
@@ -25,9 +26,10 @@ export const typecheck = (): Promise<number> => step('types: tsc', 'tsc', ['-p',
 
 export const lint = (args: readonly string[] = []): Promise<number> => step('lint: oxlint', 'oxlint', ['--type-aware', '--deny-warnings', ...args])
 
-/** Vitest on one of the configurations, with a JSON report beside the usual one when MAYFLY_TEST_REPORTS names a folder for it. */
-export function vitest(suite: string, config: string, args: readonly string[], env: Record<string, string> = {}): Promise<number> {
+/** Vitest on one of the configurations, with a report of ours beside the usual one when MAYFLY_TEST_REPORTS names a folder for it. */
+export function vitest(suite: string, config: string, args: readonly string[], env: Record<string, string>, report: string): Promise<number> {
   const reports = process.env['MAYFLY_TEST_REPORTS']
-  const report = reports === undefined ? [] : ['--reporter=default', '--reporter=json', `--outputFile.json=${reports}/${suite}.json`]
-  return step(`tests: ${suite}`, 'vitest', ['run', '--config', config, ...report, ...args], env)
+  const reporters = reports === undefined ? [] : ['--reporter=default', '--reporter=./tools/report-file.ts']
+  const where = reports === undefined ? {} : { MAYFLY_TEST_REPORT: join(reports, `${report}.json`) }
+  return step(`tests: ${suite}`, 'vitest', ['run', '--config', config, ...reporters, ...args], { ...env, ...where })
 }

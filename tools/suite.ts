@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
-import { root, vitest } from './steps.ts'
+import { root } from './steps.ts'
+import { runSuite } from './suites.ts'
 
 const [suite = 'slow', ...args] = process.argv.slice(2)
 const filters = args.map((arg) => (existsSync(join(root, 'test', suite, arg)) ? join('test', suite, arg) : arg))
-const env = suite === 'fuzz' ? { MAYFLY_FUZZ_SECONDS: process.env['MAYFLY_FUZZ_SECONDS'] ?? '60' } : {}
-process.exitCode = await vitest(suite, 'tools/vitest.suites.ts', filters, { ...env, MAYFLY_SUITE: suite })
+process.exitCode = await runSuite(suite, filters)

@@ -1,72 +1,42 @@
-// Adds up the JSON reports of a folder: what .ci/run prints last. What failed beside the tests counts too, so that the line is never kinder than the
-// exit code: a step (types, lint, a crash, a missing report) once, a test file that could not be loaded or that no report names once each.
+// Adds up the reports of a folder: what .ci/run prints last, and whether it is green. The rules are in tally.ts.
 import { existsSync, globSync, readFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { join } from 'node:path'
 
+import { readReport } from './report.ts'
 import { root } from './steps.ts'
-
-interface Report {
-  readonly numPassedTests: number
-  readonly numFailedTests: number
-  readonly numPendingTests: number
-  readonly numTodoTests: number
-  readonly testResults: readonly { readonly name: string; readonly status: string; readonly assertionResults: readonly unknown[] }[]
-}
-
-/** The step of .ci/run, its report, and which test files it runs. */
-const suites = [
-  { step: 'test', report: 'fast', runs: (file: string) => !/^test\/(slow|timelines|interop|bench|faults)\//.test(file) },
-  { step: 'slow', report: 'slow', runs: (file: string) => file.startsWith('test/slow/') },
-  { step: 'timelines', report: 'timelines', runs: (file: string) => file.startsWith('test/timelines/') },
-  { step: 'interop', report: 'interop', runs: (file: string) => file.startsWith('test/interop/') },
-  { step: 'fuzz', report: 'fuzz', runs: (file: string) => file.startsWith('test/fuzz/') },
-]
+import { suites } from './suites.ts'
+import { tally, type Circumstances } from './tally.ts'
 
 const [folder = '.'] = process.argv.slice(2)
 const lines = (name: string): string[] => (existsSync(join(folder, name)) ? readFileSync(join(folder, name), 'utf8').trim().split('\n') : [])
 const failedSteps = new Set(lines('failed-steps'))
-const unfinished = new Set(lines('unfinished'))
+const outOfTime = new Set(lines('out-of-time'))
+const notBegun = new Set(lines('not-begun'))
 /** But for those of `npm run faults`, which take too long to be of this. */
 const testFiles = globSync('test/**/*.test.ts', { cwd: root }).filter((file) => !file.startsWith('test/faults/'))
-let passed = 0
-let failed = 0
-let skipped = 0
+const beside = ['types', 'lint', 'second-try'].filter((step) => failedSteps.has(step) || outOfTime.has(step))
+const inNoSuite = testFiles.filter((name) => !suites.some(({ runs }) => runs(name)))
 
-for (const suite of suites) {
-  const report = read(suite.report)
-  const lost = report === undefined ? [] : lostFiles(report, testFiles.filter(suite.runs))
-  const failures = (report?.numFailedTests ?? 0) + lost.length
-  const isBroken = failures === 0 && (report === undefined || failedSteps.has(suite.step) || unfinished.has(suite.step))
-  passed += report?.numPassedTests ?? 0
-  skipped += (report?.numPendingTests ?? 0) + (report?.numTodoTests ?? 0)
-  failed += failures + (isBroken ? 1 : 0)
-  const word = unfinished.has(suite.step) ? 'not begun, no time left' : report === undefined ? 'no report' : `${report.numPassedTests} passed, ${failures} failed`
-  console.log(`${suite.step}: ${word}${isBroken && report !== undefined ? ', and the step itself failed' : ''}`)
-  for (const file of lost) console.log(`  not run: ${file}`)
-}
-for (const file of testFiles.filter((name) => !suites.some(({ runs }) => runs(name)))) {
-  failed++
-  console.log(`in no suite: ${file}`)
-}
-console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
-process.exitCode = failed > 0 || passed === 0 ? 1 : 0
+const tallies = suites.map((suite) => {
+  const again = globSync(`${suite.name}.again.*.json`, { cwd: folder }).flatMap((name) => readReport(join(folder, name)) ?? [])
+  const sum = tally(suite, readReport(join(folder, `${suite.name}.json`)), { again, testFiles, step: stepOf(suite.name) })
+  console.log(`${suite.name}: ${sum.words}`)
+  return sum
+})
+for (const step of beside) console.log(`failed: ${step}`)
+for (const file of inNoSuite) console.log(`in no suite: ${file}`)
+for (const failure of tallies.flatMap(({ failures }) => failures)) console.log(`failed: ${failure}`)
+for (const text of [...lines('not-tried-again'), ...(notBegun.has('second-try') ? ['no second try: no time left'] : [])]) console.log(text)
+for (const mended of tallies.flatMap(({ secondTry }) => secondTry)) console.log(`needed a second try, alone: ${mended}`)
 
-/** Files that should have been run, and those that ended before their first test. */
-function lostFiles(report: Report, wanted: readonly string[]): readonly string[] {
-  const named = new Map(report.testResults.map((result) => [relative(root, result.name), result]))
-  return wanted.filter((file) => {
-    const result = named.get(file)
-    return result === undefined || result.assertionResults.length === 0
-  })
-}
+const [passed, failed, skipped] = (['passed', 'failed', 'skipped'] as const).map((key) => tallies.reduce((sum, each) => sum + each[key], 0)) as [number, number, number] // as many as the keys
+const allFailed = failed + beside.length + inNoSuite.length
+console.log(`${passed} passed, ${allFailed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
+process.exitCode = allFailed > 0 || passed === 0 ? 1 : 0
 
-/** Vitest's own report; `undefined` when there is none, or only half of one. */
-function read(name: string): Report | undefined {
-  try {
-    const report = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as Partial<Report>
-    const counts = [report.numPassedTests, report.numFailedTests, report.numPendingTests, report.numTodoTests]
-    return counts.every(Number.isInteger) && Array.isArray(report.testResults) ? (report as Report) : undefined // looked at above
-  } catch {
-    return undefined
-  }
+function stepOf(name: string): Circumstances['step'] {
+  if (notBegun.has(name)) return 'not begun'
+  if (outOfTime.has(name)) return 'out of time'
+  if (!failedSteps.has(name)) return 'ok'
+  return name === 'test' && (failedSteps.has('types') || failedSteps.has('lint')) ? 'ok' : 'failed' // its step is these too, and they are counted by themselves
 }
