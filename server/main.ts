@@ -93,7 +93,8 @@ async function main(args: readonly string[]): Promise<number> {
   using _trimming = trimHeapWhenIdle()
   manager?.ready(`serving ${server.address}`)
   void manager?.keepAlive(clock) // never rejects
-  process.stdout.write(`${JSON.stringify({ event: 'serving', address: server.address, adminSocket: server.adminSocket, ...(server.crlAddress === undefined ? {} : { crlAddress: server.crlAddress }), ...(server.metricsAddress === undefined ? {} : { metricsAddress: server.metricsAddress }), trustDomain: config.trustDomain, pid: process.pid })}\n`)
+  const { address, adminSocket, crlAddress, metricsAddress } = server
+  process.stdout.write(`${JSON.stringify({ event: 'serving', address, adminSocket, crlAddress, metricsAddress, trustDomain: config.trustDomain, pid: process.pid })}\n`)
   const stopped = new Promise<undefined>((resolve) => {
     if (stop.signal.aborted) resolve(undefined)
     else stop.signal.addEventListener('abort', () => resolve(undefined), { once: true })
