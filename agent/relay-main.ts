@@ -5,21 +5,22 @@ import process from 'node:process'
 import { MayflyError } from '../src/core/errors.ts'
 import type { Logger } from '../src/ports/logger.ts'
 import { headStoreIn } from '../src/verify/heads.ts'
-import { printSchema, readConfigText, readMainArguments, runMain, versionBeside } from '../src/system/main-process.ts'
-import { parseRelayConfig, relayConfigSchema, relayFlagPaths } from './relay/config.ts'
+import { printSchema, readConfigText, readMainArguments, runMain, serviceManager, versionBeside } from '../src/system/main-process.ts'
+import { checkReread, parseRelayConfig, relayConfigSchema, relayFlagPaths, relaySettings, type RelayConfig } from './relay/config.ts'
 
 /** The process of a relay: `--config FILE` and flags in, one line of JSON out once it listens, logs on standard error. */
 await runMain(main)
 
 async function main(args: readonly string[]): Promise<number> {
-  const { text, fileName, overrides, checkOnly, schemaOnly, whileStdin } = readMainArguments(args, { paths: relayFlagPaths, switches: [], repeatable: ['upstream', 'listen'], command: 'mayfly relay run' })
+  const { text, file, fileName, overrides, checkOnly, schemaOnly, whileStdin } = readMainArguments(args, { paths: relayFlagPaths, switches: [], repeatable: ['upstream', 'listen'], command: 'mayfly relay run' })
   if (schemaOnly) return printSchema(relayConfigSchema())
-  const config = parseRelayConfig(text, overrides, fileName)
+  const parse = (source: string): RelayConfig => parseRelayConfig(source, overrides, fileName)
+  const config = parse(text)
   if (checkOnly) return 0
   makeFolder(config.dataDir)
   // In a folder that is ours alone: a cache of code that others may write would be theirs to run.
   enableCompileCache(join(config.dataDir, 'cache'))
-  const [{ Relay }, { pino }, { clockWith }, { readBootMs }, { systemRandom }, files, { FileLock }, { peerCredentials, selfTestPeerCredentials }, { stopOnSignals }, { trimHeapWhenIdle }] = await Promise.all([
+  const [{ Relay }, { pino }, { clockWith }, { readBootMs }, { systemRandom }, files, { FileLock }, { peerCredentials, selfTestPeerCredentials }, { onHangUp, stopOnSignals }, { trimHeapWhenIdle }, { LiveConfig }, { reloadLogged }] = await Promise.all([
     import('./relay/relay.ts'),
     import('pino'),
     import('../src/system/clock.ts'),
@@ -30,9 +31,12 @@ async function main(args: readonly string[]): Promise<number> {
     import('../src/system/linux/peer-credentials.ts'),
     import('../src/system/signals.ts'),
     import('../src/system/heap.ts'),
+    import('../src/config/live.ts'),
+    import('../src/config/reload.ts'),
   ])
   using stop = stopOnSignals({ whileStdin })
   const logger = pino({ level: config.logLevel, base: { pid: process.pid } }, pino.destination({ dest: 2, sync: true }))
+  using manager = await serviceManager([])
   using _lock = FileLock.acquire(join(config.dataDir, 'relay.lock'))
   await selfTestPeerCredentials()
   const headFile = join(config.dataDir, 'revocation-head.json')
@@ -44,6 +48,16 @@ async function main(args: readonly string[]): Promise<number> {
     warn: (fact, words) => logger.warn(fact, words),
     error: (fact, words) => logger.error(fact, words),
   }
+  const live = new LiveConfig(config, relaySettings, file === undefined ? undefined : () => checkReread(parse(readConfigText(file)), config, fileName))
+  live.onChange(({ logLevel }) => (logger.level = logLevel))
+  using _hangUp = onHangUp(() => {
+    manager?.reloading()
+    try {
+      reloadLogged(live, 'SIGHUP', log)
+    } finally {
+      manager?.ready('serving')
+    }
+  })
   const { metricsAddress } = config
   await using metrics = metricsAddress === undefined ? undefined : new (await import('./relay/metrics.ts')).RelayMetrics({ clock, version })
   await using relay = await Relay.start(config, {
@@ -51,6 +65,7 @@ async function main(args: readonly string[]): Promise<number> {
     random: systemRandom,
     env: {},
     log: metrics?.log(log) ?? log,
+    live,
     ...(metrics === undefined ? {} : { onEnded: metrics.onEnded }),
     heads: headStoreIn({ read: async (maxBytes) => files.readFileBounded(headFile, maxBytes), write: async (content) => files.writeFileAtomic(headFile, content) }),
     readFile: async (path) => readConfigText(path),
@@ -61,11 +76,14 @@ async function main(args: readonly string[]): Promise<number> {
   })
   const measuredAt = metricsAddress === undefined ? undefined : await metrics?.serve(metricsAddress, relay)
   using _trimming = trimHeapWhenIdle()
+  manager?.ready('serving')
+  void manager?.keepAlive(clock) // never rejects
   process.stdout.write(`${JSON.stringify({ event: 'serving', listening: relay.listening, ...(measuredAt === undefined ? {} : { metricsAddress: measuredAt }), trustDomain: relay.trustDomain, pid: process.pid })}\n`)
   await new Promise<void>((resolve) => {
     if (stop.signal.aborted) resolve()
     else stop.signal.addEventListener('abort', () => resolve(), { once: true })
   })
+  manager?.stopping()
   logger.info({ event: 'relay.stopping' }, 'draining')
   return 0
 }

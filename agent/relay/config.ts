@@ -1,5 +1,6 @@
 import { address, duration, group, integer, list, oneOf, optional, required, text, trustDomain, withDefault } from '../../src/config/fields.ts'
 import type { Field, HostAndPort } from '../../src/config/fields.ts'
+import type { SettingPaths } from '../../src/config/live.ts'
 import { parseConfig } from '../../src/config/reader.ts'
 import type { Overrides } from '../../src/config/reader.ts'
 import { configSchema } from '../../src/config/schema.ts'
@@ -50,6 +51,22 @@ const fields = {
   }),
 }
 
+/** Which key each setting comes from, and what a running relay takes over. */
+export const relaySettings: SettingPaths<RelayConfig> = {
+  upstreams: { path: 'upstreams', live: true },
+  upstreamId: { path: 'upstreamId', live: true },
+  listen: { path: 'listen', live: false },
+  workloadSocket: { path: 'workloadSocket', live: false },
+  trustDomain: { path: 'trustDomain', live: false },
+  trustBundleFile: { path: 'trustBundleFile', live: false },
+  dataDir: { path: 'dataDir', live: false },
+  metricsAddress: { path: 'metrics.address', live: false },
+  maxReaders: { path: 'limits.maxReaders', live: false },
+  maxCallsPerPeer: { path: 'limits.maxCallsPerPeer', live: true },
+  logLevel: { path: 'logLevel', live: true },
+  drainMs: { path: 'drain', live: true },
+}
+
 /** The flags of `agent/relay-main.ts` that stand for a key, by the key's path. */
 export const relayFlagPaths: Readonly<Record<string, string>> = {
   upstream: 'upstreams',
@@ -97,6 +114,14 @@ export function parseRelayConfig(yaml: string, overrides: Overrides, fileName: s
     logLevel: raw.logLevel,
     drainMs: raw.drain,
   })
+}
+
+/** What is read again must be reachable by the identity that the relay has: one that was started without an SVID gets none later. @throws {MayflyError} CONFIG_INVALID */
+export function checkReread(wanted: RelayConfig, started: RelayConfig, fileName: string): RelayConfig {
+  if (started.workloadSocket === undefined && wanted.upstreams.some(({ kind }) => kind === 'tls')) {
+    throw new MayflyError('CONFIG_INVALID', `${fileName}: upstreams: TLS needs an SVID, and this relay was started without a Workload API`, { hint: 'start it anew for that' })
+  }
+  return wanted
 }
 
 function place(leastPort: 0 | 1): Field<StreamPlace> {

@@ -1,4 +1,5 @@
 import type { RelayStatus } from '../../proto/generated/mayfly/v1/RelayStatus.ts'
+import { LiveConfig } from '../../src/config/live.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import { decodeFrameBody, openFrame } from '../../src/core/revocation/frame.ts'
 import type { StreamHead } from '../../src/core/revocation/follower.ts'
@@ -9,8 +10,7 @@ import { RpcServer } from '../../src/rpc/server.ts'
 import type { RpcServerDeps } from '../../src/rpc/server.ts'
 import { HeadKeeper, type HeadStore } from '../../src/verify/heads.ts'
 import type { StreamFrame } from '../../src/verify/reader.ts'
-import { StreamSources } from '../../src/verify/sources.ts'
-import type { RelayConfig } from './config.ts'
+import { relaySettings, type RelayConfig } from './config.ts'
 import { listenAt, type ListenDeps, type RelayPeer } from './listeners.ts'
 import { measureClock } from './measure-clock.ts'
 import { PeerCalls } from './peer-calls.ts'
@@ -18,7 +18,7 @@ import { RevocationRelay, relayIdBytes } from './revocation-relay.ts'
 import { relaysService, reportService, streamService, type RelayServing } from './services.ts'
 import { RelayTrust, type RelayTrustDeps } from './trust.ts'
 import { sendReports } from './uplink.ts'
-import { Upstream } from './upstream.ts'
+import { UpstreamSet, type UpstreamTerms } from './upstream-set.ts'
 import { VerifierReports } from './verifier-reports.ts'
 
 export interface RelayDeps extends RelayTrustDeps {
@@ -30,6 +30,8 @@ export interface RelayDeps extends RelayTrustDeps {
   rssBytes(): number
   /** Told of each call that ended. */
   readonly onEnded?: RpcServerDeps['onEnded']
+  /** The configuration, as it changes while the relay runs; unset: it does not. */
+  readonly live?: LiveConfig<RelayConfig>
 }
 
 const maxFrames = 4_096
@@ -44,12 +46,12 @@ const maxCallsPerConnection = 100
 export class Relay implements AsyncDisposable {
   readonly #config: RelayConfig
   readonly #deps: RelayDeps
+  readonly #live: LiveConfig<RelayConfig>
   readonly #trust: RelayTrust
   readonly #stop = new AbortController()
   readonly #reports = new VerifierReports()
   readonly #relay: RevocationRelay
-  readonly #sources: StreamSources<Upstream>
-  readonly #upstreams: readonly Upstream[]
+  readonly #upstreams: UpstreamSet
   readonly #heads: HeadKeeper
   readonly #server: RpcServer<RelayPeer>
   readonly #listeners: Listener[] = []
@@ -61,6 +63,7 @@ export class Relay implements AsyncDisposable {
     const { clock, log, random } = deps
     this.#config = config
     this.#deps = deps
+    const live = (this.#live = deps.live ?? new LiveConfig(config, relaySettings, undefined))
     this.#trust = trust
     this.#startedAtMs = clock.nowMs()
     const id = random.bytes(relayIdBytes)
@@ -76,14 +79,22 @@ export class Relay implements AsyncDisposable {
       },
     )
     const { reader } = this.#relay
-    const upstreamId = config.upstreamId === undefined ? {} : { id: config.upstreamId }
-    this.#upstreams = config.upstreams.map((place) => new Upstream(place, id, { clock, trustDomain: trust.trustDomain, source: trust.source, revocations: () => reader, ...upstreamId }))
-    this.#sources = StreamSources.start(this.#upstreams, { clock, random, logger: log, accept: (message) => this.#accept(message), position: () => reader.position, freshness: () => reader.freshness() })
+    this.#upstreams = new UpstreamSet(config, {
+      ownId: id,
+      channel: { clock, trustDomain: trust.trustDomain, source: trust.source, revocations: () => reader },
+      stream: { clock, random, logger: log, accept: (message) => this.#accept(message), position: () => reader.position, freshness: () => reader.freshness() },
+    })
+    let read: UpstreamTerms = config
+    live.onChange((current) => {
+      if (current.upstreams === read.upstreams && current.upstreamId === read.upstreamId) return
+      read = current
+      this.#upstreams.replace(current)
+    })
     this.#heads = new HeadKeeper({ heads: deps.heads, trustDomain: trust.trustDomain, clock, logger: log, highest: () => reader.highest })
     this.#relay.changed.on(() => this.#heads.moved())
     this.#relay.readersChanged.on((readers) => (this.#reports.readers = readers))
     this.#server = new RpcServer<RelayPeer>(deps, { maxReceiveBytes, maxConcurrentCalls: maxCallsPerConnection, maxConnections: config.maxReaders * 2 })
-    const calls = new PeerCalls(config.maxCallsPerPeer)
+    const calls = new PeerCalls(() => live.current.maxCallsPerPeer)
     const serving: RelayServing<RelayPeer> = { relay: this.#relay, reports: this.#reports, admit: ({ name }) => calls.admit(name), status: () => this.status() }
     this.#server.add('mayfly.v1.RevocationStream', streamService(serving))
     this.#server.add('mayfly.v1.VerifierReports', reportService(serving))
@@ -103,7 +114,7 @@ export class Relay implements AsyncDisposable {
       throw error
     }
     const { signal } = relay.#stop
-    relay.#background.push(measureClock({ ...deps, relay: relay.#relay, canAsk: () => true }, signal), sendReports({ ...deps, sources: relay.#sources, reports: relay.#reports }, signal))
+    relay.#background.push(measureClock({ ...deps, relay: relay.#relay, canAsk: () => true }, signal), sendReports({ ...deps, upstreams: relay.#upstreams, reports: relay.#reports }, signal))
     return relay
   }
 
@@ -131,7 +142,7 @@ export class Relay implements AsyncDisposable {
     return {
       version: this.#deps.version,
       trustDomain: this.#trust.trustDomain,
-      upstreams: this.#sources.status.map(({ name, isCurrent, isConnected, lagMs, leftFor }) => ({ name, current: isCurrent, connected: isConnected, lagMs: Number.isFinite(lagMs) ? Math.round(lagMs) : isCurrent ? ageMs : -1, leftFor: leftFor ?? '' })),
+      upstreams: this.#upstreams.status.map(({ name, isCurrent, isConnected, lagMs, leftFor }) => ({ name, current: isCurrent, connected: isConnected, lagMs: Number.isFinite(lagMs) ? Math.round(lagMs) : isCurrent ? ageMs : -1, leftFor: leftFor ?? '' })),
       listening: [...this.listening],
       epoch,
       seq,
@@ -147,22 +158,21 @@ export class Relay implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new MayflyError('SHUTTING_DOWN', 'the relay is shutting down'))
     await Promise.all(this.#listeners.map(async (listener) => listener.close()))
-    await this.#server.close(this.#config.drainMs)
-    await Promise.all([this.#sources[Symbol.asyncDispose](), ...this.#background])
-    for (const { channel } of this.#upstreams) channel.close()
+    await this.#server.close(this.#live.current.drainMs)
+    await Promise.all([this.#upstreams[Symbol.asyncDispose](), ...this.#background])
     await this.#heads[Symbol.asyncDispose]()
     await this.#trust[Symbol.asyncDispose]()
   }
 
   #accept(message: StreamFrame): ReturnType<RevocationRelay['accept']> {
-    this.#relay.comesThrough(this.#sources.current.path)
+    this.#relay.comesThrough(this.#upstreams.current.path)
     return this.#relay.accept(message)
   }
 
   #fetchSnapshot(): void {
     if (this.#isFetching) return
     this.#isFetching = true
-    const fetched = this.#sources.fetchSnapshot(this.#stop.signal).catch((error: unknown) => {
+    const fetched = this.#upstreams.fetchSnapshot(this.#stop.signal).catch((error: unknown) => {
       if (!this.#stop.signal.aborted) this.#deps.log.warn({ event: 'revocation.snapshot_failed', code: error instanceof MayflyError ? error.code : 'INTERNAL' }, 'a snapshot of the revocations could not be had')
     })
     void fetched.finally(() => (this.#isFetching = false))
@@ -176,7 +186,7 @@ export class Relay implements AsyncDisposable {
       answer = frame
       return true
     }
-    await this.#sources.askTime(async (upstream, signal) => upstream.times(nonces, signal), isAnswer, this.#stop.signal)
+    await this.#upstreams.askTime(async (upstream, signal) => upstream.times(nonces, signal), isAnswer, this.#stop.signal)
     if (answer === undefined) throw new MayflyError('UNAVAILABLE', 'no upstream of this relay tells the time of the signer')
     return answer
   }

@@ -3,16 +3,15 @@ import { MayflyError } from '../../src/core/errors.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Random } from '../../src/ports/random.ts'
-import type { StreamSources } from '../../src/verify/sources.ts'
 import { Wake } from '../wake.ts'
-import type { Upstream } from './upstream.ts'
+import type { UpstreamSet } from './upstream-set.ts'
 import type { VerifierReports } from './verifier-reports.ts'
 
 export interface ReportUplinkDeps {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
-  readonly sources: StreamSources<Upstream>
+  readonly upstreams: UpstreamSet
   readonly reports: VerifierReports
 }
 
@@ -24,15 +23,15 @@ const firstRetryMs = 250
 const longestRetryMs = 10_000
 
 /** Sends the reports of this relay's verifiers to whoever the stream is read from, until the signal aborts: over a new connection, all of them again. */
-export async function sendReports({ clock, random, log, sources, reports }: ReportUplinkDeps, signal: AbortSignal): Promise<void> {
+export async function sendReports({ clock, random, log, upstreams, reports }: ReportUplinkDeps, signal: AbortSignal): Promise<void> {
   let retryMs = firstRetryMs
   while (!signal.aborted) {
     const startedBootMs = clock.bootMs()
     const left = new AbortController()
     const over = AbortSignal.any([signal, left.signal])
-    const upstream = sources.current
+    const upstream = upstreams.current
     try {
-      using _ = sources.onChange(() => left.abort(new MayflyError('UNAVAILABLE', 'the stream is read from another upstream')))
+      using _ = upstreams.changed.on(() => left.abort(new MayflyError('UNAVAILABLE', 'the stream is read from another upstream')))
       reports.reconnected()
       for await (const { instance, refused } of upstream.channel.relayed(messages(reports, clock, over), over)) reports.refused(instance, refused)
     } catch (error) {

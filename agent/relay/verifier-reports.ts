@@ -1,3 +1,4 @@
+import type { RefusedUses__Output } from '../../proto/generated/mayfly/v1/RefusedUses.ts'
 import type { RelayedReports, RelayedReports__Output } from '../../proto/generated/mayfly/v1/RelayedReports.ts'
 import type { ReportAnswer } from '../../proto/generated/mayfly/v1/ReportAnswer.ts'
 import type { VerifierReceipt__Output } from '../../proto/generated/mayfly/v1/VerifierReceipt.ts'
@@ -44,7 +45,7 @@ interface Relayed {
 
 /**
  * Gathers what verifiers report, here and at relays below, for the server: the newest receipt of each. A relay cannot make a report: they are signed with the verifiers' keys.
- * When the way to the server is cut, registrations and the newest receipts wait; of uses, so many.
+ * When the way to the server is cut, registrations and the newest receipts wait; of uses and refusals, so many.
  */
 export class VerifierReports {
   readonly #present = new Set<Present>()
@@ -54,6 +55,7 @@ export class VerifierReports {
   #relayedCount = 0
   #relayedBytes = 0
   #uses: VerifierUses__Output[] = []
+  #refusals: RefusedUses__Output[] = []
   #left: Buffer[] = []
   #isCountDue = true
   #readers = 0
@@ -128,16 +130,21 @@ export class VerifierReports {
       bytes += sizeOf(verifier.receipt)
       verifier.isReceiptDue = false
     }
-    const uses: VerifierUses__Output[] = []
-    for (let [first] = this.#uses; first !== undefined && uses.length < maxUsesAtOnce && (bytes === 0 || bytes + sizeOf(first) <= maxBytes); [first] = this.#uses) {
-      bytes += sizeOf(first)
-      uses.push(first)
-      this.#uses.shift()
+    const taken = (waiting: VerifierUses__Output[]): VerifierUses__Output[] => {
+      const some: VerifierUses__Output[] = []
+      for (let [first] = waiting; first !== undefined && some.length < maxUsesAtOnce && (bytes === 0 || bytes + sizeOf(first) <= maxBytes); [first] = waiting) {
+        bytes += sizeOf(first)
+        some.push(first)
+        waiting.shift()
+      }
+      return some
     }
+    const refusals = taken(this.#refusals)
+    const uses = taken(this.#uses)
     const left = this.#left.splice(0, Math.max(0, Math.min(maxLeft, Math.floor((maxBytes - bytes) / (instanceBytes + fieldBytes)))))
-    if (registrations.length + receipts.length + uses.length + left.length === 0 && !this.#isCountDue) return undefined
+    if (registrations.length + receipts.length + uses.length + refusals.length + left.length === 0 && !this.#isCountDue) return undefined
     this.#isCountDue = false
-    return { registrations, receipts, uses, left, unregistered: this.#unregistered }
+    return { registrations, receipts, uses, refusals, left, unregistered: this.#unregistered }
   }
 
   /** Readers here that are neither verifiers nor relays, and those below. */
@@ -156,7 +163,7 @@ export class VerifierReports {
     this.#isCountDue = true
   }
 
-  #takeMessage({ registrations, receipts, uses, left, unregistered }: RelayedReports__Output, relay: Relayed): void {
+  #takeMessage({ registrations, receipts, uses, refusals, left, unregistered }: RelayedReports__Output, relay: Relayed): void {
     for (const registration of registrations) {
       const instance = toHex(instanceOf(registration))
       const known = relay.verifiers.get(instance)
@@ -171,6 +178,10 @@ export class VerifierReports {
       const verifier = relay.verifiers.get(toHex(instanceOf(one)))
       if (verifier !== undefined) this.#takeUses(one, verifier)
     }
+    for (const one of refusals) {
+      const verifier = relay.verifiers.get(toHex(instanceOf(one)))
+      if (verifier !== undefined) this.#takeRefusals(one, verifier)
+    }
     for (const instance of left) {
       const verifier = relay.verifiers.get(toHex(instance))
       if (verifier === undefined) continue
@@ -182,12 +193,13 @@ export class VerifierReports {
     relay.unregistered = count
   }
 
-  #takeOne({ registration, receipt, uses }: VerifierReport__Output, verifier: Present | undefined, tell: Tell): Present {
+  #takeOne({ registration, receipt, uses, refusals }: VerifierReport__Output, verifier: Present | undefined, tell: Tell): Present {
     if (registration !== null && registration !== undefined) return this.#register(registration, verifier, false, tell)
     if (verifier === undefined) throw new MayflyError('INVALID_ARGUMENT', 'the first report of a verifier is its registration')
     if (receipt !== null && receipt !== undefined) this.#takeReceipt(receipt, verifier)
     else if (uses !== null && uses !== undefined) this.#takeUses(uses, verifier)
     else throw new MayflyError('INVALID_ARGUMENT', 'a report is none of those that are known')
+    if (refusals !== null && refusals !== undefined) this.#takeRefusals(refusals, verifier)
     return verifier
   }
 
@@ -201,6 +213,12 @@ export class VerifierReports {
     this.#check(uses.body, 'uses', verifier)
     this.#uses.push(uses)
     this.#uses.splice(0, this.#uses.length - maxUsesWaiting)
+  }
+
+  #takeRefusals(refusals: RefusedUses__Output, verifier: Present): void {
+    this.#check(refusals.body, 'refusals', verifier)
+    this.#refusals.push(refusals)
+    this.#refusals.splice(0, this.#refusals.length - maxUsesWaiting)
   }
 
   #register(registration: VerifierRegistration__Output, verifier: Present | undefined, isRelayed: boolean, tell: Tell): Present {

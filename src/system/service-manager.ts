@@ -72,7 +72,7 @@ function inherited({ LISTEN_PID: owner, LISTEN_FDS: count = '', LISTEN_FDNAMES: 
   const listeners = new Map<string, number>()
   for (let at = 0; at < Number(count); at++) {
     const name = given[at] ?? ''
-    if (!names.includes(name) || listeners.has(name)) throw new MayflyError('CONFIG_INVALID', `the service manager hands over a socket named ${JSON.stringify(name)}${listeners.has(name) ? ' twice' : ''}`, { hint: `set FileDescriptorName= of the socket unit to one of: ${names.join(', ')}` })
+    if (!names.includes(name) || listeners.has(name)) throw new MayflyError('CONFIG_INVALID', `the service manager hands over a socket named ${JSON.stringify(name)}${listeners.has(name) ? ' twice' : ''}`, { hint: names.length === 0 ? 'this program takes none: it has no socket unit' : `set FileDescriptorName= of the socket unit to one of: ${names.join(', ')}` })
     listeners.set(name, firstDescriptor + at)
   }
   return listeners

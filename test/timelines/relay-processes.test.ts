@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test, vi } from 'vitest'
@@ -111,4 +112,30 @@ test('a relay that must not start says why', async () => {
   expect(await relayRun('--upstream', 'relay-a:8443', '--listen', 'unix:/run/r.sock')).toContain('without the bundle the stream cannot be verified')
   expect(await relayRun('--upstream', 'relay-a:8443', '--listen', 'unix:/run/r.sock', '--trust-bundle', '/b.pem', '--trust-domain', 'example.org')).toContain('TLS needs the SVID')
   expect(await relayRun('--upstream', 'unix:/run/a.sock', '--listen', '0.0.0.0:8443')).toBe('')
+})
+
+test('a relay takes other upstreams over while it runs: its readers stay, and nothing is read twice from the beginning', async () => {
+  await using product = await Product.start()
+  const { workloadSocket } = await oneAgent(product)
+  await using first = await RelayProcess.start(join(product.dir, 'r1'), ['--upstream', `unix:${workloadSocket}`])
+  const file = join(product.dir, 'relay.yaml')
+  writeFileSync(file, `upstreams: ['unix:${workloadSocket}']\n`)
+  await using second = await RelayProcess.start(join(product.dir, 'r2'), ['--config', file])
+  await using source = await X509Source.start({ endpoint: `unix://${workloadSocket}` })
+  await using feed = await startRevocationFeed(source, { class: 'strict', sources: [{ unix: second.socket }] })
+  await feed.synced
+  expect((await second.status()).depth).toBe(2)
+
+  writeFileSync(file, `upstreams: ['unix:${first.socket}']\nworkloadSocket: ${workloadSocket}\nlogLevel: debug\n`)
+  process.kill(second.program.pid, 'SIGHUP')
+  await until(async () => (await second.status()).depth === 3)
+  expect(second.program.errors).toMatch(/"event":"config.reloaded","by":"SIGHUP","applied":\["logLevel","upstreams"\],"waiting":\[\]/)
+  expect((await second.status()).readers).toBe(1)
+  await product.admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { spiffeId: `spiffe://${product.trustDomain}/api` }, reason: 'test' })
+  await until(async () => (await second.status()).seq === (await first.status()).seq && (await first.status()).seq > 0)
+
+  writeFileSync(file, 'upstreams: [nowhere]\nlogLevel: loud\n')
+  process.kill(second.program.pid, 'SIGHUP')
+  await until(() => second.program.errors.includes('"event":"config.refused"'))
+  expect((await second.status()).upstreams).toMatchObject([{ name: `unix:${first.socket}`, current: true }])
 })
