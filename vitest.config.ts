@@ -9,9 +9,10 @@ const config: ViteUserConfig = defineConfig({
     maxWorkers: 2, // on two cores vitest itself would take one, and half of the tests' time is waiting for processes
     // Threads and processes that tests start need not strip and compile the same files again.
     env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules/.cache/compile') },
-    // Tests wait for events; what never comes is a failure also on a machine that is several times slower.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Tests wait for events: what never comes is a failure, also on a machine that is ten times slower. No test has a patience of its own.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 })
 

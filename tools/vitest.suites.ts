@@ -10,7 +10,8 @@ const config: ViteUserConfig = defineConfig({
     pool: 'forks',
     maxConcurrency: 3, // of tests that mostly wait, where they say so
     testTimeout: 300_000,
-    hookTimeout: 120_000,
+    hookTimeout: 180_000,
+    expect: { poll: { timeout: 120_000 } },
     maxWorkers: suite === 'fuzz' || suite === 'timelines' ? 2 : 1, // crowds and floods would disturb each other; timelines mostly wait
   },
 })

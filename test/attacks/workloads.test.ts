@@ -13,7 +13,7 @@ const stranger = { uid: 4002, gid: 4002 }
 
 if (!isRoot) skipAloud('attacks by workloads of other users need root')
 
-describe.skipIf(!isRoot)('a workload', { timeout: 30_000 }, () => {
+describe.skipIf(!isRoot)('a workload', () => {
   let product: Product
   let agent: AgentProcess
   let web = ''

@@ -22,7 +22,7 @@ describe('mayfly doctor beside a server and an agent', () => {
     product = await Product.start()
     const agent = await product.startAgent()
     shell = new Shell(product.dir, { MAYFLY_SERVER_SOCKET: product.adminSocket, MAYFLY_AGENT_SOCKET: agent.adminSocket, NODE_NO_WARNINGS: '1' })
-  }, 60_000)
+  })
   afterAll(async () => {
     await product[Symbol.asyncDispose]()
   })

@@ -78,7 +78,7 @@ describe.each(helpers)('$name', (helper) => {
     expect(await asked.ask()).toEqual(before)
   })
 
-  test('both ends are renewed again and again under requests on kept and on new connections: none fails', { timeout: 120_000 }, async () => {
+  test('both ends are renewed again and again under requests on kept and on new connections: none fails', async () => {
     const { serverApi, callerApi, server, caller, serverTerms, callerTerms } = await ends()
     const port = await helper.serve(server, serverTerms)
     const asked = kept(helper.caller(caller, callerTerms, port))

@@ -99,7 +99,7 @@ describe('a trust domain as its workloads see it', () => {
 
 /** The first message with an SVID; asked again while the entry is on its way. */
 async function firstSvids(channel: RpcChannel): Promise<ResponseOutput<'SpiffeWorkloadAPI', 'FetchX509SVID'>> {
-  const deadline = AbortSignal.timeout(10_000)
+  const deadline = AbortSignal.timeout(60_000)
   for (;;) {
     try {
       for await (const message of channel.serverStream('SpiffeWorkloadAPI', 'FetchX509SVID', {}, { metadata, signal: deadline })) return message

@@ -4,7 +4,7 @@ import { Product, wireId } from '../support/product/product.ts'
 
 const uid = process.geteuid?.() ?? 0
 
-test('a banned agent takes away what it had handed out and kept, and ends', { timeout: 60_000 }, async () => {
+test('a banned agent takes away what it had handed out and kept, and ends', async () => {
   await using product = await Product.start()
   const agent = await product.startAgent()
   const [agentId = ''] = await product.agentIds()

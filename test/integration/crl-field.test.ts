@@ -10,7 +10,7 @@ import { Product } from '../support/product/product.ts'
 const uid = process.getuid?.() ?? 0
 const metadata = { 'workload.spiffe.io': 'true' }
 
-describe('the crl field of the Workload API', { timeout: 60_000 }, () => {
+describe('the crl field of the Workload API', () => {
   test('is filled for entries that ask, with a list of each authority, and again after a revocation; empty for others', async () => {
     await using product = await Product.start()
     const agent = await product.startAgent()

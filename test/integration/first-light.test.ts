@@ -8,7 +8,7 @@ import { World } from '../support/product/world.ts'
 import { WorkloadProcess } from '../support/agent/workload.ts'
 import { isRoot } from '../support/processes/processes.ts'
 
-describe.skipIf(!isRoot)('first light: server, agent and workloads as processes', { timeout: 90_000 }, () => {
+describe.skipIf(!isRoot)('first light: server, agent and workloads as processes', () => {
   let world: World
   /** Of the test's own workload. */
   let uid = 4_000

@@ -53,8 +53,8 @@ describe('a server under a service manager', () => {
     const serving = await servingOf(child)
     expect(serving['address']).toBe(`127.0.0.1:${tls.port}`)
     expect(serving['pid']).toBe(child.pid)
-    await expect.poll(() => receiver.heard.filter((text) => text.startsWith('READY=1')).length, { timeout: 10_000 }).toBe(1)
-    await expect.poll(() => receiver.heard.filter((text) => text === 'WATCHDOG=1').length, { timeout: 10_000 }).toBeGreaterThan(2)
+    await expect.poll(() => receiver.heard.filter((text) => text.startsWith('READY=1')).length).toBe(1)
+    await expect.poll(() => receiver.heard.filter((text) => text === 'WATCHDOG=1').length).toBeGreaterThan(2)
     {
       using channel = RpcChannel.connectUnix(join(folder, 'admin.sock'), { clock: systemClock })
       expect((await channel.unary('mayfly.v1.Status', 'Get', {})).trustDomain).toBe('example.org')
@@ -66,7 +66,7 @@ describe('a server under a service manager', () => {
 
     const next = start(command())
     expect((await servingOf(next))['address']).toBe(`127.0.0.1:${tls.port}`)
-  }, 60_000)
+  })
 
   test('is refused a socket that is bound elsewhere than the configuration says', async () => {
     const child = spawn('sh', ['-c', 'LISTEN_PID=$$ exec "$@"', 'sh', node24, main('server'), '--trust-domain', 'example.org', '--data', join(folder, 'server'), '--listen', '127.0.0.1:0'], {
@@ -79,7 +79,7 @@ describe('a server under a service manager', () => {
     expect((await once(child, 'close'))[0]).toBe(1)
     expect(said).toContain('the configuration says')
     expect(existsSync(join(folder, 'admin.sock'))).toBe(true)
-  }, 60_000)
+  })
 })
 
 async function servingOf(child: ChildProcess): Promise<Readonly<Record<string, unknown>>> {

@@ -15,7 +15,7 @@ import { Product } from '../support/product/product.ts'
 const uid = process.getuid?.() ?? 0
 const id = 'spiffe://example.org/web'
 
-describe('asking what a verifier says, with real processes', { timeout: 60_000 }, () => {
+describe('asking what a verifier says, with real processes', () => {
   test('mayfly verify, mayfly curl and POST /check say yes, and no within a second of a revocation', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'mf-'))
     await using product = await Product.start()

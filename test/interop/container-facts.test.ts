@@ -9,7 +9,7 @@ import { Product } from '../support/product/product.ts'
 const missing = Containers.missing()
 if (missing !== undefined) skipAloud(`facts about real containers: ${missing}`)
 
-test.skipIf(missing !== undefined)('of two real containers alike, the one whose id is asked for is let in; a container that it makes up inside itself is nobody', { timeout: 120_000 }, async () => {
+test.skipIf(missing !== undefined)('of two real containers alike, the one whose id is asked for is let in; a container that it makes up inside itself is nobody', async () => {
   await using containers = await Containers.open()
   await using product = await Product.start()
   const agent = await product.startAgent([], containers.surroundings)

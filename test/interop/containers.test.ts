@@ -14,7 +14,6 @@ if (missing !== undefined) skipAloud(`grants of workloads in containers that are
 
 const script = 'test/support/agent/grant-task.ts'
 const soonMs = 10_000
-const patience = { timeout: 20_000 }
 
 describe.skipIf(missing !== undefined)('a workload in a real container, its agent on the host', () => {
   let containers: Containers
@@ -29,13 +28,13 @@ describe.skipIf(missing !== undefined)('a workload in a real container, its agen
     agents.set('cgroup', await product.startAgent([], containers.surroundings))
     agents.set('pidfd', await product.startAgent(['--binding-tier', 'pidfd'], containers.surroundings))
     await jobRole(product, {}, [containerUid])
-  }, 120_000)
+  })
 
   afterAll(async () => {
     await verifier[Symbol.asyncDispose]()
     await product[Symbol.asyncDispose]()
     await containers[Symbol.asyncDispose]()
-  }, 60_000)
+  })
 
   function socketOf(tier: string): string {
     return agents.get(tier)?.workloadSocket ?? ''
@@ -65,8 +64,8 @@ describe.skipIf(missing !== undefined)('a workload in a real container, its agen
     const refused = await verifier.refused(chain)
     process.stderr.write(`grant: ${what}: refused after ${refused.atMs - atMs} ms\n`)
     expect(refused.atMs - atMs).toBeLessThan(soonMs)
-    await expect.poll(() => existsSync(socket), patience).toBe(false)
-    await expect.poll(() => causeOf(id), patience).toBe(cause)
+    await expect.poll(() => existsSync(socket)).toBe(false)
+    await expect.poll(() => causeOf(id)).toBe(cause)
   }
 
   /** The next process, as much like the last as it can be, has nothing of what was that one's. */
@@ -83,7 +82,7 @@ describe.skipIf(missing !== undefined)('a workload in a real container, its agen
   test.each([
     ['cgroup', 'container', 'container_restart'],
     ['pidfd', 'process', 'process_exit'],
-  ] as const)('stopped and started again with the same name, id and cgroup, bound in the tier %s to the %s: ended as %s, and the new process gets nothing of the old', { timeout: 60_000 }, async (tier, binding, cause) => {
+  ] as const)('stopped and started again with the same name, id and cgroup, bound in the tier %s to the %s: ended as %s, and the new process gets nothing of the old', async (tier, binding, cause) => {
     const first = await begin('job', 'job')
     const old = await granted(first, tier, binding)
     const atMs = systemClock.nowMs()
@@ -96,7 +95,7 @@ describe.skipIf(missing !== undefined)('a workload in a real container, its agen
     await second.program.ended()
   })
 
-  test("made anew under another id, as Docker does: the cgroup's name is another, and the old grant has ended", { timeout: 60_000 }, async () => {
+  test("made anew under another id, as Docker does: the cgroup's name is another, and the old grant has ended", async () => {
     const [before, after] = [randomBytes(32).toString('hex'), randomBytes(32).toString('hex')]
     const first = await begin(before, `docker-${before}.scope`)
     const old = await granted(first, 'cgroup', 'container')
@@ -112,7 +111,7 @@ describe.skipIf(missing !== undefined)('a workload in a real container, its agen
     await second.program.ended()
   })
 
-  test.each(['cgroup', 'pidfd'])('its process is found in the cgroup of another container, bound in the tier %s: ended as container_restart at the next look', { timeout: 60_000 }, async (tier) => {
+  test.each(['cgroup', 'pidfd'])('its process is found in the cgroup of another container, bound in the tier %s: ended as container_restart at the next look', async (tier) => {
     const task = await begin('moved', 'moved')
     const old = await granted(task, tier, tier === 'cgroup' ? 'container' : 'process')
     containers.move('moved', 'elsewhere')

@@ -81,7 +81,7 @@ describe.skipIf(hsm === undefined)('SoftHSM', () => {
 })
 
 describe.skipIf(hsm === undefined)('a server with its keys in a token', () => {
-  test('issues, starts again with the same authority, makes and destroys keys there, and has none on the disk', { timeout: 120_000 }, async () => {
+  test('issues, starts again with the same authority, makes and destroys keys there, and has none on the disk', async () => {
     const config = join(folder, 'server.yaml')
     writeFileSync(config, `ca:\n  keyStorage: pkcs11\n  pkcs11:\n    module: ${hsm?.module ?? ''}\n    token: mayfly test\n    labelPrefix: server-\n`)
     await using product = await Product.start({ serverArgs: ['--config', config, '--crl-directory', join(folder, 'crl')], server: { env: { ...environment, MAYFLY_PKCS11_PIN: pin } } })
@@ -117,7 +117,7 @@ describe.skipIf(hsm === undefined)('a server with its keys in a token', () => {
     expect(product.server.errors).not.toContain(pin)
   })
 
-  test('with a wrong PIN it does not start, says why in two lines, and has tried once', { timeout: 60_000 }, async () => {
+  test('with a wrong PIN it does not start, says why in two lines, and has tried once', async () => {
     const config = join(folder, 'wrong.yaml')
     const pinFile = join(folder, 'pin')
     writeFileSync(pinFile, '00000\n', { mode: 0o600 })

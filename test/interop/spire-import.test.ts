@@ -22,7 +22,7 @@ if (programs === undefined) skipAloud('moving from SPIRE, because neither MAYFLY
 const trustDomain = parseTrustDomain('example.org')
 const uid = process.geteuid?.() ?? 0
 
-test.skipIf(programs === undefined)('three hundred entries move from a real SPIRE, side by side below one root: each serves its workloads, and they trust each other; then back', { timeout: 180_000 }, async () => {
+test.skipIf(programs === undefined)('three hundred entries move from a real SPIRE, side by side below one root: each serves its workloads, and they trust each other; then back', async () => {
   if (programs === undefined) return
   const folder = mkdtempSync(join(tmpdir(), 'mf-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))

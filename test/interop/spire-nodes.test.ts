@@ -69,7 +69,7 @@ describe.skipIf(spire === undefined)("SPIRE's agent attests to a mayfly server",
     const { agents } = await admin.unary('spire.api.server.agent.v1.Agent', 'ListAgents', {})
     expect(agents).toMatchObject([{ attestationType: type }])
     expect(agents[0]?.id?.path).toMatch(id)
-  }, 60_000)
+  })
 })
 
 describe.skipIf(spire === undefined)("a mayfly agent attests to SPIRE's server", () => {
@@ -83,7 +83,7 @@ describe.skipIf(spire === undefined)("a mayfly agent attests to SPIRE's server",
     const { address, bundle } = await spireServer()
     const svid = await attestNode(address, attestor(), new Trust(readBundleText(bundle, trustDomain)), systemClock, new AbortController().signal)
     expect(svid.id).toMatch(/^spiffe:\/\/example\.org\/spire\/agent\//)
-  }, 60_000)
+  })
 
   let running: Promise<{ readonly address: string; readonly bundle: string }> | undefined
   let server: ChildProcess | undefined

@@ -15,7 +15,7 @@ import { Product, type AgentProcess } from '../support/product/product.ts'
 const found = spirePrograms()
 if (found === undefined) skipAloud("SPIRE's own agent, command and nested server: no spire-agent and spire-server (1.16) in MAYFLY_SPIRE_BIN or on the path; MAYFLY_SPIRE_BIN=/opt/spire/bin npm run interop -- spire")
 
-describe.skipIf(found === undefined)("SPIRE's own agent, command and nested server on a mayfly server", { timeout: 60_000 }, () => {
+describe.skipIf(found === undefined)("SPIRE's own agent, command and nested server on a mayfly server", () => {
   const spire = found as Spire // it is skipped else
   const folder = mkdtempSync(join(tmpdir(), 'mf-'))
   let product: Product
@@ -28,7 +28,7 @@ describe.skipIf(found === undefined)("SPIRE's own agent, command and nested serv
     product = await Product.start()
     agent = await SpireAgent.start(spire, product, join(folder, 'a'))
     agentId = (await product.agentIds())[0] ?? ''
-  }, 60_000)
+  })
 
   afterAll(async () => {
     await agent[Symbol.asyncDispose]()

@@ -12,7 +12,7 @@ test('the checked-in types are what the generator makes of the .proto files now'
   } finally {
     rmSync(folder, { recursive: true })
   }
-}, 60_000)
+})
 
 function contentsOf(folder: string): Record<string, string> {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))

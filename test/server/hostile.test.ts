@@ -42,7 +42,7 @@ test('garbage on either socket ends that connection and nothing else', async () 
     await ended(secure)
   }
   await stillServes(server)
-}, 30_000)
+})
 
 test('a peer that speaks no HTTP/2 is cut after the handshake', async () => {
   const server = await startServer()

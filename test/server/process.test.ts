@@ -42,7 +42,7 @@ test('the process serves, survives kill -9 with all that it acknowledged, and dr
 
   server.server.child.kill('SIGTERM')
   expect(await server.server.ended()).toBe(0)
-}, 60_000)
+})
 
 test('a server whose store is gone says so and ends, for its service manager to start it again', async () => {
   const folder = temporaryFolder()
@@ -53,20 +53,20 @@ test('a server whose store is gone says so and ends, for its service manager to 
   expect(await server.server.ended()).toBe(1)
   expect(server.server.errors).toContain('"event":"store.lost"')
   expect(server.server.errors.trimEnd().split('\n').slice(-2)).toEqual(["mayfly: the store's worker ended: it exited with 9", expect.stringMatching(/^hint: start the server again/)])
-}, 60_000)
+})
 
 test('what fails after the store began to open ends the process: nothing that was begun holds it', async () => {
   const folder = temporaryFolder()
   const server = new Program(node24, [main, '--trust-domain', 'example.org', '--data', folder, '--listen', '127.0.0.1:0'], { env: { LISTEN_FDS: '1', LISTEN_FDNAMES: 'nonsense', NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent('process.env.LISTEN_PID=String(process.pid)')}` } })
   expect(await server.ended()).toBe(1)
   expect(server.errors).toMatch(/^mayfly: the service manager hands over a socket named "nonsense"\nhint: /m)
-}, 60_000)
+})
 
 test('without a trust domain it says which flag and which key give one', async () => {
   const server = new Program(node24, [main, '--data', temporaryFolder()])
   expect(await server.ended()).toBe(1)
   expect(server.errors).toContain('mayfly: flags: trustDomain: required: say it with --trust-domain, or as trustDomain in a file that --config names\n')
-}, 60_000)
+})
 
 test('a second process on the same data is refused in two lines, with the pid of the first', async () => {
   const server = await product()
@@ -75,7 +75,7 @@ test('a second process on the same data is refused in two lines, with the pid of
   const [what, hint] = second.errors.trimEnd().split('\n').slice(-2)
   expect(what).toMatch(new RegExp(`^mayfly: .*held by process ${server.server.pid}`))
   expect(hint).toMatch(/^hint: /)
-}, 60_000)
+})
 
 test.each([
   ['a good configuration', 'trustDomain: example.org\nca:\n  x509SvidTtl: 5m\n', 0, ''],

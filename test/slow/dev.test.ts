@@ -63,7 +63,7 @@ describe('mayfly dev', () => {
     await dev.event('serving')
     expect(processesOf(data).length).toBeGreaterThanOrEqual(3)
     await dev.kill('SIGKILL')
-    await expect.poll(() => processesOf(data), { timeout: 30_000, interval: 50 }).toEqual([])
+    await expect.poll(() => processesOf(data), { interval: 50 }).toEqual([])
   })
 
   test.each(['server', 'agent'])('starts the %s again when it was killed, and its workloads are served again', async (name) => {
@@ -71,7 +71,7 @@ describe('mayfly dev', () => {
     const serving = await dev.event('serving')
     mayfly(data, 'entry', 'create', '--id', '/again', '-s', `unix:uid:${process.getuid?.() ?? 0}`)
     process.kill(Number(serving[`${name}Pid`]), 'SIGKILL')
-    await expect.poll(() => dev.errors, { timeout: 30_000, interval: 100 }).toContain(`the ${name} serves again`)
+    await expect.poll(() => dev.errors, { interval: 100 }).toContain(`the ${name} serves again`)
     expect(mayfly(data, 'run', '--as', '/again', '--', 'echo', 'again')).toBe('again\n')
     expect(await dev.kill('SIGINT')).toBe(0)
     expect(processesOf(data)).toEqual([])

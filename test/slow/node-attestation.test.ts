@@ -30,7 +30,7 @@ describe('real agents that need no token', () => {
     digest = (await product.admin.unary('mayfly.v1.Status', 'Get', {})).bundleDigest
     writeFileSync(join(folder, 'x509.yaml'), `${common()}nodeAttestor:\n  x509pop:\n    certificate: ${node.certificate}\n    key: ${node.key}\n`)
     writeFileSync(join(folder, 'ssh.yaml'), `${common()}nodeAttestor:\n  sshpop:\n    hostKey: ${host.hostKey}\n    hostCertificate: ${host.hostCertificate}\n`)
-  }, 60_000)
+  })
 
   afterAll(async () => {
     for (const agent of agents) await agent.kill()
@@ -63,7 +63,7 @@ describe('real agents that need no token', () => {
   test('join by an SSH host key, under a name that outlives the certificate', async () => {
     const { id } = await joined('ssh')
     expect(id).toBe('spiffe://example.org/spire/agent/hosts/host.example.org')
-  }, 60_000)
+  })
 
   test('join by a certificate, serve workloads, and join anew once they were evicted', async () => {
     const { agent, id } = await joined('x509')
@@ -81,7 +81,7 @@ describe('real agents that need no token', () => {
     await agent.start()
     expect(await attested(agent, others)).toBe(id)
     expect(await shell.run('mayfly x509 fetch')).toContain('spiffe://example.org/web')
-  }, 60_000)
+  })
 
   test('believe no server but the one whose digest they were given', async () => {
     writeFileSync(join(folder, 'wrong.yaml'), `server: ${product.address}\ntrustDomain: example.org\ntrustBundleDigest: ${'0'.repeat(64)}\nnodeAttestor:\n  sshpop: {}\n`)
@@ -90,5 +90,5 @@ describe('real agents that need no token', () => {
     await agent.start()
     expect(await agent.program?.ended()).toBe(1)
     expect(agent.program?.errors).toContain('is not the one that this agent was told to expect')
-  }, 60_000)
+  })
 })

@@ -10,7 +10,7 @@ const service = 'mayfly.v1.Authorities'
 const uid = process.getuid?.() ?? 0
 const trustDomain = parseTrustDomain('example.org')
 
-describe('the end of an authority, with real processes', { timeout: 60_000 }, () => {
+describe('the end of an authority, with real processes', () => {
   test('a taint has the agent replace its own SVID and those of its workloads, connections stay; a revocation cuts what is left and is refused everywhere', async () => {
     await using product = await Product.start()
     const agent = await product.startAgent()
@@ -67,7 +67,7 @@ describe('the end of an authority, with real processes', { timeout: 60_000 }, ()
   })
 })
 
-describe('an authority revoked at once, with all that hangs on it', { timeout: 60_000 }, () => {
+describe('an authority revoked at once, with all that hangs on it', () => {
   test('verifiers on a node whose agent hangs on it hear of it before that agent is cut off; the agent is refused from then on', async () => {
     await using product = await Product.start()
     const agent = await product.startAgent()
@@ -87,7 +87,7 @@ describe('an authority revoked at once, with all that hangs on it', { timeout: 6
   })
 })
 
-describe('a taint over faults', { timeout: 60_000 }, () => {
+describe('a taint over faults', () => {
   test('a server killed in the middle of it, and an agent that was away, replace all the same', async () => {
     await using product = await Product.start()
     const agent = await product.startAgent()

@@ -25,7 +25,7 @@ afterEach(async () => {
  * `kill -9` at a moment that differs from round to round, under attestations, issuance and new entries; each step between two writes has a test of
  * its own at the store (`test/timelines/store-crash.test.ts`).
  */
-test(`a server that is killed ${rounds} times at work: nothing handed out is missing, no token joins twice, no index is used again, the journal equals the tables`, { timeout: 240_000 }, async () => {
+test(`a server that is killed ${rounds} times at work: nothing handed out is missing, no token joins twice, no index is used again, the journal equals the tables`, async () => {
   product = await Product.start({ serverArgs: ['--log-level', 'error'] })
   const running = product
   const seen: Seen = { serials: new Set(), entries: new Set(), agentsOfTokens: new Map() }
@@ -66,7 +66,7 @@ test(`a server that is killed ${rounds} times at work: nothing handed out is mis
   expect((await store.journal.verify()).records).toBeGreaterThan(rounds)
 })
 
-test('an agent that is killed again and again while it joins, fetches and rotates comes back as the same agent, without a token', { timeout: 240_000 }, async () => {
+test('an agent that is killed again and again while it joins, fetches and rotates comes back as the same agent, without a token', async () => {
   product = await Product.start({ serverArgs: ['--log-level', 'error', '--agent-svid-ttl', '20s'], agentArgs: ['--log-level', 'error'] })
   const agent = await product.startAgent()
   const [parentId = ''] = await product.agentIds()
@@ -136,7 +136,7 @@ async function untilKilled(work: () => Promise<void>): Promise<void> {
 }
 
 async function fetched(socket: string, spiffeId: string): Promise<void> {
-  const deadline = AbortSignal.timeout(60_000)
+  const deadline = AbortSignal.timeout(120_000)
   for (;;) {
     const channel = RpcChannel.connectUnix(socket, { clock: systemClock })
     try {
@@ -155,7 +155,7 @@ async function fetched(socket: string, spiffeId: string): Promise<void> {
 
 /** Until the work has come so far. */
 async function until(reached: () => boolean): Promise<void> {
-  for (const limit = AbortSignal.timeout(30_000); !reached(); ) await systemClock.sleep(1, limit)
+  for (const limit = AbortSignal.timeout(120_000); !reached(); ) await systemClock.sleep(1, limit)
 }
 
 /** The moment of the kill moves a little from round to round. */

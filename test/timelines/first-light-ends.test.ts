@@ -3,7 +3,7 @@ import { WorkloadProcess } from '../support/agent/workload.ts'
 import { isRoot } from '../support/processes/processes.ts'
 import { World } from '../support/product/world.ts'
 
-describe.skipIf(!isRoot)('first light, when something ends', { timeout: 90_000 }, () => {
+describe.skipIf(!isRoot)('first light, when something ends', () => {
   test('the server is killed and started again: workloads notice nothing, and what is new reaches them', async () => {
     await using world = await World.start()
     await world.create('web', { uid: 4001 })

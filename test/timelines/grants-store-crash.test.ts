@@ -16,7 +16,7 @@ import { nowMs } from '../support/store/samples.ts'
 const program = join(import.meta.dirname, '../support/store/grants-crash-run.ts')
 const steps: readonly CommitStep[] = ['begin', 'append', 'apply', 'commit', 'committed', 'answered']
 
-test.for(steps.map((step) => [step] as const))('invariants 1, 2, 5 and 16: killed at "%s", over and over, no grant comes back, no credential is unknown, what ended is in the set', { timeout: 120_000 }, async ([step]) => {
+test.for(steps.map((step) => [step] as const))('invariants 1, 2, 5 and 16: killed at "%s", over and over, no grant comes back, no credential is unknown, what ended is in the set', async ([step]) => {
   await using folder = await temporaryFolder()
   const path = join(folder.path, 'mayfly.db')
   await prepareForCrash(path)

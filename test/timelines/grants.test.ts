@@ -15,7 +15,6 @@ import { jobId, jobRole, TestVerifier } from '../support/product/grants.ts'
 import { Product } from '../support/product/product.ts'
 import type { AgentProcess } from '../support/product/product.ts'
 
-const patience = { timeout: 20_000 }
 
 /** Promised is 250 ms; a machine that runs other tests beside takes longer. */
 const soonMs = 3_000
@@ -34,12 +33,12 @@ beforeAll(async () => {
   verifier = await TestVerifier.start(product, far)
   near = await product.startAgent()
   await jobRole(product, {}, [process.geteuid?.() ?? 0, uid])
-}, 120_000)
+})
 
 afterAll(async () => {
   await verifier[Symbol.asyncDispose]()
   await product[Symbol.asyncDispose]()
-}, 60_000)
+})
 
 interface Running {
   readonly id: string
@@ -88,7 +87,7 @@ describe('the identity of a task ends with it, at a verifier on another node', (
     await product.admin.unary('mayfly.v1.GrantAdmin', 'PutRole', { role: { ...(await role()), budget: { seconds: 3, renewals: 0, steps: 5, children: 0, depth: 0 } }, ifVersion: (await role()).version })
     const { id, chain, task } = await running()
     await verifier.refused(chain)
-    await expect.poll(async () => (await standing(id)).cause, patience).toBe('timeout')
+    await expect.poll(async () => (await standing(id)).cause).toBe('timeout')
     await product.admin.unary('mayfly.v1.GrantAdmin', 'PutRole', { role: { ...(await role()), budget: { seconds: 300, renewals: 20, steps: 100, children: 4, depth: 2 } }, ifVersion: (await role()).version })
     await task.program.kill()
   })
@@ -98,7 +97,7 @@ describe('the identity of a task ends with it, at a verifier on another node', (
     const atMs = systemClock.nowMs()
     await product.admin.unary('mayfly.v1.GrantAdmin', 'End', { grantId: id, cause: 'operator', detail: 'enough' })
     expect(await refusedAfter(chain, atMs)).toBeLessThan(soonMs)
-    await expect.poll(() => existsSync(socket), patience).toBe(false)
+    await expect.poll(() => existsSync(socket)).toBe(false)
     expect(await task.said('bound', ({ cause }) => cause === 'operator')).toBeDefined()
     await task.program.kill()
   })
@@ -110,7 +109,7 @@ describe('the identity of a task ends with it, at a verifier on another node', (
     await product.admin.unary('mayfly.v1.Policies', 'Apply', { set: { policies: { ...set?.policies, freeze: 'forbid (principal is Mayfly::Workload, action, resource);' } } })
     expect(await refusedAfter(chain, atMs)).toBeLessThan(soonMs)
     expect(await standing(id)).toMatchObject({ cause: 'policy_change' })
-    await expect.poll(() => existsSync(socket), patience).toBe(false)
+    await expect.poll(() => existsSync(socket)).toBe(false)
     await product.admin.unary('mayfly.v1.Policies', 'Apply', { set: { policies: { ...set?.policies } } })
     await task.program.kill()
   })
@@ -123,15 +122,15 @@ describe('the identity of a task ends with it, at a verifier on another node', (
     await product.admin.unary('mayfly.v1.GrantAdmin', 'RemoveOwner', { name: 'leaving', endAll: true })
     expect(await refusedAfter(chain, atMs)).toBeLessThan(soonMs)
     expect(await standing(id)).toMatchObject({ cause: 'owner_removed' })
-    await expect.poll(() => existsSync(socket), patience).toBe(false)
+    await expect.poll(() => existsSync(socket)).toBe(false)
     await task.program.kill()
   })
 
   test('its renewals are used up', async () => {
     await jobRole(product, { name: 'short', spiffeId: `${jobId}/short`, credentialTtlSeconds: 10, budget: { seconds: 300, renewals: 0, steps: 1, children: 0, depth: 0 } })
     const { id, socket, task } = await running(near, undefined, { spiffeId: `${jobId}/short`, role: 'short' })
-    await expect.poll(async () => (await standing(id)).cause, { timeout: 40_000 }).toBe('budget')
-    await expect.poll(() => existsSync(socket), patience).toBe(false)
+    await expect.poll(async () => (await standing(id)).cause).toBe('budget')
+    await expect.poll(() => existsSync(socket)).toBe(false)
     await task.program.kill()
   })
 
@@ -142,7 +141,7 @@ describe('the identity of a task ends with it, at a verifier on another node', (
     expect(child['spiffeId']).toContain(`/task/${id}/sub/`)
     await product.admin.unary('mayfly.v1.GrantAdmin', 'End', { grantId: id, cause: 'operator' })
     expect(await standing(String(child['id']))).toMatchObject({ cause: 'parent_ended' })
-    await expect.poll(() => existsSync(String(child['socket'])), patience).toBe(false)
+    await expect.poll(() => existsSync(String(child['socket']))).toBe(false)
     await task.program.kill()
   })
 
@@ -152,7 +151,7 @@ describe('the identity of a task ends with it, at a verifier on another node', (
     await jobRole(product, { name: 'approved', spiffeId: `${jobId}/approved`, approvals: 1 })
     const started = running(near, undefined, { spiffeId: `${jobId}/approved`, role: 'approved' })
     const waiting = async (): Promise<string | undefined> => (await product.admin.unary('mayfly.v1.Approvals', 'List', {})).approvals[0]?.canonical
-    await expect.poll(waiting, patience).toBeDefined()
+    await expect.poll(waiting).toBeDefined()
     const words = (await waiting()) ?? ''
     const id = /grant: "(\w+)"/.exec(words)?.[1] ?? ''
     await product.admin.unary('mayfly.v1.Approvals', 'Approve', { id, approver: 'alice', signature: await alice.sign(words, approvalNamespace) })
@@ -172,7 +171,7 @@ describe('the identity of a task ends with it, at a verifier on another node', (
     const atMs = systemClock.nowMs()
     await product.admin.unary('mayfly.v1.Leaks', 'Report', { publicKey: Buffer.from(spki), signature: Buffer.from(signPlain(leaked.keyObject, leakStatement(parseTrustDomain('example.org'), publicKeyHash(spki)))) })
     expect(await refusedAfter(chain, atMs)).toBeLessThan(soonMs)
-    await expect.poll(async () => (await standing(id)).cause, patience).toBe('leak')
+    await expect.poll(async () => (await standing(id)).cause).toBe('leak')
     await task.program.kill()
   })
 
@@ -204,8 +203,8 @@ describe('the identity of a task ends with it, at a verifier on another node', (
     task.tell({ do: 'svid', socket })
     await task.said('svid')
     writeFileSync(image, 'tampered with')
-    await expect.poll(async () => (await standing(id)).cause, patience).toBe('posture') // at its next renewal, at the latest
-    await expect.poll(() => existsSync(socket), patience).toBe(false)
+    await expect.poll(async () => (await standing(id)).cause).toBe('posture') // at its next renewal, at the latest
+    await expect.poll(() => existsSync(socket)).toBe(false)
     await probed.kill()
   })
 

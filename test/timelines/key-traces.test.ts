@@ -9,7 +9,7 @@ import { Product } from '../support/product/product.ts'
 import type { AgentProcess } from '../support/product/product.ts'
 
 /** Promised of an end, whatever it was. */
-const gone = { timeout: 20_000, interval: 500 }
+const gone = { interval: 500 }
 
 let product: Product
 let agent: AgentProcess
@@ -18,7 +18,7 @@ beforeAll(async () => {
   product = await Product.start()
   agent = await product.startAgent()
   await jobRole(product)
-}, 60_000)
+})
 
 afterAll(async () => await product[Symbol.asyncDispose]())
 
@@ -60,7 +60,7 @@ function onDisk(needles: readonly Buffer[]): readonly string[] {
 }
 
 describe("a grant's key is in the agent's memory while it runs, and nowhere within 20 s of its end", () => {
-  test('it completed', { timeout: 60_000 }, async () => {
+  test('it completed', async () => {
     const { task, socket, needles } = await fetched()
     task.tell({ do: 'as java', socket, name: 'wrapped' })
     await task.said('bytes', ({ name, count }) => name === 'wrapped' && Number(count) > 500)
@@ -74,7 +74,7 @@ describe("a grant's key is in the agent's memory while it runs, and nowhere with
     await task.program.kill()
   })
 
-  test('it was killed while it took nothing of what it was sent', { timeout: 60_000 }, async () => {
+  test('it was killed while it took nothing of what it was sent', async () => {
     const { task, socket, needles } = await fetched()
     const encoded = needles.slice(0, 1)
     await expect.poll(() => inMemory(encoded), gone).toBe(1)
@@ -86,7 +86,7 @@ describe("a grant's key is in the agent's memory while it runs, and nowhere with
     expect(onDisk(needles)).toEqual([])
   })
 
-  test('it was renewed: the key before goes, the new one stays', { timeout: 60_000 }, async () => {
+  test('it was renewed: the key before goes, the new one stays', async () => {
     const { task, id, needles } = await fetched()
     const first = await task.said('svid')
     task.tell({ do: 'renew', socket: agent.workloadSocket, id })

@@ -5,7 +5,6 @@ import type { TestGrantsOptions } from '../support/agent/test-grants.ts'
 import { isRoot } from '../support/processes/processes.ts'
 import { LinuxCgroups } from '../../src/system/linux/cgroups.ts'
 
-const patience = { timeout: 20_000 }
 
 const worlds: TestGrants[] = []
 afterEach(async () => {
@@ -27,7 +26,7 @@ const tiers = [
 ] as const
 
 describe.each(tiers)('bound in the tier $tier', ({ tier, uid: as }) => {
-  test('a task gets its SVID on a socket of its own, and nothing is left when it exits', { timeout: 20_000 }, async () => {
+  test('a task gets its SVID on a socket of its own, and nothing is left when it exits', async () => {
     const grants = await world({ tier })
     await using task = await GrantTask.start(as)
     const bound = await task.run(grants.socket)
@@ -38,11 +37,11 @@ describe.each(tiers)('bound in the tier $tier', ({ tier, uid: as }) => {
     await task.program.kill()
     await grants.server.until(() => grants.server.ends.length > 0)
     expect(grants.server.ends).toMatchObject([{ grantId: bound.id, cause: 'process_exit' }])
-    await expect.poll(() => grants.folders, patience).toEqual([])
+    await expect.poll(() => grants.folders).toEqual([])
     expect(grants.keeper.size).toBe(0)
   })
 
-  test('a process outside is refused although it has the path', { timeout: 20_000 }, async () => {
+  test('a process outside is refused although it has the path', async () => {
     const grants = await world({ tier })
     await using task = await GrantTask.start(as)
     await using thief = await GrantTask.start(as)
@@ -56,7 +55,7 @@ describe.each(tiers)('bound in the tier $tier', ({ tier, uid: as }) => {
     expect(grants.keeper.size).toBe(1)
   })
 
-  test('a task that vouches for itself and executes another program has ended: the call went with the program', { timeout: 20_000 }, async () => {
+  test('a task that vouches for itself and executes another program has ended: the call went with the program', async () => {
     const grants = await world({ tier })
     await using task = await GrantTask.start(as)
     const bound = await task.run(grants.socket)

@@ -107,7 +107,7 @@ test('a verifier registers, is waited for, receipts what was revoked, and the le
   }
   const { verifiers } = await product.admin.unary('mayfly.v1.Verifiers', 'List', {})
   expect(verifiers).toMatchObject([{ spiffeId: agentId, agentId, class: 'available' }])
-}, 180_000)
+})
 
 async function checkAt(socketPath: string, question: object): Promise<unknown> {
   const asked = request({ socketPath, path: '/check', method: 'POST', headers: { 'content-type': 'application/json' } })

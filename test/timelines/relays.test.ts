@@ -81,7 +81,7 @@ class World {
 
   async fresh(wanted: StalenessClass): Promise<number> {
     const startMs = systemClock.bootMs()
-    const limit = AbortSignal.timeout(60_000)
+    const limit = AbortSignal.timeout(120_000)
     while (!isWithin(this.feed.freshness(), wanted)) await systemClock.sleep(20, limit)
     return systemClock.bootMs() - startMs
   }
@@ -143,7 +143,7 @@ describe.concurrent('relays', () => {
     await world.fresh('strict')
     expect((await below.status()).upstreams).toMatchObject([{ current: false, leftFor: expect.stringMatching(/^(silent|behind)$/) }, { current: true }])
     first.program.child.kill('SIGCONT')
-    const limit = AbortSignal.timeout(60_000)
+    const limit = AbortSignal.timeout(120_000)
     while ((await below.status()).upstreams[0]?.current !== true) await systemClock.sleep(200, limit)
     expect(isWithin(world.feed.freshness(), 'standard')).toBe(true)
   })

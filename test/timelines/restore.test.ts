@@ -24,7 +24,7 @@ beforeEach(async () => {
   agent = await product.startAgent()
   const [agentId = ''] = await product.agentIds()
   await product.createEntries([{ spiffeId: `spiffe://${product.trustDomain}/api`, parentId: agentId, selectors: [`unix:uid:${uid}`] }])
-}, 40_000)
+})
 
 afterEach(async () => product[Symbol.asyncDispose]())
 
@@ -103,7 +103,7 @@ test('a database that was copied back: the server finds out from its agent, issu
   await until(() => checks.judge(fresh) === 'accepted')
   await revoke('fresh')
   await until(() => checks.judge(fresh) === 'revoked')
-}, 180_000)
+})
 
 test('a server that is lost with its disk goes on from a backup that was made while it issued: nothing that was revoked since is accepted, and the agent needs no token', async () => {
   const data = join(product.dir, 'server')
@@ -140,7 +140,7 @@ test('a server that is lost with its disk goes on from a backup that was made wh
   expect(checks.judge(stolen)).not.toBe('accepted')
   expect(await product.agentIds()).toHaveLength(1)
   await expect(AgentClient.join(unspent.line)).rejects.toMatchObject({ code: 'TOKEN_INVALID' })
-}, 180_000)
+})
 
 test('an authority that came after the backup is no obstacle: an agent whose SVID it signed shows what vouched for it, and comes back', async () => {
   const backup = join(product.dir, 'backup')
@@ -170,7 +170,7 @@ test('an authority that came after the backup is no obstacle: an agent whose SVI
   await until(() => checks.judge(checks.source.svids.at(0)?.certificateChain ?? []) === 'accepted')
   expect(checks.judge(stolen)).not.toBe('accepted')
   expect(await product.agentIds()).toHaveLength(1)
-}, 180_000)
+})
 
 test('an agent that lies about the stream stops nothing, and one that joined since the backup needs a token', async () => {
   const backup = join(product.dir, 'backup')
@@ -199,7 +199,7 @@ test('an agent that lies about the stream stops nothing, and one that joined sin
   using again = AgentClient.withSvid(product.address, liar.id, liar.key, liar.chain)
   const csr = Buffer.from(buildCsr(PrivateKey.generate()))
   await expect(again.channel.unary('spire.api.server.agent.v1.Agent', 'RenewAgent', { params: { csr } })).rejects.toMatchObject({ code: 'AGENT_NOT_ATTESTED' })
-}, 180_000)
+})
 
 test('an agent whose SVID was revoked does not come back with it, and after a restore with --agents-join none does', async () => {
   const renew = async (client: AgentClient): Promise<unknown> => await client.channel.unary('spire.api.server.agent.v1.Agent', 'RenewAgent', { params: { csr: Buffer.from(buildCsr(PrivateKey.generate())) } })
@@ -223,7 +223,7 @@ test('an agent whose SVID was revoked does not come back with it, and after a re
   await restoreInPlace('--agents-join')
   using third = AgentClient.withSvid(product.address, good.id, good.key, good.chain)
   await expect(renew(third)).rejects.toMatchObject({ code: 'PERMISSION_DENIED' })
-}, 180_000)
+})
 
 /** A head that nobody but its forger vouches for. */
 function forgedHead(epoch: number): { frame: Buffer; signerChain: Buffer[] } {
@@ -237,7 +237,7 @@ async function until(holds: () => boolean): Promise<void> {
 }
 
 async function untilAsync(holds: () => Promise<boolean>): Promise<void> {
-  const over = AbortSignal.timeout(60_000)
+  const over = AbortSignal.timeout(120_000)
   while (!(await holds())) {
     await systemClock.sleep(50, over).catch(() => {
       throw new Error(`it did not come to hold\nagent: ${agent.program?.errors.slice(-6_000) ?? ''}\nserver: ${product.server.errors.slice(-3_000)}`)

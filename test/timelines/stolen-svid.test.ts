@@ -15,7 +15,6 @@ import type { AgentProcess } from '../support/product/product.ts'
 import { worldReadable } from '../support/product/world-readable.ts'
 
 const [task, other] = [4242, 4343]
-const patience = { timeout: 20_000 }
 /** Shows what it was given on standard input to a service, and prints what that says. */
 const thiefScript = `
 const { connect } = require('node:tls')
@@ -39,14 +38,14 @@ beforeAll(async () => {
   service = await mint(product, 'service')
   await jobRole(product, {}, [task])
   await jobRole(product, { name: 'strict', spiffeId: `${jobId}-strict`, endOnSecondUse: true }, [task])
-}, 60_000)
+})
 
 afterAll(async () => {
   await verifier?.[Symbol.asyncDispose]()
   await product?.[Symbol.asyncDispose]()
-}, 60_000)
+})
 
-test.skipIf(!asRoot)('SVID and key that another user copied out are accepted while the task runs, superseded once it has others, and nobody’s when it has ended', { timeout: 60_000 }, async () => {
+test.skipIf(!asRoot)('SVID and key that another user copied out are accepted while the task runs, superseded once it has others, and nobody’s when it has ended', async () => {
   await using victim = await GrantTask.start(task)
   const { id, socket } = await victim.run(agent.workloadSocket, { spiffeId: jobId, role: 'job' })
   victim.tell({ do: 'svid', socket })
@@ -54,14 +53,14 @@ test.skipIf(!asRoot)('SVID and key that another user copied out are accepted whi
   expect(await shownBy(other, first)).toBe('accepted') // a copy is as good as the original: what bounds it is the grant's life
   victim.tell({ do: 'renew', socket })
   const second = await stolenFrom(victim, first)
-  await expect.poll(async () => await shownBy(other, first), patience).toBe('superseded')
+  await expect.poll(async () => await shownBy(other, first)).toBe('superseded')
   expect(await shownBy(other, second)).toBe('accepted')
   victim.tell({ do: 'end', socket, id, cause: 'completed' })
-  await expect.poll(async () => await shownBy(other, second), patience).toBe('revoked')
+  await expect.poll(async () => await shownBy(other, second)).toBe('revoked')
   expect(await shownBy(other, first)).toBe('revoked')
 })
 
-test.skipIf(!asRoot)('another user who finds the socket of a grant gets nothing; the grant is flagged at once, and by role ends as a leak', { timeout: 60_000 }, async () => {
+test.skipIf(!asRoot)('another user who finds the socket of a grant gets nothing; the grant is flagged at once, and by role ends as a leak', async () => {
   await using thief = await GrantTask.start(other)
   for (const role of ['job', 'strict']) {
     await using victim = await GrantTask.start(task)
@@ -69,9 +68,9 @@ test.skipIf(!asRoot)('another user who finds the socket of a grant gets nothing;
     thief.tell({ do: 'svid', socket, name: role })
     expect(await thief.said('failed', (line) => line['name'] === role)).toMatchObject({ code: expect.stringMatching(/NOT_IN_BINDING|GRANT_ENDED|UNAVAILABLE/) })
     const show = async () => await product.admin.unary('mayfly.v1.GrantAdmin', 'Show', { grantId: id })
-    await expect.poll(async () => (await show()).flags, patience).toEqual(['outsider'])
+    await expect.poll(async () => (await show()).flags).toEqual(['outsider'])
     if (role === 'job') expect(await show()).toMatchObject({ state: 'active' })
-    else await expect.poll(async () => (await show()).cause, patience).toBe('leak')
+    else await expect.poll(async () => (await show()).cause).toBe('leak')
   }
 })
 

@@ -14,7 +14,7 @@ import { nowMs, sha256 } from '../support/store/samples.ts'
 const program = join(import.meta.dirname, '../support/store/crash-run.ts')
 const steps: readonly CommitStep[] = ['begin', 'append', 'apply', 'commit', 'committed', 'answered']
 
-test.for(steps.map((step) => [step] as const))('killed at "%s", over and over, it loses nothing acknowledged and reuses nothing', { timeout: 60_000 }, async ([step]) => {
+test.for(steps.map((step) => [step] as const))('killed at "%s", over and over, it loses nothing acknowledged and reuses nothing', async ([step]) => {
   await using folder = await temporaryFolder()
   const path = join(folder.path, 'mayfly.db')
   const acknowledged: Acknowledged[] = []
@@ -27,7 +27,7 @@ test.for(steps.map((step) => [step] as const))('killed at "%s", over and over, i
   }
 })
 
-test('killed from outside while it writes, it loses nothing acknowledged and reuses nothing', { timeout: 60_000 }, async () => {
+test('killed from outside while it writes, it loses nothing acknowledged and reuses nothing', async () => {
   await using folder = await temporaryFolder()
   const path = join(folder.path, 'mayfly.db')
   const acknowledged: Acknowledged[] = []

@@ -34,7 +34,7 @@ const issuer: fc.Arbitrary<LeafIssuer> = fc.record({
 })
 
 describe('the template', () => {
-  test('writes the bytes that the slow path writes, for all inputs', { timeout: 60_000 }, async () => {
+  test('writes the bytes that the slow path writes, for all inputs', async () => {
     await fc.assert(
       fc.asyncProperty(fc.constantFrom(...profiles), issuer, fields, async (profile, under, leaf) => {
         const fast = new LeafTemplate(profile, under).toBeSigned(leaf)

@@ -91,7 +91,7 @@ test('who sends no request, or half of one, is cut off', async () => {
     connection.write(begin)
     await once(connection.resume(), 'close')
   }
-}, 20_000)
+})
 
 test('one user’s connections are bounded', async () => {
   const { check, root } = new TestCheck()

@@ -14,7 +14,7 @@ const sealed = (body: Uint8Array): { body: Buffer; signature: Buffer } => ({ bod
 const registration = (seed: number, number = 1) => ({ ...sealed(encodeReport({ kind: 'registration', instance: instance(seed), number, class: 'strict', software: 's' })), svidChain: [Buffer.alloc(900, 1)] })
 const receipt = (seed: number, number: number) => sealed(encodeReport({ kind: 'receipt', instance: instance(seed), number, epoch: 1, seq: number, floorMinute: 0, heldMs: 0, root: new Uint8Array(32) }))
 const uses = (seed: number, number: number) => sealed(encodeReport({ kind: 'uses', instance: instance(seed), number, uses: [{ serial: new Uint8Array(17), firstMs: 1, lastMs: 1, count: 1 }] }))
-const message = (parts: Partial<RelayedReports__Output>): RelayedReports__Output => ({ registrations: [], receipts: [], uses: [], left: [], unregistered: 0, ...parts })
+const message = (parts: Partial<RelayedReports__Output>): RelayedReports__Output => ({ registrations: [], receipts: [], uses: [], refusals: [], left: [], unregistered: 0, ...parts })
 
 /** A relay's call. */
 function relay(reports: VerifierReports): { readonly say: (parts: Partial<RelayedReports__Output>) => Promise<void>; readonly leave: () => Promise<unknown>; readonly ended: Promise<unknown> } {
@@ -83,7 +83,7 @@ test('a receipt or a leaving of one that did not register there is passed over',
   const reports = new VerifierReports()
   const below = relay(reports)
   await below.say({ receipts: [receipt(7, 1)], uses: [uses(7, 1)], left: [instance(7)] })
-  expect(drain(reports)).toEqual([{ registrations: [], receipts: [], uses: [], left: [], unregistered: 0 }]) // the count, once
+  expect(drain(reports)).toEqual([{ registrations: [], receipts: [], uses: [], refusals: [], left: [], unregistered: 0 }]) // the count, once
 })
 
 test('what cannot be read, and more than may be kept, ends the call of that relay alone', async () => {

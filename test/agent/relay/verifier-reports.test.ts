@@ -8,7 +8,7 @@ import { settle } from '../../support/fake-clock.ts'
 
 function wire(report: Report, svidChain: readonly Buffer[] = [Buffer.of(1)]): VerifierReport__Output {
   const signed = { body: Buffer.from(encodeReport(report)), signature: Buffer.of(9) }
-  const none = { registration: null, receipt: null, uses: null }
+  const none = { registration: null, receipt: null, uses: null, refusals: null }
   switch (report.kind) {
     case 'registration':
       return { ...none, registration: { ...signed, svidChain: [...svidChain] }, report: 'registration' }
@@ -16,6 +16,8 @@ function wire(report: Report, svidChain: readonly Buffer[] = [Buffer.of(1)]): Ve
       return { ...none, receipt: signed, report: 'receipt' }
     case 'uses':
       return { ...none, uses: signed, report: 'uses' }
+    case 'refusals':
+      return { ...none, refusals: signed }
     default:
       return report satisfies never
   }
@@ -148,7 +150,7 @@ test('whose registration the server refuses is told so, here or through the rela
   const relayed: ReportAnswer[] = []
   const { registration: third } = registration(3)
   async function* fromRelay(): AsyncGenerator<RelayedReports__Output> {
-    yield { registrations: third === null || third === undefined ? [] : [third], receipts: [], uses: [], left: [], unregistered: 0 }
+    yield { registrations: third === null || third === undefined ? [] : [third], receipts: [], uses: [], refusals: [], left: [], unregistered: 0 }
     await other.ended
   }
   const relay = reports.takeRelayed(fromRelay(), (answer) => relayed.push(answer))

@@ -89,7 +89,7 @@ test('killed in the middle of it, it has made whole hundreds, and the next run m
   expect([before % 100, before < 3_000]).toEqual([0, true])
   expect((await run(server, ...from, '--apply', '--expect', String(3_000 - before))).out).toBe(`created ${3_000 - before} of ${3_000 - before}\n`)
   expect(await made()).toBe(3_000)
-}, 60_000)
+})
 
 describe('what is read', () => {
   test('what SPIRE printed into files is planned as the server itself is', async () => {

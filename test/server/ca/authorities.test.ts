@@ -160,7 +160,7 @@ describe('the authorities of a trust domain', () => {
   test('a store that fails does not end the rotation: it is tried again', async () => {
     store.failing = true
     await clock.advance(3.5 * dayMs)
-    await expect.poll(() => log.facts.some(({ event }) => event === 'authority.rotation_failed'), { timeout: 5_000 }).toBe(true)
+    await expect.poll(() => log.facts.some(({ event }) => event === 'authority.rotation_failed')).toBe(true)
     store.failing = false
     await until(60_000, 'prepare')
   })

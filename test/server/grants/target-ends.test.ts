@@ -16,7 +16,7 @@ let template: TemporaryFolder
 beforeAll(async () => {
   template = await temporaryFolder()
   await prepareForEnds(join(template.path, 'mayfly.db'))
-}, 120_000)
+})
 
 afterAll(async () => await template[Symbol.asyncDispose]())
 
@@ -53,7 +53,7 @@ test('what a run left is ended by the next, and the owner’s grants are its to 
   expect((await store.owners.remove('team-a', { endAll: true, dryRun: false }, by)).more).toBe(true)
   await using ends = await TargetEnds.start({ store, clock, log, time: new GrantTime(clock, nowMs) })
   expect(ends.isEnding('team-a')).toBe(true)
-  await expect.poll(() => log.facts.map(({ event }) => event), { timeout: 10_000 }).toContain('target.end_finished')
+  await expect.poll(() => log.facts.map(({ event }) => event)).toContain('target.end_finished')
   expect(ends.isEnding('team-a')).toBe(false)
   expect(await running(store)).toBe(0)
 })
@@ -64,7 +64,7 @@ test('a piece that cannot be written fails the call, and is tried again until it
   await expect.poll(async () => {
     await clock.advance(1_000)
     return log.facts.map(({ event }) => event)
-  }, { timeout: 10_000 }).toContain('target.end_finished')
+  }).toContain('target.end_finished')
   expect(await running(store)).toBe(0)
 })
 

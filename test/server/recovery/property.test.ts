@@ -27,7 +27,7 @@ async function verdictOf(store: Store, { serial, authorityId }: Issued): Promise
   return history.set.check({ id: spec(1).spiffeId, serial: Buffer.from(serial, 'hex'), notAfterMs: request(1).notAfterMs, authorityId, aboveIds: [] }).kind
 }
 
-test('whatever was issued before a restore is accepted after it no more, whether the backup knows of it and of its end or not; what comes after is judged as ever', { timeout: 120_000 }, async () => {
+test('whatever was issued before a restore is accepted after it no more, whether the backup knows of it and of its end or not; what comes after is judged as ever', async () => {
   await fc.assert(
     fc.asyncProperty(steps, steps, steps, fc.boolean(), async (before, lost, after, again) => {
       await using folder = await temporaryFolder()

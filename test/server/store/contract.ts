@@ -2,6 +2,7 @@ import { describe } from 'vitest'
 import type { Store } from '../../../server/store/port.ts'
 import { agentContract } from './contract/agents.ts'
 import { authorityContract } from './contract/authorities.ts'
+import { bundleContract } from './contract/bundles.ts'
 import { credentialContract } from './contract/credentials.ts'
 import { entryContract } from './contract/entries.ts'
 import { grantTermsContract } from './contract/grant-terms.ts'
@@ -33,6 +34,7 @@ export function storeContract(engine: string, makePlace: MakePlace): void {
     describe('ends in pieces', () => targetEndContract(makePlace))
     describe('closed prefixes', () => prefixContract(makePlace))
     describe('authorities', () => authorityContract(makePlace))
+    describe('bundles of other trust domains', () => bundleContract(makePlace))
     describe('journal and stream', () => journalContract(makePlace))
     describe('recovery', () => recoveryContract(makePlace))
     describe('grants', () => grantContract(makePlace))

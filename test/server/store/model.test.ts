@@ -37,7 +37,7 @@ const step = fc.oneof(
 )
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
 
-test('the store does what the model does, its journal replays to its tables, its stream is chained, its indices are dense', { timeout: 120_000 }, async () => {
+test('the store does what the model does, its journal replays to its tables, its stream is chained, its indices are dense', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 80, size: 'max' }), async (steps) => {
       await using store = await openAt(':memory:')

@@ -80,7 +80,7 @@ test('a refusal arrives however the last message and the exit of the worker fall
   await vi.waitFor(() => {
     Atomics.wait(idle, 0, 0, 20)
     expect(refused).toBe(40)
-  }, { timeout: 30_000, interval: 1 })
+  }, { timeout: 60_000, interval: 1 })
 })
 
 test('a folder that does not exist is an error that names no success', async () => {

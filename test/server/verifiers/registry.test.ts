@@ -80,6 +80,10 @@ class TestVerifier {
     return { uses: [this.#sign({ kind: 'uses', ...this.#head(), uses: [{ serial, firstMs: nowMs - 5, lastMs: nowMs, count }] })] }
   }
 
+  refusals(serial: Uint8Array, count: number): Partial<RelayedReports__Output> {
+    return { refusals: [this.#sign({ kind: 'refusals', ...this.#head(), refusals: [{ serial, firstMs: nowMs - 5, lastMs: nowMs, count }] })] }
+  }
+
   #head(): { readonly instance: Uint8Array; readonly number: number } {
     return { instance: this.instance, number: ++this.number }
   }
@@ -91,7 +95,7 @@ class TestVerifier {
 }
 
 async function receive(reports: Partial<RelayedReports__Output>, from = agent): Promise<void> {
-  registry.receive(from, { registrations: [], receipts: [], uses: [], left: [], unregistered: 0, ...reports })
+  registry.receive(from, { registrations: [], receipts: [], uses: [], refusals: [], left: [], unregistered: 0, ...reports })
   await clock.advance(20)
 }
 
@@ -246,7 +250,7 @@ describe('registrations', () => {
       return verifier.registration({ chain: [] }).registrations ?? []
     }).flat()
     for (const from of [0, 3_500, 7_000]) {
-      registry.receive(agent, { registrations: registrations.slice(from, from + 3_500), receipts: [], uses: [], left: [], unregistered: 0 })
+      registry.receive(agent, { registrations: registrations.slice(from, from + 3_500), receipts: [], uses: [], refusals: [], left: [], unregistered: 0 })
       await clock.advance(3_000)
     }
     expect(registry.all).toHaveLength(10_000)
@@ -263,7 +267,7 @@ test('an agent whose verifiers come and go without end cannot fill the journal w
   })
   for (const from of [0, 4_000, 8_000]) {
     const verifiers = instances(from, 4_000)
-    registry.receive(agent, { registrations: verifiers.flatMap((verifier) => verifier.registration({ chain: [] }).registrations ?? []), receipts: [], uses: [], left: [], unregistered: 0 })
+    registry.receive(agent, { registrations: verifiers.flatMap((verifier) => verifier.registration({ chain: [] }).registrations ?? []), receipts: [], uses: [], refusals: [], left: [], unregistered: 0 })
     await clock.advance(1_000)
     if (from < 8_000) await receive({ left: verifiers.map(({ instance }) => Buffer.from(instance)) })
   }
@@ -275,9 +279,9 @@ test('an agent whose verifiers come and go without end cannot fill the journal w
 describe('ten thousand reports at once', () => {
   test('are checked a slice at a time: others have the thread in between, and only the newest of each verifier is', async () => {
     const verifiers = Array.from({ length: 200 }, (_, seed) => new TestVerifier(seed))
-    for (const verifier of verifiers) registry.receive(agent, { registrations: [], receipts: [], uses: [], left: [], unregistered: 0, ...verifier.registration() })
+    for (const verifier of verifiers) registry.receive(agent, { registrations: [], receipts: [], uses: [], refusals: [], left: [], unregistered: 0, ...verifier.registration() })
     await clock.advance(1_000)
-    for (let seq = 1; seq <= 10; seq++) for (const verifier of verifiers) registry.receive(agent, { registrations: [], receipts: [], uses: [], left: [], unregistered: 0, ...verifier.receipt(seq) })
+    for (let seq = 1; seq <= 10; seq++) for (const verifier of verifiers) registry.receive(agent, { registrations: [], receipts: [], uses: [], refusals: [], left: [], unregistered: 0, ...verifier.receipt(seq) })
     await settle()
     const soon = seqs().filter((seq) => seq === 10).length
     expect(soon).toBeLessThanOrEqual(64)

@@ -131,8 +131,8 @@ export class TestGrants implements AsyncDisposable {
       },
     )
     this.#keeper = keeper
-    this.server.push = (grant) => keeper.changed({ grants: [grant], complete: false })
-    keeper.changed({ grants: [], complete: true })
+    this.server.push = (grant) => keeper.changed({ grants: [grant], complete: false, terms: [] })
+    keeper.changed({ grants: [], complete: true, terms: [] })
     keeper.policy({ hash: 'h1', policies: '{}' })
     this.#rpc.add('mayfly.v1.Grants', grantsService(() => keeper, admission, async () => undefined))
     this.#listener = await listenUnix(this.socket, { mode: 0o777, onConnection: (socket) => {

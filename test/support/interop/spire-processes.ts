@@ -16,7 +16,7 @@ export interface Said {
 
 /** `spire-server` as an administrator's command, on this admin socket. */
 export function spireCli({ server }: Spire, socket: string, ...args: readonly string[]): Said {
-  const { status, stdout, stderr } = spawnSync(server, [...args, '-socketPath', socket], { encoding: 'utf8', timeout: 20_000 })
+  const { status, stdout, stderr } = spawnSync(server, [...args, '-socketPath', socket], { encoding: 'utf8', timeout: 60_000 })
   return { ok: status === 0, text: `${stdout}${stderr}` }
 }
 
@@ -71,7 +71,7 @@ plugins {
   fetch(): Said & { readonly folder: string } {
     const folder = join(this.dir, 'fetched')
     mkdirSync(folder, { recursive: true })
-    const { status, stdout, stderr } = spawnSync(this.#spire.agent, ['api', 'fetch', 'x509', '-socketPath', this.workloadSocket, '-write', folder, '-timeout', '5s'], { encoding: 'utf8', timeout: 20_000 })
+    const { status, stdout, stderr } = spawnSync(this.#spire.agent, ['api', 'fetch', 'x509', '-socketPath', this.workloadSocket, '-write', folder, '-timeout', '5s'], { encoding: 'utf8', timeout: 60_000 })
     return { ok: status === 0, text: `${stdout}${stderr}`, folder }
   }
 

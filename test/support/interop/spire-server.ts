@@ -102,7 +102,7 @@ plugins {
 
 /** A Go program says nowhere that it serves: it is asked until it answers. */
 async function answers(ask: () => Promise<unknown>, said: () => string): Promise<void> {
-  const limit = AbortSignal.timeout(60_000)
+  const limit = AbortSignal.timeout(120_000)
   for (;;) {
     try {
       await ask()

@@ -47,7 +47,7 @@ export function channelTo(address: string, context: SecureContext = createSecure
 }
 
 /** One AttestAgent conversation by join token. */
-export async function attest(address: string, token: string, key: PrivateKey, timeoutMs = 10_000): Promise<{ readonly chain: readonly Uint8Array[]; readonly id: string }> {
+export async function attest(address: string, token: string, key: PrivateKey, timeoutMs = 60_000): Promise<{ readonly chain: readonly Uint8Array[]; readonly id: string }> {
   const channel = channelTo(address)
   try {
     const request = { params: { data: { type: 'join_token', payload: Buffer.from(token) }, params: { csr: buildCsr(key) } } }

@@ -42,7 +42,7 @@ export class RelayProcess implements AsyncDisposable {
 
   async status(): Promise<RelayStatus__Output> {
     using channel = RpcChannel.connectUnix(this.socket, { clock: systemClock })
-    return await channel.unary('mayfly.v1.Relays', 'Status', {}, { timeoutMs: 5_000 })
+    return await channel.unary('mayfly.v1.Relays', 'Status', {}, { timeoutMs: 60_000 })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

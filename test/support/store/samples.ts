@@ -1,6 +1,7 @@
 import { plainEntry } from '../../../src/core/entry.ts'
 import { createHash } from 'node:crypto'
 import type { EntrySpec } from '../../../src/core/entry.ts'
+import type { FederatedBundle } from '../../../src/core/federated-bundle.ts'
 import { parseSpiffeId, parseTrustDomain, type SpiffeId, type TrustDomain } from '../../../src/core/spiffe-id.ts'
 import type { Actor, Authority, CredentialRequest, Store } from '../../../server/store/port.ts'
 
@@ -33,6 +34,11 @@ export function spec(n: number, overrides: Partial<EntrySpec & { readonly id: st
     ...plainEntry,
     ...overrides,
   }
+}
+
+/** A bundle as the store takes it: what it holds is looked at by others. @param n makes another of the same trust domain */
+export function foreignBundle(name: string, n = 1): FederatedBundle {
+  return { trustDomain: parseTrustDomain(name), x509Authorities: [Uint8Array.of(48, 1, n)], jwtAuthorities: [], sequence: n, refreshHintSeconds: 0 }
 }
 
 /** A request for the SVID of entry `n`, with a key of its own for each `key`. */

@@ -64,7 +64,7 @@ describe.concurrent('a bit is flipped on the way', () => {
 })
 
 describe.concurrent('a bit is flipped on disk', () => {
-  test('in any file of the agent, or the one of the verifier: both start on what they have, and are fresh again', { timeout: 300_000 }, async (context) => {
+  test('in any file of the agent, or the one of the verifier: both start on what they have, and are fresh again', async (context) => {
     const audit = await begin(context)
     await audit.revoke()
     await audit.until(() => audit.verdict(audit.bad, 'available') === 'revoked', 'revoked')
@@ -88,7 +88,7 @@ describe.concurrent('a bit is flipped on disk', () => {
   })
 })
 
-test.concurrent('the database of the server is copied back to before the revocation, under a running agent and verifier: what was revoked stays refused; with the right one put back all is well', { timeout: 300_000 }, async (context) => {
+test.concurrent('the database of the server is copied back to before the revocation, under a running agent and verifier: what was revoked stays refused; with the right one put back all is well', async (context) => {
   const audit = await begin(context)
   const { product } = audit
   const [data, copy, newer] = ['server', 'copied-before', 'newer'].map((name) => join(product.dir, name)) as [string, string, string] // as many as names

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { EntryFilter, ItemResult, Store } from '../../../../server/store/port.ts'
 import type { Entry } from '../../../../src/core/entry.ts'
-import { actorAt, by, id, issue, nowMs, prepareToIssue, request, spec } from '../../../support/store/samples.ts'
+import { actorAt, by, foreignBundle, id, issue, nowMs, prepareToIssue, request, spec } from '../../../support/store/samples.ts'
 import { withStore, type MakePlace } from '../contract.ts'
 
 const uid = (n: number) => ({ type: 'unix', value: `uid:${n}` })
@@ -10,6 +10,7 @@ const codes = (results: readonly ItemResult<unknown>[]) => results.map((result) 
 export function entryContract(makePlace: MakePlace): void {
   test('a created entry is found by its id, as it was given', () =>
     withStore(makePlace, async (store) => {
+      await store.bundles.set(foreignBundle('other.org'), by)
       const full = spec(1, { federatesWith: ['other.org'], dnsNames: ['a.example'], hint: 'internal', owner: 'team', x509SvidTtlSeconds: 60, expiresAtSeconds: 2_000_000_000, admin: true, prefetch: true })
       const [result] = await store.entries.create([full], by)
       const expected: Entry = { ...full, createdAtSeconds: nowMs / 1000, revision: 0, disabled: false }
@@ -115,6 +116,7 @@ export function entryContract(makePlace: MakePlace): void {
 
   test('filters hold together', () =>
     withStore(makePlace, async (store) => {
+      for (const name of ['x.org', 'y.org']) await store.bundles.set(foreignBundle(name), by)
       await store.entries.create([
         spec(1, { owner: 'a', hint: 'h', federatesWith: ['x.org', 'y.org'] }),
         spec(2, { owner: 'a', downstream: true, federatesWith: ['x.org'] }),

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
 import type { Commit, StreamEvent } from '../../../../server/store/port.ts'
 import { decodeEvent } from '../../../../src/core/revocation/codec.ts'
-import { agentId, by, id, issue, nowMs, prepareToIssue, request, sha256, spec, trustDomain } from '../../../support/store/samples.ts'
+import { agentId, by, foreignBundle, id, issue, nowMs, prepareToIssue, request, sha256, spec, trustDomain } from '../../../support/store/samples.ts'
 import { withStore, type MakePlace } from '../contract.ts'
 
 export function journalContract(makePlace: MakePlace): void {
@@ -146,6 +146,7 @@ export function journalContract(makePlace: MakePlace): void {
   async function everything(store: Store): Promise<void> {
     await prepareToIssue(store)
     await store.agents.recordVersion(agentId, '1', by)
+    await store.bundles.set(foreignBundle('x.org'), by)
     await store.entries.create([spec(1), spec(2, { owner: 'team', federatesWith: ['x.org'] }), spec(3)], by)
     await store.entries.update([{ id: 'entry-1', hint: 'h' }], by)
     const [one = '', two = ''] = await issue(store, request(1), request(2), request(3))

@@ -21,7 +21,7 @@ export function verifierContract(makePlace: MakePlace): void {
       await store.journal.verify()
     }))
 
-  test('uses of credentials add up by verifier, for credentials of the ledger alone, and go with them', () =>
+  test('uses of credentials and refusals add up by verifier, for credentials of the ledger alone, and go with them', () =>
     withStore(makePlace, async (store) => {
       await prepareToIssue(store)
       await store.entries.create([spec(1)], by)
@@ -31,9 +31,13 @@ export function verifierContract(makePlace: MakePlace): void {
       expect(await store.credentials.recordUses([{ ...use, firstMs: nowMs + 7, lastMs: nowMs + 8, count: 3 }, { ...use, serial: brief }], nowMs)).toBe(2)
       expect(await store.credentials.uses(serial, 10)).toEqual([{ ...use, verifier: id('/db'), lastMs: nowMs + 10 }, { ...use, count: 5 }])
       expect(await store.credentials.uses(serial, 1)).toHaveLength(1)
+      const refusal = { ...use, verifier: id('/db'), firstMs: nowMs + 11, lastMs: nowMs + 12, refused: true as const }
+      expect(await store.credentials.recordUses([refusal, { ...refusal, serial: brief }], nowMs)).toBe(2)
+      expect(await store.credentials.recordUses([{ ...refusal, lastMs: nowMs + 13 }], nowMs)).toBe(1)
+      expect(await store.credentials.uses(serial, 2)).toEqual([{ ...refusal, lastMs: nowMs + 13, count: 4 }, { ...use, verifier: id('/db'), lastMs: nowMs + 10 }])
       await store.credentials.prune(nowMs + 600_000, actorAt(nowMs + 600_000))
       expect(await store.credentials.uses(brief, 10)).toEqual([])
-      expect(await store.credentials.uses(serial, 10)).toHaveLength(2)
+      expect(await store.credentials.uses(serial, 10)).toHaveLength(3)
       await store.journal.verify()
     }))
 }
