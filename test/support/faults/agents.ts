@@ -23,7 +23,7 @@ interface Crowd {
   readonly identity?: { readonly key: string; readonly cert: string }
 }
 const { address, tokens = [], count = tokens.length, identity } = JSON.parse(line) as Crowd // our own test wrote it
-/** As agent/agent.ts has them. */
+/** As agent/member.ts has them. */
 const retry = { leastMs: 100, mostMs: 5_000 }
 const joinTogether = 4
 const joinWithinMs = 120_000
