@@ -88,6 +88,10 @@ function fieldsOf(record: JournalRecord): Readonly<Record<string, unknown>> {
     case 'authority.revoked':
     case 'authority.removed':
       return { authorityId: record.id, by: record.by, ...(record.reason === undefined ? {} : { reason: record.reason }) }
+    case 'bundle.set':
+      return { trustDomain: record.bundle.trustDomain, authorities: record.bundle.x509Authorities.length, sequence: record.bundle.sequence, by: record.by }
+    case 'bundle.deleted':
+      return { trustDomain: record.trustDomain, by: record.by }
     case 'domain.rolled_back':
       return { epoch: record.seen.epoch, streamSeq: record.seen.seq, by: record.by }
     case 'domain.restored':

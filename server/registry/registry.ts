@@ -205,6 +205,8 @@ export class Registry implements AsyncDisposable {
       case 'authority.tainted':
       case 'authority.revoked':
       case 'authority.removed':
+      case 'bundle.set':
+      case 'bundle.deleted':
         return // of no concern to the registry
       default:
         record satisfies never

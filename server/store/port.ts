@@ -2,6 +2,7 @@ import type { Entry, EntrySpec } from '../../src/core/entry.ts'
 import type { MayflyError } from '../../src/core/errors.ts'
 import type { Selector } from '../../src/core/selector.ts'
 import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
+import type { BundleStore } from './bundle-port.ts'
 import type { ExceptionStore, GrantStore, OwnerStore, PeopleStore, PolicyStore, RoleStore } from './grant-port.ts'
 import type { JournalRecord } from '../journal/records.ts'
 import type { Actor, Agent, Authority, Credential, CredentialRequest, CredentialUse, DisabledTarget, EndCause, EndResult, JoinToken, LastingTarget, Page, PageOf, RegisteredVerifier, RolledBack, SeenHead, StreamEvent, Target, TargetEnd, UnfinishedEnd } from './model.ts'
@@ -23,6 +24,7 @@ export interface Store extends AsyncDisposable {
   readonly agents: AgentStore
   readonly credentials: CredentialStore
   readonly authorities: AuthorityStore
+  readonly bundles: BundleStore
   readonly targets: TargetStore
   readonly stream: StreamStore
   readonly verifiers: VerifierStore
@@ -48,7 +50,7 @@ export interface Domain {
 }
 
 /** A result a thing: one bad item of a batch does not fail the others. */
-export type ItemResult<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly code: 'ALREADY_EXISTS' | 'NOT_FOUND' | 'INVALID_ARGUMENT'; readonly message: string; readonly existing?: T }
+export type ItemResult<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly code: 'ALREADY_EXISTS' | 'NOT_FOUND' | 'INVALID_ARGUMENT' | 'BUNDLE_UNKNOWN'; readonly message: string; readonly existing?: T }
 
 export type SelectorMatchKind = 'exact' | 'subset' | 'superset' | 'any'
 
@@ -67,8 +69,9 @@ export interface EntryFilter {
 export type EntryPatch = { readonly id: string } & Partial<EntrySpec>
 
 export interface EntryStore {
-  /** `id` is the caller's choice or a UUID made by the caller. An entry with the same SPIFFE ID, parent and selector set exists: ALREADY_EXISTS with `existing`. */
+  /** `id` is the caller's choice or a UUID made by the caller. An entry with the same SPIFFE ID, parent and selector set exists: ALREADY_EXISTS with `existing`. It names a trust domain of which there is no bundle: BUNDLE_UNKNOWN. */
   create(specs: readonly (EntrySpec & { readonly id: string })[], by: Actor): Promise<readonly ItemResult<Entry>[]>
+  /** A trust domain that an entry names already may be without a bundle; one that it did not name may not: BUNDLE_UNKNOWN. */
   update(patches: readonly EntryPatch[], by: Actor): Promise<readonly ItemResult<Entry>[]>
   /** Live credentials of a deleted entry are revoked in the same transaction (cause `entry_deleted`). */
   delete(ids: readonly string[], by: Actor): Promise<readonly ItemResult<Entry>[]>

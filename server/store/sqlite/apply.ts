@@ -132,6 +132,12 @@ export function apply(tables: Tables, record: JournalRecord): StreamEvent[] {
       tables.authorities.remove(record.id)
       tables.domain.raiseBundleSequence()
       return []
+    case 'bundle.set':
+      tables.bundles.put(record.bundle)
+      return []
+    case 'bundle.deleted':
+      tables.bundles.remove(record.trustDomain)
+      return []
     default:
       return record satisfies never
   }

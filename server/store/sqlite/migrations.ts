@@ -159,4 +159,14 @@ export const migrations: readonly string[] = [
     FROM (SELECT json_extract(payload, '$.grant.id') AS id, json_extract(payload, '$.grant.instance') AS instance FROM journal WHERE kind = 'grant.requested') AS asked WHERE asked.id = grants.id;
   CREATE INDEX grants_asker ON grants (asker);
   `,
+  `
+  -- of other trust domains; body: JSON, byte strings in base64
+  CREATE TABLE federated_bundles (trust_domain TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  `,
+  `
+  -- where credentials of the ledger were shown and refused, because they had been superseded or revoked
+  CREATE TABLE refused_uses (
+    serial BLOB NOT NULL, verifier TEXT NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (serial, verifier)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]

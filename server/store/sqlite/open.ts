@@ -88,6 +88,13 @@ function storeOver(link: WorkerLink, held: AsyncDisposableStack): Store {
       revoke: (...args) => link.call('authorities.revoke', args),
       remove: (...args) => link.call('authorities.remove', args),
     },
+    bundles: {
+      create: (...args) => link.call('bundles.create', args),
+      update: (...args) => link.call('bundles.update', args),
+      set: (...args) => link.call('bundles.set', args),
+      delete: (...args) => link.call('bundles.delete', args),
+      list: (...args) => link.call('bundles.list', args),
+    },
     targets: {
       revoke: (...args) => link.call('targets.revoke', args),
       endKey: (...args) => link.call('targets.endKey', args),

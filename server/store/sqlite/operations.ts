@@ -21,6 +21,7 @@ export type ReadName =
   | `agents.${'byId' | 'list' | 'count'}`
   | `credentials.${'bySerial' | 'bySerials' | 'list' | 'count' | 'prunedBefore' | 'uses'}`
   | `authorities.${'all' | 'bundleSequence'}`
+  | 'bundles.list'
   | `grants.${'byId' | 'byKey' | 'list' | 'count' | 'live' | 'steps' | 'decisions' | 'decisionsSince'}`
   | `roles.${'byName' | 'all'}`
   | `owners.${'all' | 'unowned'}`

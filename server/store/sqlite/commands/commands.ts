@@ -1,6 +1,7 @@
 import type { Command, CommandName } from '../operations.ts'
 import { attestAgent, banAgent, createJoinToken, deleteAgent, recordSvid, recordVersion, redeemJoinToken } from './agents.ts'
 import { activateAuthority, prepareAuthority, removeAuthority, revokeAuthority, taintAuthority } from './authorities.ts'
+import { createBundle, deleteBundle, setBundle, updateBundle } from './bundles.ts'
 import { abandonUnreleased, endByAgent, prune, release, reserve, supersede } from './credentials.ts'
 import { createEntries, deleteEntries, updateEntries } from './entries.ts'
 import { noteRolledBack, restoreDomain } from './recovery.ts'
@@ -69,6 +70,10 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   'policies.apply': applyPolicy,
   'exceptions.put': putException,
   'exceptions.remove': removeException,
+  'bundles.create': createBundle,
+  'bundles.update': updateBundle,
+  'bundles.set': setBundle,
+  'bundles.delete': deleteBundle,
   'authorities.prepare': prepareAuthority,
   'authorities.activate': activateAuthority,
   'authorities.taint': taintAuthority,

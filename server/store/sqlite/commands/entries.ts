@@ -14,6 +14,8 @@ export const createEntries: Command<'entries.create'> = (tables, specs, by) => {
     if (taken !== undefined) return { ok: false, code: 'ALREADY_EXISTS', message: `an entry with the id ${spec.id} exists`, existing: taken }
     const similar = batch.bySimilar(spec)
     if (similar !== undefined) return alreadyExists(similar)
+    const unknown = unknownBundle(tables, spec.federatesWith)
+    if (unknown !== undefined) return unknown
     const disabled = tables.targets.isDisabled('entry', spec.id)
     const entry: Entry = { id: spec.id, ...specFields(spec), createdAtSeconds: Math.floor(by.atMs / 1000), revision: 0, disabled }
     batch.put(entry)
@@ -32,6 +34,8 @@ export const updateEntries: Command<'entries.update'> = (tables, patches, by) =>
     const entry = patched(before, patch)
     const similar = batch.bySimilar(entry)
     if (similar !== undefined && similar.id !== entry.id) return alreadyExists(similar)
+    const unknown = unknownBundle(tables, entry.federatesWith.filter((name) => !before.federatesWith.includes(name)))
+    if (unknown !== undefined) return unknown
     batch.put(entry, before)
     updated.push(entry)
     return { ok: true, value: entry }
@@ -86,6 +90,12 @@ class Batch {
 
 function alreadyExists(existing: Entry): ItemResult<Entry> {
   return { ok: false, code: 'ALREADY_EXISTS', message: 'an entry with this SPIFFE ID, parent and selectors exists', existing }
+}
+
+/** SPIRE's rule: an entry names only trust domains whose bundle is here. */
+function unknownBundle(tables: Tables, federatesWith: readonly string[]): ItemResult<Entry> | undefined {
+  const name = federatesWith.find((each) => !tables.bundles.has(each) && each !== tables.domain.name())
+  return name === undefined ? undefined : { ok: false, code: 'BUNDLE_UNKNOWN', message: `unable to find federated bundle ${JSON.stringify(name)}` }
 }
 
 function patched(before: Entry, patch: EntryPatch): Entry {

@@ -3,6 +3,7 @@ import { formatSerial, parseSerial } from '../../../../src/core/serial.ts'
 import type { Read, ReadName } from '../operations.ts'
 import { recordOf } from '../tables/journal.ts'
 import { agentById, countAgents, listAgents } from './agents.ts'
+import { listBundles } from './bundles.ts'
 import { countCredentials, credentialBySerial, credentialsBySerials, listCredentials } from './credentials.ts'
 import { countGrants, decisionsSince, grantSteps, listGrants, liveGrants } from './grants.ts'
 import { countEntries, entryById, listEntries } from './entries.ts'
@@ -27,6 +28,7 @@ export const reads: { readonly [N in ReadName]: Read<N> } = {
   'credentials.prunedBefore': (tables) => tables.domain.prunedBeforeMs(),
   'authorities.all': (tables) => tables.authorities.all(),
   'authorities.bundleSequence': (tables) => tables.domain.bundleSequence(),
+  'bundles.list': listBundles,
   'recovery.rolledBack': (tables) => tables.domain.rolledBack(),
   'targets.disabled': (tables) => tables.targets.all(),
   'targets.unfinished': (tables) => tables.targets.unfinished(),

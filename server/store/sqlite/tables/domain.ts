@@ -21,6 +21,11 @@ export class DomainTable {
       .run(trustDomain, shard, epoch, atMs)
   }
 
+  /** Of the trust domain. */
+  name(): string | undefined {
+    return this.#statements.query<{ name: string }>('SELECT trust_domain AS name FROM domain').one()?.name
+  }
+
   bundleSequence(): number {
     return this.#statements.query<{ n: number }>('SELECT bundle_sequence AS n FROM domain').one()?.n ?? 0
   }

@@ -60,6 +60,15 @@ export class EntryTable {
     return this.#statements.query<{ n: number }>("SELECT count(*) AS n FROM entries WHERE owner = ? AND owner <> ''").one(owner)?.n ?? 0
   }
 
+  /** How many name this trust domain in `federatesWith`. */
+  countFederatedWith(trustDomain: string): number {
+    return this.#statements.query<{ n: number }>('SELECT count(*) AS n FROM entry_federates WHERE trust_domain = ?').one(trustDomain)?.n ?? 0
+  }
+
+  federatedWith(trustDomain: string, limit: number): string[] {
+    return this.#statements.query<{ entry_id: string }>('SELECT entry_id FROM entry_federates WHERE trust_domain = ? ORDER BY entry_id LIMIT ?').all(trustDomain, limit).map((row) => row.entry_id)
+  }
+
   /** Entries whose parent and only selector name this agent. */
   aliasesOf(agentId: string): string[] {
     return this.#statements

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { Statements } from '../query.ts'
 import { AgentTable } from './agents.ts'
 import { AuthorityTable } from './authorities.ts'
+import { BundleTable } from './bundles.ts'
 import { DomainTable } from './domain.ts'
 import { EntryTable } from './entries.ts'
 import { OwnerTable, PeopleTable, PolicyTable, RoleTable } from './grant-terms.ts'
@@ -26,6 +27,7 @@ export class Tables {
   readonly prefixes: PrefixTable
   readonly targets: TargetTable
   readonly authorities: AuthorityTable
+  readonly bundles: BundleTable
   readonly verifiers: VerifierTable
   readonly uses: UseTable
   readonly grants: GrantTable
@@ -45,6 +47,7 @@ export class Tables {
     this.prefixes = new PrefixTable(this.statements)
     this.targets = new TargetTable(this.statements)
     this.authorities = new AuthorityTable(this.statements)
+    this.bundles = new BundleTable(this.statements)
     this.verifiers = new VerifierTable(this.statements)
     this.uses = new UseTable(this.statements)
     this.grants = new GrantTable(this.statements)
