@@ -4,6 +4,7 @@ import type { GrantCredential__Output } from '../../proto/generated/mayfly/v1/Gr
 import type { ProbeResult } from '../../proto/generated/mayfly/v1/ProbeResult.ts'
 import type { StepAnswer } from '../../proto/generated/mayfly/v1/StepAnswer.ts'
 import type { StepRequest__Output } from '../../proto/generated/mayfly/v1/StepRequest.ts'
+import type { StepTerms__Output } from '../../proto/generated/mayfly/v1/StepTerms.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import { formatSelector } from '../../src/core/selector.ts'
 import { parseSpiffeId } from '../../src/core/spiffe-id.ts'
@@ -124,6 +125,11 @@ export class HeldGrant {
     this.#steps.update(grant)
     if (grant.state === 'suspended') this.#drop()
     else if (was === 'suspended' && grant.state === 'active') this.#wake.ring()
+  }
+
+  /** What its steps are decided by is another. */
+  adopt(terms: StepTerms__Output): void {
+    this.#steps.adopt(terms)
   }
 
   /** The task says, or shows by what it does, that it goes on. */

@@ -193,8 +193,9 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
     return this.#roster.below(parentId, grantId)
   }
 
-  changed({ grants, complete }: GrantChanges__Output): void {
+  changed({ grants, complete, terms }: GrantChanges__Output): void {
     for (const grant of grants) this.#take(grant)
+    for (const { grantId, terms: now } of terms) if (now !== null) this.#roster.get(grantId)?.adopt(now)
     if (!complete) return
     this.#compare(grants)
     this.#known.resolve()

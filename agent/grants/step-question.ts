@@ -4,7 +4,7 @@ import type { ProbeResult } from '../../proto/generated/mayfly/v1/ProbeResult.ts
 import type { StepRequest__Output } from '../../proto/generated/mayfly/v1/StepRequest.ts'
 import type { StepTerms__Output } from '../../proto/generated/mayfly/v1/StepTerms.ts'
 import type { AllowedIntent, Workspace } from '../../src/core/grant/grant.ts'
-import { dataClassOf } from '../../src/core/grant/intent.ts'
+import { allowsStep, dataClassOf } from '../../src/core/grant/intent.ts'
 import type { DataClass, PolicyRequest } from '../../src/core/grant/policy-request.ts'
 import { parseSpiffeId } from '../../src/core/spiffe-id.ts'
 import type { BindingTier } from '../attest/binding.ts'
@@ -19,12 +19,13 @@ export interface StepFacts {
   readonly progressSecondsAgo: number
 }
 
-/** A step as policy is asked; `undefined` when the role says nothing of its resource. An owner that is removed ends the grant, so one that lives has one. */
+/** A step as policy is asked; `undefined` when the role does not allow it, as it is by now. An owner that is removed ends the grant, so one that lives has one. */
 export function stepQuestion(request: StepRequest__Output, facts: StepFacts, terms: StepTerms__Output, probes: readonly ProbeResult[], nowMs: number): PolicyRequest | undefined {
   const { grant } = facts
   const workspace = workspaceOf(grant.intent?.workspace)
-  const dataClass = dataClassOf(terms.intents.flatMap(allowedIntentOf), request.resource, workspace)
-  if (dataClass === undefined) return undefined
+  const allowed = terms.intents.flatMap(allowedIntentOf)
+  const dataClass = dataClassOf(allowed, request.resource, workspace)
+  if (dataClass === undefined || !allowsStep(allowed, request.action, request.resource, workspace)) return undefined
   const given = grant.approvals.filter(({ withdrawn, expiresAtMs }) => !withdrawn && expiresAtMs > nowMs)
   return {
     action: 'step',

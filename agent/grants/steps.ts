@@ -29,6 +29,7 @@ export interface GrantStepsDeps {
 const hints = {
   'state-stale': 'the agent has not heard from its server for 3 s: try again when it has',
   'outside-intent': 'the grant was given for other actions or resources: ask for another grant',
+  'outside-role': 'the role of the grant does not allow it any more: ask for another grant',
   'budget-steps': 'all steps of the budget are taken: ask for another grant',
   'steps-unrecorded': 'steps cannot be written down at the server: try again when they can',
   'policy-unavailable': 'the agent has no policy to decide by: its log says why',
@@ -39,7 +40,7 @@ type OwnReason = keyof typeof hints
 /** The steps of one grant: each decided when it is taken, within a block leased from the server, and written down. */
 export class GrantSteps {
   readonly #deps: GrantStepsDeps
-  readonly #terms: StepTerms__Output
+  #terms: StepTerms__Output
   /** Of the blocks so far, what is not taken. */
   #leased: number
   /** Of all blocks so far. */
@@ -67,6 +68,11 @@ export class GrantSteps {
   update(grant: Grant__Output): void {
     this.#budget = grant.budget?.steps ?? 0
     this.#used = grant.used?.steps ?? 0
+  }
+
+  /** The role, or what is waived of it, is another by now. What is leased stays. */
+  adopt(terms: StepTerms__Output): void {
+    this.#terms = terms
   }
 
   /** A renewal may bring another block. */
@@ -115,7 +121,7 @@ export class GrantSteps {
     try {
       const decider = policy.ready ?? (await policy.current())
       const question = stepQuestion(request, facts, this.#terms, probes(), clock.nowMs())
-      return question === undefined ? 'outside-intent' : decider.decide(question)
+      return question === undefined ? 'outside-role' : decider.decide(question)
     } catch (error) {
       log.error({ event: 'policy.unloadable', error: String(error) }, 'the policy cannot be loaded: steps are refused')
       return 'policy-unavailable'

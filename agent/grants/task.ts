@@ -1,5 +1,6 @@
 import type { Grant__Output } from '../../proto/generated/mayfly/v1/Grant.ts'
 import type { GrantProgress } from '../../proto/generated/mayfly/v1/GrantProgress.ts'
+import type { StepTerms__Output } from '../../proto/generated/mayfly/v1/StepTerms.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import { Notifier } from '../notifier.ts'
 import { Wake } from '../wake.ts'
@@ -26,6 +27,8 @@ export class Task {
   /** Its process is gone; whoever started it may say how that ended. */
   lastWord: PromiseWithResolvers<void> | undefined
   #grant: Grant__Output
+  /** What its steps are decided by, as it was told before it ran here. */
+  #terms: StepTerms__Output | undefined
 
   constructor(grant: Grant__Output, instance: string, kind: BindingKind) {
     this.#grant = grant
@@ -52,6 +55,7 @@ export class Task {
     this.listener = listener
     this.update(held.grant)
     held.update(this.#grant) // what came while it was activated
+    if (this.#terms !== undefined) held.adopt(this.#terms)
     this.changed.emit()
   }
 
@@ -61,6 +65,12 @@ export class Task {
     this.#grant = grant
     this.held?.update(grant)
     this.changed.emit()
+  }
+
+  /** What its steps are decided by is another. */
+  adopt(terms: StepTerms__Output): void {
+    this.#terms = terms
+    this.held?.adopt(terms)
   }
 
   /** Over, before the server has said so. */

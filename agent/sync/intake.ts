@@ -35,7 +35,7 @@ export class Intake {
   /** Of a snapshot that is not complete yet. */
   #parts: Entry[] = []
   /** Likewise of the grants; unset once all are known, and what comes then are changes. */
-  #allGrants: GrantChanges__Output['grants'] | undefined = []
+  #allGrants: { readonly grants: GrantChanges__Output['grants']; readonly terms: GrantChanges__Output['terms'] } | undefined = { grants: [], terms: [] }
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps
@@ -86,14 +86,15 @@ export class Intake {
   }
 
   /** All grants of this agent at once, then each change. */
-  #grants({ grants: part, complete }: GrantChanges__Output): void {
+  #grants({ grants: part, complete, terms }: GrantChanges__Output): void {
     const { grants } = this.#deps
-    if (this.#allGrants === undefined) return grants.changed({ grants: part, complete: false })
-    this.#allGrants.push(...part)
+    if (this.#allGrants === undefined) return grants.changed({ grants: part, complete: false, terms })
+    this.#allGrants.grants.push(...part)
+    this.#allGrants.terms.push(...terms)
     if (!complete) return
     const all = this.#allGrants
     this.#allGrants = undefined
-    grants.changed({ grants: all, complete: true })
+    grants.changed({ ...all, complete: true })
   }
 
   #bundle({ bundle }: ServerMessage__Output): void {

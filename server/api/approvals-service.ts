@@ -68,7 +68,7 @@ function waitingToWire({ id, grant, step, needed, givenBy, approvers, lapsesAtMs
 const personRoles: readonly string[] = ['read', 'register', 'revoke', 'policy', 'authority', 'root', 'approve']
 const maxKeys = 10
 
-function personFromWire({ name = '', sshKeys = [], owners = [], roles = [] }: WirePerson): Omit<Person, 'addedAtMs'> {
+function personFromWire({ name = '', sshKeys = [], owners = [], roles = [], requesters = [] }: WirePerson): Omit<Person, 'addedAtMs'> {
   if (sshKeys.length === 0 || sshKeys.length > maxKeys) throw new MayflyError('INVALID_ARGUMENT', `a person has 1 to ${maxKeys} keys`, { hint: 'give --ssh-key with a .pub file' })
   const unknown = roles.find((role) => !personRoles.includes(role))
   if (unknown !== undefined) throw new MayflyError('INVALID_ARGUMENT', `no role ${JSON.stringify(unknown.slice(0, 64))}`, { hint: `roles are ${personRoles.join(', ')}` })
@@ -76,9 +76,9 @@ function personFromWire({ name = '', sshKeys = [], owners = [], roles = [] }: Wi
     const { type, blob } = parseAuthorizedKey(line)
     return `${type} ${Buffer.from(blob).toString('base64')}`
   })
-  return { name, sshKeys: [...new Set(keys)], owners: [...new Set(owners)].toSorted(), roles: [...new Set(roles)].toSorted() }
+  return { name, sshKeys: [...new Set(keys)], owners: [...new Set(owners)].toSorted(), roles: [...new Set(roles)].toSorted(), requesters: [...new Set(requesters)].toSorted() }
 }
 
-function personToWire({ name, sshKeys, owners, roles, addedAtMs }: Person): WirePerson {
-  return { name, sshKeys: [...sshKeys], owners: [...owners], roles: [...roles], addedAtMs }
+function personToWire({ name, sshKeys, owners, roles, requesters = [], addedAtMs }: Person): WirePerson {
+  return { name, sshKeys: [...sshKeys], owners: [...owners], roles: [...roles], requesters: [...requesters], addedAtMs }
 }

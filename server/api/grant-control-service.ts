@@ -37,7 +37,7 @@ export function grantControlService({ grants, approvals, clock, limits }: GrantC
   const outsiders = new Quota(clock, outsiderTerms)
   const issue = async (kind: 'activate' | 'renew', request: ActivateGrantRequest__Output, agentId: SpiffeId, signal: AbortSignal) => {
     const issued = await grants.issue(kind, issueWish(request), agentId, signal)
-    return { grant: grantToWire(issued.grant), chain: issued.chain.map((der) => Buffer.from(der)), terms: termsToWire(issued) }
+    return { grant: grantToWire(issued.grant), chain: issued.chain.map((der) => Buffer.from(der)), terms: termsToWire({ role: issued.role, ...issued.judgement }) }
   }
   return {
     Request: async (request, { peer }) => {

@@ -50,7 +50,7 @@ export interface SyncServiceDeps {
   readonly verifiers: Pick<VerifierRegistry, 'receive' | 'agentLeft' | 'onRefused'>
   /** Is shown the newest frame of the stream that each agent took. */
   readonly rollback: Pick<RollbackWatch, 'shown' | 'rolledBack'>
-  readonly grants: Pick<Grants, 'index' | 'heard' | 'nowMs'>
+  readonly grants: Pick<Grants, 'directory' | 'heard' | 'index' | 'nowMs'>
   readonly approvals: Pick<Approvals, 'mayApprove'>
   readonly policies: Pick<Policies, 'inForce' | 'onApplied'>
   readonly clock: Clock

@@ -14,7 +14,7 @@ import type { BindingTier, DataClass } from '../../src/core/grant/policy-request
 import { parseSpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Approvals } from '../approvals/approvals.ts'
 import type { Probe } from '../grants/facts.ts'
-import type { IssuedCredential } from '../grants/issuing.ts'
+import type { StepTermsNow } from '../grants/step-terms.ts'
 import type { TakenStep } from '../store/grant-model.ts'
 
 /** A grant as it travels. */
@@ -92,16 +92,16 @@ export function roleFromWire(wire: GrantRole__Output | null): Omit<GrantRole, 'v
 }
 
 /** What the agent decides steps by. */
-export function termsToWire({ role, judgement }: Pick<IssuedCredential, 'role' | 'judgement'>): StepTerms {
+export function termsToWire({ role, waived, maxTtlSeconds }: StepTermsNow): StepTerms {
   return {
-    intents: role.intents.map(allowedToWire),
-    confirmActions: [...role.confirmActions],
-    approveActions: [...role.approveActions],
+    intents: (role?.intents ?? []).map(allowedToWire),
+    confirmActions: [...(role?.confirmActions ?? [])],
+    approveActions: [...(role?.approveActions ?? [])],
     leasedSteps: 0,
-    probes: [...role.probes],
-    waived: judgement.waived,
-    progressSeconds: role.progressSeconds,
-    maxTtlSeconds: judgement.maxTtlSeconds,
+    probes: [...(role?.probes ?? [])],
+    waived,
+    progressSeconds: role?.progressSeconds ?? 0,
+    maxTtlSeconds,
   }
 }
 

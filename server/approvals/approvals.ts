@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { MayflyError } from '../../src/core/errors.ts'
+import { isOwnRequest } from '../../src/core/approval/own-request.ts'
 import { approvalExpiryMs, requestStatement, stepStatement } from '../../src/core/approval/statement.ts'
 import type { Grant, GrantRole } from '../../src/core/grant/grant.ts'
 import type { PolicyDecision } from '../../src/core/grant/policy-request.ts'
@@ -85,7 +86,7 @@ export class Approvals {
     if (grant.state !== 'pending_approval') return []
     const role = (await this.#deps.directory.roles()).get(grant.role)
     if (role === undefined) return []
-    const left = (await this.#deps.directory.people()).filter((person) => isEligible(person, grant, role) && !grant.approvals.some(({ approver }) => approver === person.name))
+    const left = (await this.#deps.directory.people()).filter((person) => !isOwnRequest(person, grant) && (role.approvers.length === 0 || role.approvers.includes(person.name)) && !grant.approvals.some(({ approver }) => approver === person.name))
     const named: string[] = []
     for (const person of left.slice(0, maxLooked)) {
       if ((await this.#decide(person, grant, role, nowMs)).allowed) named.push(person.name)
@@ -107,7 +108,7 @@ export class Approvals {
     if (step !== undefined) return await this.#decideStep(word, step, 'deny', reason, by)
     const grant = await this.#grant(word.id)
     const person = await this.#signer(word, requestStatement('deny', trustDomain, grant))
-    checkMayApprove(person, grant, await this.#roleOf(grant))
+    checkMaySpeak('deny', person, grant, await this.#roleOf(grant))
     const moved = await store.grants.move(grant.id, grant.version, { kind: 'denied', approver: person.name, reason }, by)
     log.info({ event: 'grant.denied', grantId: grant.id, approver: person.name, reason }, 'a person denied a request')
     return moved.grant
@@ -128,7 +129,7 @@ export class Approvals {
     const grant = await this.#grant(word.id)
     const person = await this.#signer(word, requestStatement('approve', trustDomain, grant))
     const role = await this.#roleOf(grant)
-    checkMayApprove(person, grant, role)
+    checkMaySpeak('approve', person, grant, role)
     await this.#askPolicy(person, grant, role, by.atMs)
     const approval = { approver: person.name, atMs: by.atMs, expiresAtMs: approvalExpiryMs(grant), signature: word.signature, withdrawn: false }
     const moved = await store.grants.move(grant.id, grant.version, { kind: 'approved', approval, requestHash: grant.requestHash }, by)
@@ -142,11 +143,11 @@ export class Approvals {
     const words = stepStatement(verb, trustDomain, grant, step)
     const person = await this.#signer(word, words)
     const role = await this.#roleOf(grant)
-    checkMayApprove(person, grant, role)
+    checkMaySpeak(verb, person, grant, role)
     if (verb === 'approve') await this.#askPolicy(person, grant, role, by.atMs)
     await store.people.spendSignature({ approver: person.name, signedHash: createHash('sha256').update(words).digest('hex'), signature: word.signature }, by)
-    const settled = steps.settle(step.id, verb === 'approve' ? { kind: 'approved', approver: person.name } : { kind: 'denied', approver: person.name, reason })
-    if (!settled) throw new MayflyError('GRANT_LAPSED', 'the step does not wait any more')
+    const waited = steps.say(step.id, verb === 'approve' ? { kind: 'approved', approver: person.name } : { kind: 'denied', approver: person.name, reason })
+    if (!waited) throw new MayflyError('GRANT_LAPSED', 'the step does not wait any more')
     log.info({ event: verb === 'approve' ? 'step.approved' : 'step.denied', grantId: grant.id, step: step.id, action: step.action, resource: step.resource, approver: person.name }, 'a person decided a step')
     return grant
   }
@@ -186,20 +187,12 @@ export class Approvals {
 
   #ofStep(step: WaitingStep, role: GrantRole): Waiting {
     const words = stepStatement('approve', this.#deps.trustDomain, step.grant, step)
-    return { id: step.id, grant: step.grant, step, needed: 1, givenBy: [], approvers: role.approvers, lapsesAtMs: step.lapsesAtMs, words }
+    return { id: step.id, grant: step.grant, step, needed: step.needed, givenBy: this.#deps.steps.givenBy(step.id), approvers: role.approvers, lapsesAtMs: step.lapsesAtMs, words }
   }
 }
 
-/** What no policy can allow (invariant 9): the owner or the requester of a request never approves it, and only those whom the role names do. */
-function checkMayApprove(person: Person, grant: Grant, role: GrantRole): void {
-  if (isOwn(person, grant)) throw new MayflyError('APPROVAL_INVALID', 'nobody approves a request of their own', { hint: 'somebody else has to' })
-  if (!isEligible(person, grant, role)) throw new MayflyError('APPROVAL_INVALID', `${person.name} is not one of the approvers of the role ${role.name}`, { hint: `ask ${role.approvers.join(', ')}` })
-}
-
-function isEligible(person: Person, grant: Grant, { approvers }: GrantRole): boolean {
-  return !isOwn(person, grant) && (approvers.length === 0 || approvers.includes(person.name))
-}
-
-function isOwn({ name }: Person, { requester, owner }: Grant): boolean {
-  return name === requester || name === owner
+/** What no policy can allow (invariant 9): only those whom the role names approve or deny, and whoever it belongs to never approves; they may deny it. */
+function checkMaySpeak(verb: 'approve' | 'deny', person: Person, grant: Grant, { name, approvers }: GrantRole): void {
+  if (verb === 'approve' && isOwnRequest(person, grant)) throw new MayflyError('APPROVAL_INVALID', 'nobody approves a request of their own, or of an owner that they speak for', { hint: 'somebody else has to' })
+  if (approvers.length > 0 && !approvers.includes(person.name)) throw new MayflyError('APPROVAL_INVALID', `${person.name} is not one of the approvers of the role ${name}`, { hint: `ask ${approvers.join(', ')}` })
 }

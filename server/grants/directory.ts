@@ -16,6 +16,7 @@ export interface DirectoryStores {
 export class Directory implements Disposable {
   readonly #store: DirectoryStores
   readonly #following: Disposable
+  readonly #listeners = new Set<() => void>()
   #roles: Promise<ReadonlyMap<string, GrantRole>> | undefined
   #owners: Promise<ReadonlySet<string>> | undefined
   #exceptions: Promise<readonly PolicyException[]> | undefined
@@ -30,7 +31,14 @@ export class Directory implements Disposable {
         if (record.kind.startsWith('exception.')) this.#exceptions = undefined
         if (record.kind.startsWith('person.')) this.#people = undefined
       }
+      if (records.some(({ record: { kind } }) => kind.startsWith('role.') || kind.startsWith('exception.'))) for (const listener of this.#listeners) listener()
     })
+  }
+
+  /** Called after each change of a role or an exception. It must not throw. */
+  onTermsChange(listener: () => void): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
   }
 
   /** By name. */

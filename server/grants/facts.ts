@@ -67,7 +67,7 @@ export function questionOf(action: PolicyAction, grant: Omit<Grant, 'intentHash'
       expectedOutcome: intent.expectedOutcome,
       nowMs: known.nowMs,
       ttlSeconds: grant.ttlSeconds,
-      maxTtlSeconds: Math.max(usualMaxTtlSeconds, known.waivers.maxTtlSeconds),
+      maxTtlSeconds: maxTtlSecondsOf(known.waivers),
       secondsSinceActivation: grant.activatedAtMs === 0 ? 0 : Math.max(0, Math.floor((known.nowMs - grant.activatedAtMs) / 1_000)),
       budgetRenewals: budget.renewals,
       budgetSteps: budget.steps,
@@ -84,6 +84,11 @@ export function questionOf(action: PolicyAction, grant: Omit<Grant, 'intentHash'
       exceptions: known.waivers.controls,
     },
   }
+}
+
+/** The longest life of one credential. */
+export function maxTtlSecondsOf(waivers: Waivers): number {
+  return Math.max(usualMaxTtlSeconds, waivers.maxTtlSeconds)
 }
 
 /** Names of the role's probes that do not hold: one that the agent does not have holds no more than one that failed. */

@@ -1,8 +1,8 @@
 import { MayflyError } from '../../src/core/errors.ts'
 import { isRunning } from './grant-index.ts'
-import type { Grant } from '../../src/core/grant/grant.ts'
+import type { Grant, GrantRole } from '../../src/core/grant/grant.ts'
 import { grantIdOf } from '../../src/core/grant/grant-id.ts'
-import { plainText } from '../../src/core/grant/intent.ts'
+import { allowsStep, plainText } from '../../src/core/grant/intent.ts'
 import type { SpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
@@ -103,29 +103,35 @@ export class Steps {
     const step = { ...wish, description }
     if (!grant.intent.actions.includes(step.action) || !grant.intent.resources.includes(step.resource)) return await this.#answer(grant, step, false, ['outside-intent'], '')
     const role = await directory.role(grant.role)
+    if (!allowsStep(role.intents, step.action, step.resource, grant.intent.workspace)) return await this.#answer(grant, step, false, ['outside-role'], '')
     const attested = { ...(await judge.lastAttested(grant)), probes: step.probes }
     const judged = async (): Promise<Judgement> => await judge.judge('step', { grant: index.byId(grant.id) ?? grant, role, attested, step }, time.nowMs())
     const first = await judged()
     if (isFinal(first)) return await this.#deny(grant, step, first)
-    const wanted = role.approveActions.includes(step.action) || !first.decision.allowed
-    return wanted ? await this.#withPeople(grant, step, first.decision.policyHash, judged, signal) : await this.#take(grant, step, first.decision.reasons, first.decision.policyHash)
+    return peopleWanted(first, role, step) > 0 ? await this.#withPeople(grant, step, role, first, judged, signal) : await this.#take(grant, step, first.decision.reasons, first.decision.policyHash)
   }
 
-  /** Once a person has approved it, policy is asked again: it may be another by then. */
-  async #withPeople(grant: Grant, step: StepWish, policyHash: string, judged: () => Promise<Judgement>, signal: AbortSignal): Promise<StepVerdict> {
-    const { approvals, clock } = this.#deps
-    const waiting = approvals.find(grant.id, step.action, step.resource) ?? this.#wait(grant, step)
+  /** Once people have approved it, policy is asked again, which may be another by then, and who they were is looked at: one who is registered no more approves nothing. */
+  async #withPeople(grant: Grant, step: StepWish, role: GrantRole, first: Judgement, judged: () => Promise<Judgement>, signal: AbortSignal): Promise<StepVerdict> {
+    const { approvals, clock, directory } = this.#deps
+    const { policyHash } = first.decision
+    const waiting = approvals.find(grant.id, step) ?? this.#wait(grant, step, peopleWanted(first, role, step))
     using waited = deadline(clock, Math.min(step.waitMs, maxWaitMs), signal)
     const outcome = await approvals.outcome(waiting.id, waited.signal)
     switch (outcome?.kind) {
       case undefined: {
         const { budget, used } = grant
-        return { allowed: false, reasons: ['approval-wanted'], approvalId: waiting.id, stepsLeft: budget.steps - used.steps, policyHash, hint: `a person has to approve it first: mayfly approve ${waiting.id}` }
+        const left = waiting.needed - approvals.givenBy(waiting.id).length
+        const hint = `${left === 1 ? 'a person has' : `${left} people have`} to approve it first: mayfly approve ${waiting.id}`
+        return { allowed: false, reasons: ['approval-wanted'], approvalId: waiting.id, stepsLeft: budget.steps - used.steps, policyHash, hint }
       }
       case 'approved': {
         const now = await judged()
         if (isFinal(now)) return await this.#deny(grant, step, now)
-        return await this.#take(grant, step, [...(now.decision.allowed ? now.decision.reasons : []), `approved-by:${outcome.approver}`], now.decision.policyHash)
+        const registered = new Set((await directory.people()).map(({ name }) => name))
+        const standing = outcome.approvers.filter((approver) => registered.has(approver))
+        if (standing.length < peopleWanted(now, role, step)) return await this.#withPeople(grant, { ...step, waitMs: 0 }, role, now, judged, signal)
+        return await this.#take(grant, step, [...(now.decision.allowed ? now.decision.reasons : []), ...standing.map((approver) => `approved-by:${approver}`)], now.decision.policyHash)
       }
       case 'denied':
         return await this.#answer(grant, step, false, [`denied-by:${outcome.approver}`], policyHash)
@@ -141,10 +147,10 @@ export class Steps {
     return await this.#answer(grant, step, false, decision.reasons, decision.policyHash)
   }
 
-  #wait(grant: Grant, { action, resource, description }: StepWish): WaitingStep {
+  #wait(grant: Grant, { action, resource, description }: StepWish, needed: number): WaitingStep {
     const { approvals, random, time, onWaiting } = this.#deps
     const lapsesAtMs = Math.min(grant.deadlineMs, time.nowMs() + stepLapsesMs)
-    const step = approvals.add({ id: grantIdOf(random.bytes(16)), grant, action, resource, description, lapsesAtMs })
+    const step = approvals.add({ id: grantIdOf(random.bytes(16)), grant, action, resource, description, lapsesAtMs, needed })
     if (step === undefined) throw new MayflyError('LIMIT_EXCEEDED', 'too many steps wait for people already', { hint: 'have those approved or denied first: mayfly approvals' })
     onWaiting(step)
     return step
@@ -170,6 +176,11 @@ export class Steps {
     const hint = allowed ? '' : isRunning(grant) ? `mayfly policy explain ${grant.id}` : 'the grant has ended'
     return { allowed, reasons, approvalId: '', stepsLeft: grant.budget.steps - grant.used.steps, policyHash, hint }
   }
+}
+
+/** How many people have to approve the step: those that policy wants, and one where the role has each such step approved. */
+function peopleWanted({ decision, approvalsWanted }: Judgement, { approveActions }: GrantRole, { action }: StepWish): number {
+  return Math.max(decision.allowed ? 0 : approvalsWanted, approveActions.includes(action) ? 1 : 0)
 }
 
 /** Whether no person could lift the denial. */

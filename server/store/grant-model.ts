@@ -96,6 +96,8 @@ export interface Person {
   /** Owners that the person speaks for. */
   readonly owners: readonly string[]
   readonly roles: readonly string[]
+  /** How requests of theirs name them; as of `isRequesterName`. */
+  readonly requesters?: readonly string[]
   readonly addedAtMs: number
 }
 

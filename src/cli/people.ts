@@ -4,8 +4,8 @@ import { timeText } from './when.ts'
 
 /** A person as `--json` prints it. */
 export function personToJson(person: Person__Output): Record<string, unknown> {
-  const { name, sshKeys, owners, roles, addedAtMs } = person
-  return { name, roles, owners, sshKeys, fingerprints: fingerprintsOf(person), addedAt: timeText(addedAtMs) }
+  const { name, sshKeys, owners, roles, requesters, addedAtMs } = person
+  return { name, roles, owners, requesters, sshKeys, fingerprints: fingerprintsOf(person), addedAt: timeText(addedAtMs) }
 }
 
 export function personLine(person: Person__Output): string {

@@ -5,7 +5,7 @@ import { connectServer } from '../connection.ts'
 export const command: Command = define({
   arguments: '<name>',
   positionals: [1, 1],
-  about: 'Removes a person: nothing is approved by their keys from now on. Approvals given before stay what they are; mayfly deny --withdraw takes them back one by one.',
+  about: 'Removes a person: nothing is approved by their keys from now on, and what they approved and has not begun waits again or ends. What runs goes on; mayfly end ends it.',
   options: { ...serverSocket, ...dataFolder },
   examples: ['mayfly person remove alice'],
   async run({ options, positionals: [name = ''] }, context) {

@@ -89,6 +89,11 @@ export function linesOf(fields: Readonly<Record<string, string | number | readon
     .join('')
 }
 
+/** Whether a role's terms allow one action on one resource in a workspace. */
+export function allowsStep(allowed: readonly AllowedIntent[], action: string, resource: string, workspace: Workspace): boolean {
+  return allowed.some((one) => sameWorkspace(one.workspace, workspace) && one.actions.includes(action) && one.resources.some((pattern) => matches(pattern, resource)))
+}
+
 export type Coverage = { readonly kind: 'covered' } | { readonly kind: 'outside'; readonly action: string; readonly resource: string }
 
 /** Whether a role's terms allow each action on each resource of the intent, in its workspace. */

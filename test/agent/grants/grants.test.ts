@@ -390,6 +390,17 @@ describe('steps', () => {
     own.close()
   })
 
+  test('what the role asks by now decides the next step', async () => {
+    const { own, id } = await running()
+    expect(await step(own)).toMatchObject({ allowed: true })
+    const terms = { intents: [], confirmActions: ['write'], approveActions: [], leasedSteps: 0, probes: [], waived: false, progressSeconds: 0, maxTtlSeconds: 900 }
+    grants.keeper.changed({ grants: [], complete: false, terms: [{ grantId: id, terms }] })
+    expect(await step(own)).toMatchObject({ allowed: true, reasons: ['server'] })
+    grants.keeper.changed({ grants: [], complete: false, terms: [{ grantId: id, terms: { ...terms, confirmActions: [] } }] })
+    expect(await step(own)).toMatchObject({ allowed: false, reasons: ['outside-role'] })
+    own.close()
+  })
+
   test('a policy that is pushed decides the next step', async () => {
     const { own } = await running()
     expect(await step(own)).toMatchObject({ allowed: true })

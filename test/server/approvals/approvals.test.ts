@@ -67,7 +67,7 @@ describe.skipIf(!existsSync('/usr/bin/ssh-keygen'))('people who approve (skipped
     const { server, waiting } = await waitingRequest({ approvals: 1, approvers: ['bob'] })
     await expect(approve(server, waiting.id, 'alice', alice)).rejects.toMatchObject({ code: 'APPROVAL_INVALID', message: expect.stringContaining('not one of the approvers') })
     await server.admin.unary('mayfly.v1.Approvals', 'AddPerson', { name: 'bob', sshKeys: [bob.line], owners: ['team-db'], roles: ['approve'] })
-    await expect(approve(server, waiting.id, 'bob', bob)).rejects.toMatchObject({ code: 'APPROVAL_INVALID', message: expect.stringContaining('approver-does-not-own') })
+    await expect(approve(server, waiting.id, 'bob', bob)).rejects.toMatchObject({ code: 'APPROVAL_INVALID', message: expect.stringContaining('their own') })
   })
 
   test('a task is told the names of those who may still approve: not who has, who owns it, or whom the role or policy leaves out', async () => {
@@ -136,6 +136,52 @@ describe.skipIf(!existsSync('/usr/bin/ssh-keygen'))('people who approve (skipped
     await send(server, first.approvalId, 'alice', await alice.sign(canonical, approvalNamespace))
     expect(await bench.agent.channel.unary('mayfly.v1.GrantControl', 'ConfirmStep', step)).toMatchObject({ allowed: true, reasons: expect.arrayContaining(['approved-by:alice']) })
     expect(await bench.agent.channel.unary('mayfly.v1.GrantControl', 'ConfirmStep', step)).toMatchObject({ allowed: false, reasons: ['approval-wanted'] })
+  })
+
+  test('a step is not approved by who speaks for its owner, whatever policy permits; they may deny it', async () => {
+    const { server, bench } = await waitingRequest({ approvals: 1 })
+    await bench.putRole({ approvals: 0, approveActions: ['write'] })
+    const { grant } = await bench.active()
+    await server.admin.unary('mayfly.v1.Policies', 'Apply', { set: { policies: { workloads: 'permit (principal is Mayfly::Workload, action, resource);', people: 'permit (principal is Mayfly::Person, action, resource);' } }, reason: 'a test' })
+    await server.admin.unary('mayfly.v1.Approvals', 'AddPerson', { name: 'bob', sshKeys: [bob.line], owners: ['team-db'], roles: ['approve'] })
+    const step = { step: { grantId: grant.id, action: 'write', resource: 'db:orders', description: 'drop the table' } }
+    const { approvalId } = await bench.agent.channel.unary('mayfly.v1.GrantControl', 'ConfirmStep', step)
+    await expect(approve(server, approvalId, 'bob', bob)).rejects.toMatchObject({ code: 'APPROVAL_INVALID', message: expect.stringContaining('their own') })
+    const words = (await shown(server, approvalId)).canonical.replace('mayfly approve', 'mayfly deny')
+    await server.admin.unary('mayfly.v1.Approvals', 'Deny', { id: approvalId, approver: 'bob', signature: await bob.sign(words, approvalNamespace), reason: 'not this one' })
+    expect(await bench.agent.channel.unary('mayfly.v1.GrantControl', 'ConfirmStep', step)).toMatchObject({ allowed: false, reasons: ['denied-by:bob'] })
+  })
+
+  test('who asks as a uid does not approve what that uid asked for, on any node or on the one that is named', async () => {
+    const { server, bench, waiting } = await waitingRequest({ approvals: 1 })
+    const uid = waiting.requester.split(' on ')[0] ?? ''
+    const add = async (requester: string): Promise<unknown> => await server.admin.unary('mayfly.v1.Approvals', 'AddPerson', { name: 'alice', sshKeys: [alice.line], requesters: [requester], roles: ['approve'] })
+    await expect(add('alice')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+    for (const own of [uid, waiting.requester]) {
+      await add(own)
+      await expect(approve(server, waiting.id, 'alice', alice)).rejects.toMatchObject({ code: 'APPROVAL_INVALID', message: expect.stringContaining('their own') })
+      expect((await bench.agent.channel.unary('mayfly.v1.GrantControl', 'Show', { grantId: waiting.id })).mayApprove).toEqual(['bob'])
+    }
+    await add(`${uid} on spiffe://example.org/spire/agent/another`)
+    expect(await approve(server, waiting.id, 'alice', alice)).toMatchObject({ state: 'approved' })
+  })
+
+  test('what a person approved and has not begun is void once they are removed; what runs goes on', async () => {
+    const { server, bench, waiting } = await waitingRequest({ approvals: 1 })
+    await approve(server, waiting.id, 'alice', alice)
+    await bench.activate(waiting.id)
+    const approved = await bench.request()
+    await approve(server, approved.id, 'alice', alice)
+    await bench.putRole({ approvals: 2 })
+    const half = await bench.request()
+    await approve(server, half.id, 'alice', alice)
+    await server.admin.unary('mayfly.v1.Approvals', 'RemovePerson', { name: 'alice' })
+    const state = async (id: string): Promise<unknown> => await server.admin.unary('mayfly.v1.GrantAdmin', 'Show', { grantId: id })
+    expect(await state(waiting.id)).toMatchObject({ state: 'active' })
+    expect(await state(approved.id)).toMatchObject({ state: 'ended', cause: 'approval_withdrawn', detail: 'alice is registered no more' })
+    expect(await state(half.id)).toMatchObject({ state: 'pending_approval', approvals: [{ approver: 'alice', withdrawn: true }] })
+    await expect(bench.activate(approved.id)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    expect(await approve(server, half.id, 'bob', bob)).toMatchObject({ state: 'pending_approval' })
   })
 
   async function waitingRequest(role: Parameters<GrantBench['putRole']>[0]): Promise<{ server: TestServer; bench: GrantBench; waiting: Awaited<ReturnType<GrantBench['request']>> }> {

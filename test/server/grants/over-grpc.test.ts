@@ -61,6 +61,20 @@ class Stream implements Disposable {
 }
 
 describe('an agent’s stream', () => {
+  test('invariant 10: brings what steps are decided by, and again when the role of a running grant is another', async () => {
+    const server = await startServer()
+    const bench = await grantBench(server)
+    const { grant } = await bench.active()
+    using stream = new Stream(bench.agent)
+    const termsOf = async (holds: (terms: { readonly confirmActions: readonly string[]; readonly intents: readonly unknown[] }) => boolean): Promise<unknown> =>
+      await stream.find(({ grants }) => grants?.terms.find(({ grantId, terms }) => grantId === grant.id && terms !== null && holds(terms)))
+    await termsOf(({ confirmActions, intents }) => confirmActions.length === 0 && intents.length > 0)
+    await bench.putRole({ confirmActions: ['write'] })
+    await termsOf(({ confirmActions }) => confirmActions.includes('write'))
+    await server.admin.unary('mayfly.v1.GrantAdmin', 'DeleteRole', { name: grant.role })
+    await termsOf(({ intents }) => intents.length === 0)
+  })
+
   test('brings its grants, each change of them and the policy; what it does not vouch for any more is closed', async () => {
     const server = await startServer()
     const bench = await grantBench(server)

@@ -1,11 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import type { StepWish } from '../../../server/grants/steps.ts'
-import { agentId, allows, denies, GrantWorld, otherAgentId } from '../../support/server/grant-world.ts'
+import { agentId, allows, denies, GrantWorld, otherAgentId, workspace } from '../../support/server/grant-world.ts'
 
 const signal = new AbortController().signal
 
 function stepOf(grantId: string, changed: Partial<StepWish> = {}): StepWish {
   return { grantId, action: 'write', resource: 'db:orders', description: 'row 7', waitMs: 0, probes: [], ...changed }
+}
+
+async function registered(world: GrantWorld, ...names: readonly string[]): Promise<void> {
+  for (const name of names) await world.store.people.put({ name, sshKeys: [`ssh-ed25519 ${Buffer.from(`key of ${name}`).toString('base64').replace(/^..../, 'AAAA')}`], owners: [], roles: ['approve'] }, { name: 'test', atMs: world.grants.nowMs() })
 }
 
 describe('steps', () => {
@@ -55,6 +59,7 @@ describe('steps', () => {
     const world = await GrantWorld.start()
     await world.putRole({ approveActions: ['write'] })
     const { id } = await world.active()
+    await registered(world, 'alice')
     const told: unknown[] = []
     world.grants.onApprovalWanted((notice) => told.push(notice))
     const asked = await world.grants.steps.confirm(stepOf(id), agentId, signal)
@@ -66,6 +71,55 @@ describe('steps', () => {
     expect(world.grants.stepApprovals.say(asked.approvalId, { kind: 'approved', approver: 'alice' })).toBe(true)
     expect(await again).toMatchObject({ allowed: true, reasons: ['permit', 'approved-by:alice'] })
     expect(await world.grants.steps.confirm(stepOf(id), agentId, signal)).toMatchObject({ allowed: false, reasons: ['approval-wanted'] })
+  })
+
+  test('invariant 9: an approval is of the step as it was described, and of no other', async () => {
+    const world = await GrantWorld.start()
+    await world.putRole({ approveActions: ['write'] })
+    const { id } = await world.active()
+    await registered(world, 'alice')
+    const { approvalId } = await world.grants.steps.confirm(stepOf(id, { description: 'add a column' }), agentId, signal)
+    world.grants.stepApprovals.say(approvalId, { kind: 'approved', approver: 'alice' })
+    const other = await world.grants.steps.confirm(stepOf(id, { description: 'drop the table' }), agentId, signal)
+    expect(other).toMatchObject({ allowed: false, reasons: ['approval-wanted'] })
+    expect(other.approvalId).not.toBe(approvalId)
+    expect(await world.grants.steps.confirm(stepOf(id, { description: 'add a column' }), agentId, signal)).toMatchObject({ allowed: true, reasons: ['permit', 'approved-by:alice'] })
+  })
+
+  test('one that policy wants two people for waits for two, each once', async () => {
+    const world = await GrantWorld.start()
+    const { id } = await world.active()
+    await registered(world, 'alice', 'bob')
+    world.decide = ({ action }) => (action === 'step' ? denies('two-people', 2) : allows)
+    const { approvalId, hint } = await world.grants.steps.confirm(stepOf(id), agentId, signal)
+    expect(hint).toBe(`2 people have to approve it first: mayfly approve ${approvalId}`)
+    world.grants.stepApprovals.say(approvalId, { kind: 'approved', approver: 'alice' })
+    world.grants.stepApprovals.say(approvalId, { kind: 'approved', approver: 'alice' })
+    expect(await world.grants.steps.confirm(stepOf(id), agentId, signal)).toMatchObject({ allowed: false, approvalId, hint: `a person has to approve it first: mayfly approve ${approvalId}` })
+    world.grants.stepApprovals.say(approvalId, { kind: 'approved', approver: 'bob' })
+    expect(await world.grants.steps.confirm(stepOf(id), agentId, signal)).toMatchObject({ allowed: true, reasons: ['approved-by:alice', 'approved-by:bob'] })
+  })
+
+  test('one whose approver is registered no more, or for which policy wants another by now, waits anew', async () => {
+    const world = await GrantWorld.start()
+    await world.putRole({ approveActions: ['write'] })
+    const { id } = await world.active()
+    await registered(world, 'alice', 'bob')
+    const first = await world.grants.steps.confirm(stepOf(id), agentId, signal)
+    world.grants.stepApprovals.say(first.approvalId, { kind: 'approved', approver: 'alice' })
+    await world.store.people.remove('alice', { name: 'test', atMs: world.grants.nowMs() })
+    const second = await world.grants.steps.confirm(stepOf(id), agentId, signal)
+    expect(second).toMatchObject({ allowed: false, reasons: ['approval-wanted'] })
+    world.grants.stepApprovals.say(second.approvalId, { kind: 'approved', approver: 'bob' })
+    world.decide = ({ action }) => (action === 'step' ? denies('two-people', 2) : allows)
+    expect(await world.grants.steps.confirm(stepOf(id), agentId, signal)).toMatchObject({ allowed: false, reasons: ['approval-wanted'] })
+  })
+
+  test('one that the role no longer allows is not taken, whatever the grant was given for', async () => {
+    const world = await GrantWorld.start()
+    const { id } = await world.active()
+    await world.putRole({ intents: [{ actions: ['read'], resources: ['db:orders'], dataClass: 'internal', workspace }] })
+    expect(await world.grants.steps.confirm(stepOf(id), agentId, signal)).toMatchObject({ allowed: false, reasons: ['outside-role'] })
   })
 
   test('one that policy forbids by the time a person has approved it is not taken', async () => {

@@ -8,6 +8,7 @@ export interface Person {
   'owners'?: (string)[];
   'roles'?: (string)[];
   'addedAtMs'?: (number | string | Long);
+  'requesters'?: (string)[];
 }
 
 export interface Person__Output {
@@ -16,4 +17,5 @@ export interface Person__Output {
   'owners': (string)[];
   'roles': (string)[];
   'addedAtMs': (number);
+  'requesters': (string)[];
 }

@@ -1,5 +1,4 @@
 import { hasEnded, type Grant } from '../../../../src/core/grant/grant.ts'
-import { approvedUntilMs } from '../../../../src/core/grant/limits.ts'
 import { MayflyError } from '../../../../src/core/errors.ts'
 import type { JournalRecord } from '../../../journal/records.ts'
 import type { DecidedMove, PlainMove } from '../../grant-model.ts'
@@ -9,8 +8,9 @@ import type { LedgerHit } from '../tables/ledger.ts'
 import type { Tables } from '../tables/tables.ts'
 import { decision, describe, endRecords, revocable } from './ending.ts'
 import { activeParent, checkNewGrant, checkOwner, checkTargets, findGrant, findRole, move, type Moved } from './grant-checks.ts'
-import { endTrees, ofGrant } from './grant-ending.ts'
+import { ofGrant } from './grant-ending.ts'
 import { checkApprover } from './people.ts'
+import { withdrawn } from './withdrawal.ts'
 
 const maxAskedBytes = 65_536
 const maxStepsAtOnce = 1_000
@@ -85,7 +85,7 @@ function plainMove(tables: Tables, grant: Grant, next: PlainMove, by: Actor, ask
       if (!hasEnded(grant.state)) checkApprover(tables, grant, next.approver, 'denies')
       return { ...nothing, records: move(grant, next, by).records }
     case 'withdrawn':
-      return withdrawn(tables, grant, next, by)
+      return withdrawn(tables, grant, next.approver, by)
     case 'suspended': {
       const hits = tables.ledger.hits(revocable(ofGrant(grant.id), by.atMs))
       return { ended: [], hits, records: [...move(grant, next, by).records, ...endRecords(hits, 'revoked', 'grant_suspended', next.detail, by)] }
@@ -114,15 +114,6 @@ function decide(tables: Tables, grant: Grant, next: DecidedMove, by: Actor, aske
     checkOwner(tables, grant.owner)
   }
   return move(grant, next, by, boundedAsked(asked))
-}
-
-/** What stands on too few approvals ends. */
-function withdrawn(tables: Tables, grant: Grant, next: PlainMove, by: Actor): PlainMoved {
-  const moved = move(grant, next, by)
-  const after = moved.grant
-  if (after.state === 'pending_approval' || approvedUntilMs(after, by.atMs) > by.atMs) return { ended: [], hits: [], records: moved.records }
-  const tree = endTrees(tables, [after], { cause: 'approval_withdrawn', detail: '' }, by)
-  return { ended: tree.ended, hits: tree.hits, records: [...moved.records, ...tree.records] }
 }
 
 /** What has ended says so itself; of what has not, everything above must be active. */
