@@ -81,7 +81,7 @@ async function* hand(reports: VerifierReports, own: AsyncIterable<SignedReport>)
 }
 
 async function* wireOf(reports: AsyncIterable<SignedReport>): AsyncGenerator<VerifierReport__Output, void, undefined> {
-  const none = { registration: null, receipt: null, uses: null }
+  const none = { registration: null, receipt: null, uses: null, refusals: null }
   for await (const { kind, body, signature, svidChain } of reports) {
     const signed = { body: Buffer.from(body), signature: Buffer.from(signature) }
     yield kind === 'registration' ? { ...none, report: kind, registration: { ...signed, svidChain: svidChain.map((one) => Buffer.from(one)) } } : { ...none, report: kind, [kind]: signed }

@@ -244,7 +244,7 @@ export class VerifierReports {
   /** Only the form: whose it is, the server finds out. */
   #check(body: Uint8Array, kind: Report['kind'], verifier: Present | undefined): Report {
     const report = decodeReport(body)
-    if (report?.kind !== kind) throw new MayflyError('INVALID_ARGUMENT', `a ${kind} that cannot be read`)
+    if (report?.kind !== kind) throw new MayflyError('INVALID_ARGUMENT', `a report (${kind}) that cannot be read`)
     if (verifier !== undefined && !equalBytes(report.instance, verifier.instance)) throw new MayflyError('INVALID_ARGUMENT', 'a report of another instance than the registration')
     return report
   }

@@ -98,7 +98,7 @@ async function findCredentials(request: FindCredentialsRequest__Output, { store,
     const found = await store.credentials.bySerial(target.serial)
     const shown = found !== undefined && (liveAtMs === undefined || isLive(found, liveAtMs))
     const uses = shown ? await store.credentials.uses(found.serial, maxUses) : []
-    return { credentials: shown ? [{ ...credentialToWire(found), uses: uses.map(({ verifier, firstMs, lastMs, count }) => ({ verifier, firstMs, lastMs, count })) }] : [], nextPageToken: '' }
+    return { credentials: shown ? [{ ...credentialToWire(found), uses: uses.map(({ verifier, firstMs, lastMs, count, refused = false }) => ({ verifier, firstMs, lastMs, count, refused })) }] : [], nextPageToken: '' }
   }
   const size = request.pageSize <= 0 ? defaultPageSize : Math.min(request.pageSize, maxPageSize)
   const filter = { ...credentialFilter(target), ...(liveAtMs === undefined ? {} : { liveAtMs }) }

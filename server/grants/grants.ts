@@ -25,7 +25,7 @@ import { reevaluate } from './reevaluation.ts'
 import type { Reevaluation } from './reevaluation.ts'
 import { requestGrant } from './requests.ts'
 import type { AttestedWish, RequesterPlaces } from './requests.ts'
-import { SecondUse } from './second-use.ts'
+import { grantCopiedBy, SecondUse } from './second-use.ts'
 import { Steps } from './steps.ts'
 import { Sweep } from './sweep.ts'
 import { TargetEnds } from './target-ends.ts'
@@ -226,8 +226,19 @@ export class Grants implements AsyncDisposable {
   }
 
   #used(uses: readonly CredentialUse[]): void {
-    for (const { grantId, use } of this.#secondUse.suspicious(uses)) {
+    for (const { grantId, use } of this.#secondUse.suspicious(uses.filter(({ refused }) => refused !== true))) {
       this.#background(async () => this.#flag(grantId, 'second_use', `${use.verifier} accepted a credential of it that had been replaced or ended`))
+    }
+    const refused = new Map(uses.filter((use) => use.refused === true).toSorted((left, right) => left.lastMs - right.lastMs).map((use) => [use.serial, use]))
+    if (refused.size > 0) this.#background(async () => this.#refused(refused))
+  }
+
+  /** Verifiers turned these away. @param uses the latest of each serial */
+  async #refused(uses: ReadonlyMap<string, CredentialUse>): Promise<void> {
+    for (const credential of await this.#deps.store.credentials.bySerials([...uses.keys()])) {
+      const use = uses.get(credential.serial)
+      const grantId = use === undefined ? undefined : grantCopiedBy(credential, use)
+      if (use !== undefined && grantId !== undefined) await this.#flag(grantId, 'second_use', `${use.verifier} refused a credential of it that had been replaced`)
     }
   }
 

@@ -1,6 +1,9 @@
 import type { Grant } from '../../src/core/grant/grant.ts'
-import type { CredentialUse } from '../store/port.ts'
+import { segmentsOf } from '../../src/core/spiffe-id.ts'
+import type { Credential, CredentialUse } from '../store/port.ts'
 
+/** A task that still shows what was replaced so long ago does not know its own renewals, or it is not the task. */
+const knowsRenewalMs = 60_000
 /** By then a credential that was replaced is superseded everywhere (invariant 5), and whoever was given the next uses that. */
 const replacedMs = 10_000
 /** What the task itself may do with a credential that was taken from it: a verifier of class `standard` may accept for 15 s more, and its clock may differ. */
@@ -36,4 +39,12 @@ export class SecondUse {
     if (this.#retired.size >= maxRetired) for (const oldest of this.#retired.keys()) { this.#retired.delete(oldest); break }
     this.#retired.set(serial, { grantId, untilMs })
   }
+}
+
+/**
+ * The grant whose credential somebody showed long after it had been replaced, and was refused; `undefined` when that may have been its own task. One that was taken, by a suspension or an
+ * end, its task may go on showing for as long as it likes.
+ */
+export function grantCopiedBy({ kind, spiffeId, state, endedAtMs = 0 }: Pick<Credential, 'kind' | 'spiffeId' | 'state' | 'endedAtMs'>, { lastMs }: Pick<CredentialUse, 'lastMs'>): string | undefined {
+  return kind === 'grant' && state === 'superseded' && lastMs > endedAtMs + knowsRenewalMs ? segmentsOf(spiffeId).at(-1) : undefined
 }

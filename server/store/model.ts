@@ -62,8 +62,10 @@ export interface Credential extends Omit<CredentialRequest, 'random'> {
 /** Why a credential ended before its time. */
 export type EndCause = 'operator' | 'rotated' | 'entry_deleted' | 'agent_banned' | 'agent_evicted' | 'holder_exited' | 'abandoned' | 'authority_revoked' | 'leak' | 'owner_removed' | 'grant_ended' | 'grant_suspended'
 
-/** Checks of one verifier that accepted one credential. */
+/** Checks by one SPIFFE ID of one credential. */
 export interface CredentialUse {
+  /** It was refused, because it had been superseded or revoked; accepted when unset. */
+  readonly refused?: true
   /** 34 hexadecimal digits. */
   readonly serial: string
   readonly verifier: SpiffeId

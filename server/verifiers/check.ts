@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { ChainFacts, CheckOutcome } from '../../src/core/revocation/check.ts'
-import { decodeReport, signedReportBytes, type Receipt, type Registration, type UsesReport } from '../../src/core/revocation/reports.ts'
+import { decodeReport, signedReportBytes, type Receipt, type RefusalsReport, type Registration, type UsesReport } from '../../src/core/revocation/reports.ts'
 import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
 import { memberOf } from '../../src/verify/authorize.ts'
 import type { BundleSet } from '../../src/verify/bundle-set.ts'
@@ -60,8 +60,8 @@ export function isEnded({ kind }: CheckOutcome): boolean {
   return kind === 'revoked' || kind === 'authority_revoked'
 }
 
-/** A receipt or uses, if this key signed them and may still; else why not. */
-export function checkReport(wire: WireReport, by: VerifierKey, deps: VerifierCheckDeps): Receipt | UsesReport | { readonly kind: 'refused'; readonly why: string } {
+/** A receipt, uses or refusals, if this key signed them and may still; else why not. */
+export function checkReport(wire: WireReport, by: VerifierKey, deps: VerifierCheckDeps): Receipt | UsesReport | RefusalsReport | { readonly kind: 'refused'; readonly why: string } {
   const report = decodeReport(wire.body)
   if (report === undefined || report.kind === 'registration') return { kind: 'refused', why: 'it cannot be read' }
   if (deps.nowMs() > by.notAfterMs) return { kind: 'refused', why: 'its SVID has expired' }

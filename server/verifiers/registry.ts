@@ -77,7 +77,7 @@ export class VerifierRegistry implements AsyncDisposable {
     const registry = new VerifierRegistry(deps)
     const { signal } = registry.#stop
     for (const registered of await deps.store.verifiers.all()) {
-      registry.#put({ registered, key: undefined, unsigned: false, number: 0, epoch: 0, seq: 0, receiptAtMs: 0, stateDiffers: false, heardBootMs: deps.clock.bootMs() })
+      registry.#put({ registered, key: undefined, unsigned: false, number: 0, usesNumber: 0, epoch: 0, seq: 0, receiptAtMs: 0, stateDiffers: false, heardBootMs: deps.clock.bootMs() })
     }
     registry.#running = Promise.all([registry.#uses.run(signal), registry.#records.run(signal), registry.#forget(signal)])
     return registry
@@ -123,12 +123,12 @@ export class VerifierRegistry implements AsyncDisposable {
   }
 
   /** Takes what an agent relays. Returns at once: checking comes later. */
-  receive(agentId: SpiffeId, { registrations, receipts, uses, left, unregistered }: RelayedReports__Output): void {
+  receive(agentId: SpiffeId, { registrations, receipts, uses, refusals, left, unregistered }: RelayedReports__Output): void {
     const arrivedBootMs = this.#deps.clock.bootMs()
     this.#unregistered.set(agentId, Math.max(0, unregistered))
     for (const registration of registrations) this.#inbox.register({ agentId, wire: registration, arrivedBootMs })
     for (const wire of receipts) this.#inbox.receipt({ agentId, wire, arrivedBootMs })
-    for (const wire of uses) this.#inbox.uses({ agentId, wire, arrivedBootMs })
+    for (const wire of [...refusals, ...uses]) this.#inbox.uses({ agentId, wire, arrivedBootMs })
     for (const instance of left) if (instance.length === instanceBytes) this.#leave(toHex(instance), agentId)
     if (this.#inbox.size > 0) this.#checking ??= this.#checkAll().finally(() => (this.#checking = undefined))
   }
@@ -182,7 +182,7 @@ export class VerifierRegistry implements AsyncDisposable {
     }
     const { epoch = 0, seq = 0, receiptAtMs = 0, stateDiffers = false } = known ?? {}
     if (known !== undefined) this.#drop(known)
-    this.#put({ registered, key: checked.kind === 'signed' ? checked.by : undefined, unsigned: spiffeId === undefined, number: registration.number, epoch, seq, receiptAtMs, stateDiffers, heardBootMs: arrivedBootMs })
+    this.#put({ registered, key: checked.kind === 'signed' ? checked.by : undefined, unsigned: spiffeId === undefined, number: registration.number, usesNumber: registration.number, epoch, seq, receiptAtMs, stateDiffers, heardBootMs: arrivedBootMs })
     if (spiffeId !== undefined) this.#records.registered({ ...registered, spiffeId }, known?.registered)
   }
 
@@ -200,11 +200,16 @@ export class VerifierRegistry implements AsyncDisposable {
     if (verifier?.key === undefined) return // it registers again when its agent has heard of this run of the server
     const report = checkReport(wire, verifier.key, this.#deps)
     if (report.kind === 'refused') return this.#refuse(agentId, report.why)
-    if (report.number <= verifier.number) return // sent again, or an old one replayed
-    verifier.number = report.number
+    const isReceipt = report.kind === 'receipt'
+    // Sent again, or an old one replayed. Receipts are checked before uses that came earlier: each has its own order.
+    if (report.number <= (isReceipt ? verifier.number : verifier.usesNumber)) return
     verifier.heardBootMs = arrivedBootMs
-    if (report.kind === 'uses') this.#uses.add(verifier.key.id, report)
-    else this.#receipt(verifier, report, arrivedBootMs)
+    if (isReceipt) {
+      verifier.number = report.number
+      return this.#receipt(verifier, report, arrivedBootMs)
+    }
+    verifier.usesNumber = report.number
+    this.#uses.add(verifier.key.id, report)
   }
 
   #receipt(verifier: Verifier, receipt: Receipt, arrivedBootMs: number): void {

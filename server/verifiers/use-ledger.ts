@@ -1,5 +1,5 @@
 import { toHex } from '../../src/core/bytes.ts'
-import type { UsesReport } from '../../src/core/revocation/reports.ts'
+import type { RefusalsReport, UsesReport } from '../../src/core/revocation/reports.ts'
 import type { SpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
@@ -17,7 +17,7 @@ export interface UseLedgerDeps {
   readonly log: Logger
 }
 
-/** Gathers uses that verifiers report, adds up those of one credential at one SPIFFE ID, and writes them down every few seconds. What finds no room is dropped, and said. */
+/** Gathers uses and refusals that verifiers report, adds up those of one credential at one SPIFFE ID, and writes them down every few seconds. What finds no room is dropped, and said. */
 export class UseLedger {
   readonly #deps: UseLedgerDeps
   #waiting = new Map<string, CredentialUse>()
@@ -27,11 +27,12 @@ export class UseLedger {
     this.#deps = deps
   }
 
-  add(verifier: SpiffeId, { uses }: UsesReport): void {
+  add(verifier: SpiffeId, report: UsesReport | RefusalsReport): void {
     const latestMs = this.#deps.clock.nowMs() + maxAheadMs
-    for (const use of uses) {
+    const refused = report.kind === 'refusals'
+    for (const use of refused ? report.refusals : report.uses) {
       const serial = toHex(use.serial)
-      const name = `${serial} ${verifier}`
+      const name = `${serial} ${verifier} ${report.kind}`
       const known = this.#waiting.get(name)
       if (known === undefined && this.#waiting.size >= maxWaiting) {
         this.#dropped++
@@ -39,7 +40,7 @@ export class UseLedger {
       }
       const lastMs = Math.max(Math.min(use.lastMs, latestMs), known?.lastMs ?? 0)
       const firstMs = Math.min(use.firstMs, lastMs, known?.firstMs ?? lastMs)
-      this.#waiting.set(name, { serial, verifier, firstMs, lastMs, count: (known?.count ?? 0) + use.count })
+      this.#waiting.set(name, { serial, verifier, firstMs, lastMs, count: (known?.count ?? 0) + use.count, ...(refused ? { refused } : {}) })
     }
   }
 

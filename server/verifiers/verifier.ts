@@ -9,8 +9,10 @@ export interface Verifier {
   /** Unset while it has not registered with this run of the server, and for one that is unsigned. */
   readonly key: VerifierKey | undefined
   readonly unsigned: boolean
-  /** Of its newest report. */
+  /** Of its newest registration or receipt. */
   number: number
+  /** Of its newest report of uses or refusals. */
+  usesNumber: number
   /** Its newest receipt; zeros before the first. */
   epoch: number
   seq: number

@@ -42,10 +42,16 @@ export class RevocationChannel {
 }
 
 async function* wireReports(reports: AsyncIterable<SignedReport>): AsyncGenerator<VerifierReport, void, undefined> {
-  for await (const { kind, body, signature, svidChain } of reports) {
-    const signed = { body: bufferOf(body), signature: bufferOf(signature) }
-    yield kind === 'registration' ? { registration: { ...signed, svidChain: svidChain.map(bufferOf) } } : kind === 'receipt' ? { receipt: signed } : { uses: signed }
+  for await (const { kind, svidChain, refusals, ...report } of reports) {
+    const signed = wireOf(report)
+    if (kind === 'registration') yield { registration: { ...signed, svidChain: svidChain.map(bufferOf) } }
+    else if (kind === 'uses') yield { uses: signed }
+    else yield { receipt: signed, ...(refusals === undefined ? {} : { refusals: wireOf(refusals) }) }
   }
+}
+
+function wireOf({ body, signature }: { readonly body: Uint8Array; readonly signature: Uint8Array }): { readonly body: Buffer; readonly signature: Buffer } {
+  return { body: bufferOf(body), signature: bufferOf(signature) }
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {

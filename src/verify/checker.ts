@@ -10,4 +10,6 @@ export interface RevocationChecker {
   readonly class?: StalenessClass | undefined
   /** A check has accepted the credential with this serial; for the record of where it was used. It must not throw. */
   noteUse?(serial: Uint8Array): void
+  /** A check has refused the credential with this serial because it was superseded or revoked: whoever shows it may have copied it. It must not throw. */
+  noteRefusal?(serial: Uint8Array): void
 }

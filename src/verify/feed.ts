@@ -95,6 +95,10 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
     this.#reporter?.used(serial)
   }
 
+  noteRefusal(serial: Uint8Array): void {
+    this.#reporter?.refused(serial)
+  }
+
   /** Another SVID is in force: reports are signed with it from now on. */
   identityChanged(): void {
     this.#reporter?.identityChanged()

@@ -1,4 +1,4 @@
-import { encodeReport, instanceBytes, maxUses, signedReportBytes, softwareText, type Report } from '../core/revocation/reports.ts'
+import { encodeReport, instanceBytes, maxUses, signedReportBytes, softwareText, type RefusalsReport, type Report } from '../core/revocation/reports.ts'
 import type { StalenessClass } from '../core/revocation/freshness.ts'
 import type { StreamHead } from '../core/revocation/follower.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -14,13 +14,16 @@ export interface ReportingIdentity {
 }
 
 /** One report as it travels. */
-export type SignedReport = {
-  readonly kind: Report['kind']
+export interface SignedReport {
+  /** `refusals` go along with a receipt. */
+  readonly kind: Exclude<Report['kind'], 'refusals'>
   readonly body: Uint8Array
   /** Empty, like the chain, from a verifier without an SVID. */
   readonly signature: Uint8Array
   /** With a registration. */
   readonly svidChain: readonly Uint8Array[]
+  /** A second report beside a receipt, which those that do not know it yet leave out. */
+  readonly refusals?: { readonly body: Uint8Array; readonly signature: Uint8Array }
 }
 
 export interface VerifierReporterConfig {
@@ -60,13 +63,14 @@ const usesEveryMs = 10_000
 const firstRetryMs = 500
 const longestRetryMs = 30_000
 
-/** Tells the server, through whoever the stream comes from: who this verifier is, up to where it has taken the stream in, and whom it accepted. Never holds up a check. */
+/** Tells the server, through whoever the stream comes from: who this verifier is, up to where it has taken the stream in, whom it accepted, and who showed it what had ended. Never holds up a check. */
 export class VerifierReporter implements AsyncDisposable {
   readonly #config: VerifierReporterConfig
   readonly #deps: VerifierReporterDeps
   readonly #instance: Uint8Array
   readonly #stop = new AbortController()
   readonly #uses = new UseCounter()
+  readonly #refusals = new UseCounter()
   #running: Promise<void> = Promise.resolve()
   #wake: () => void = () => undefined
   #number: number
@@ -108,6 +112,11 @@ export class VerifierReporter implements AsyncDisposable {
     this.#uses.add(serial, this.#deps.clock.nowMs())
   }
 
+  /** A check has refused this credential because it was superseded or revoked. @param serial 17 bytes */
+  refused(serial: Uint8Array): void {
+    this.#refusals.add(serial, this.#deps.clock.nowMs())
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()
     this.#wake()
@@ -132,7 +141,7 @@ export class VerifierReporter implements AsyncDisposable {
     }
   }
 
-  /** Over one connection: a registration first and with each new SVID, then receipts and uses. */
+  /** Over one connection: a registration first and with each new SVID, then receipts, with refusals if there were any, and uses. */
   async *#reports(signal: AbortSignal): AsyncGenerator<SignedReport, void, undefined> {
     const { clock, identity, state } = this.#deps
     let registered: ReportingIdentity | undefined
@@ -148,24 +157,27 @@ export class VerifierReporter implements AsyncDisposable {
       }
       const nowBootMs = clock.bootMs()
       const isFirst = this.#receiptBootMs === Number.NEGATIVE_INFINITY
-      const receiptDueMs = isFirst ? 0 : (this.#moved?.dueBootMs ?? this.#receiptBootMs + receiptEveryMs) - nowBootMs
+      const usesDueMs = this.#usesBootMs + usesEveryMs - nowBootMs
+      // Though nothing moved: refusals go along with it.
+      const quietDueMs = this.#refusals.size > 0 ? this.#usesBootMs + usesEveryMs : this.#receiptBootMs + receiptEveryMs
+      const receiptDueMs = isFirst ? 0 : (this.#moved?.dueBootMs ?? quietDueMs) - nowBootMs
       const present = state()
       if (own !== undefined && present !== undefined && receiptDueMs <= 0) {
         const heldMs = this.#moved === undefined ? 0 : Math.round(nowBootMs - this.#moved.bootMs)
         this.#moved = undefined
         this.#receiptBootMs = nowBootMs
         const { epoch, seq } = present.position
-        yield this.#sealed({ kind: 'receipt', ...this.#head(), epoch, seq, floorMinute: present.floorMinute, heldMs, root: present.root }, own)
+        const receipt = this.#sealed({ kind: 'receipt', ...this.#head(), epoch, seq, floorMinute: present.floorMinute, heldMs, root: present.root }, own)
+        yield { ...receipt, ...this.#refusalsBeside(own) }
         continue
       }
-      const usesDueMs = this.#usesBootMs + usesEveryMs - nowBootMs
       if (own !== undefined && usesDueMs <= 0) {
         this.#usesBootMs = nowBootMs
         const uses = this.#uses.take(maxUses)
         if (uses.length > 0) yield this.#sealed({ kind: 'uses', ...this.#head(), uses }, own)
         continue
       }
-      await this.#pause(Math.max(1, Math.min(present === undefined ? receiptGapMs : receiptDueMs, usesDueMs)), signal)
+      await this.#pause(own === undefined || present === undefined ? receiptGapMs : Math.max(1, Math.min(receiptDueMs, usesDueMs)), signal)
     }
   }
 
@@ -173,10 +185,13 @@ export class VerifierReporter implements AsyncDisposable {
     return { instance: this.#instance, number: ++this.#number }
   }
 
-  #sealed(report: Report, identity: ReportingIdentity | undefined): SignedReport {
-    const body = encodeReport(report)
-    const signature = identity?.sign(signedReportBytes(body)) ?? new Uint8Array(0)
-    return { kind: report.kind, body, signature, svidChain: report.kind === 'registration' ? (identity?.chain ?? []) : [] }
+  #refusalsBeside(identity: ReportingIdentity): Pick<SignedReport, 'refusals'> {
+    const refusals = this.#refusals.take(maxUses)
+    return refusals.length === 0 ? {} : { refusals: signed({ kind: 'refusals', ...this.#head(), refusals }, identity) }
+  }
+
+  #sealed(report: Exclude<Report, RefusalsReport>, identity: ReportingIdentity | undefined): SignedReport {
+    return { kind: report.kind, ...signed(report, identity), svidChain: report.kind === 'registration' ? (identity?.chain ?? []) : [] }
   }
 
   /** For so long, or until something moved. */
@@ -189,3 +204,7 @@ export class VerifierReporter implements AsyncDisposable {
   }
 }
 
+function signed(report: Report, identity: ReportingIdentity | undefined): { readonly body: Uint8Array; readonly signature: Uint8Array } {
+  const body = encodeReport(report)
+  return { body, signature: identity?.sign(signedReportBytes(body)) ?? new Uint8Array(0) }
+}

@@ -5,7 +5,7 @@ import { serialBytes } from '../core/serial.ts'
 /** Beyond so many credentials the oldest count is dropped: it is for people to look at, and no check waits for it. */
 const maxSerials = 10_000
 
-/** Counts checks that accepted, by credential, until they are reported. */
+/** Counts checks that came out the same, by credential, until they are reported. */
 export class UseCounter {
   readonly #counts = new Map<string, { firstMs: number; lastMs: number; count: number }>()
 

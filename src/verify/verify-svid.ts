@@ -99,6 +99,7 @@ function verifyParsed(chain: PeerChain, options: VerifyOptions): Verdict {
   const wanted = stricterOf(options.class ?? 'available', options.revocation.class ?? 'available')
   const question: Question = { leaf, facts, limit: hasGrantSegment(id) ? stricterOf(wanted, 'standard') : wanted, nowMs: options.nowMs }
   const verdict = checkRevocation(question, checker, options.elsewhere ?? [])
+  if (verdict.kind === 'superseded' || verdict.kind === 'revoked') checker.noteRefusal?.(facts.serial)
   if (verdict.kind !== 'accepted') return verdict
   if (!options.allow(id)) return { kind: 'not_authorized', id }
   checker.noteUse?.(facts.serial)

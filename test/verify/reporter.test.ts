@@ -12,6 +12,7 @@ let refusals: string[]
 let identity: ReportingIdentity | undefined
 let state: VerifierState | undefined
 let isBroken: boolean
+let looks: number
 let reporter: VerifierReporter
 
 function identityOf(name: number): ReportingIdentity {
@@ -30,6 +31,7 @@ beforeEach(() => {
   identity = identityOf(1)
   state = stateAt(3)
   isBroken = false
+  looks = 0
 })
 
 afterEach(async () => {
@@ -44,7 +46,10 @@ async function start(): Promise<void> {
       clock,
       random: new SeededRandom(),
       logger: log,
-      identity: () => identity,
+      identity: () => {
+        looks++
+        return identity
+      },
       state: () => state,
       async *open(reports) {
         yield* refusals
@@ -141,6 +146,32 @@ test('uses are added up and sent each ten seconds', async () => {
   const before = sent.length
   await clock.advance(10_000)
   expect(sent).toHaveLength(before)
+})
+
+test('refusals are added up and go along with a receipt, within ten seconds though nothing moved', async () => {
+  await start()
+  const serial = new Uint8Array(17).fill(4)
+  await clock.advance(12_000)
+  reporter.refused(serial)
+  reporter.refused(serial)
+  reporter.refused(new Uint8Array(16))
+  await clock.advance(10_000)
+  const last = sent.at(-1)
+  expect(decoded().at(-1)).toMatchObject({ kind: 'receipt', seq: 3 })
+  const refused = decodeReport(last?.refusals?.body ?? new Uint8Array(0))
+  expect(refused).toMatchObject({ kind: 'refusals', refusals: [{ serial, count: 2 }] })
+  expect(refused?.number).toBeGreaterThan(decoded().at(-1)?.number ?? 0)
+  expect(last?.refusals?.signature).toEqual(identityOf(1).sign(signedReportBytes(last?.refusals?.body ?? new Uint8Array(0))))
+  await clock.advance(31_000)
+  expect(sent.at(-1)).not.toBe(last)
+  expect(sent.at(-1)?.refusals).toBeUndefined()
+})
+
+test('a verifier without an SVID waits without turning', async () => {
+  identity = undefined
+  await start()
+  await clock.advance(20_000)
+  expect(looks).toBeLessThan(200)
 })
 
 test('when reports cannot be sent it tries again, later each time, and begins with its registration', async () => {

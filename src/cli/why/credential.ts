@@ -74,8 +74,13 @@ function credentialFacts(credential: Credential, { clock }: Context): readonly (
     ['authority', credential.authorityId.slice(0, 16)],
     ['issued', timeText(credential.issuedAtMs)],
     ['state', verdictOf(credential, clock.nowMs())],
-    ...credential.uses.map((use, at): readonly [string, string] => [at === 0 ? 'accepted' : '', `by ${use.verifier}: ${use.count === 1 ? 'once' : `${use.count} times`}, last ${timeText(use.lastMs)}`]),
+    ...usesText('accepted', credential.uses.filter(({ refused }) => !refused)),
+    ...usesText('refused', credential.uses.filter(({ refused }) => refused)),
   ]
+}
+
+function usesText(label: string, uses: Credential['uses']): readonly (readonly [string, string])[] {
+  return uses.map((use, at) => [at === 0 ? label : '', `by ${use.verifier}: ${use.count === 1 ? 'once' : `${use.count} times`}, last ${timeText(use.lastMs)}`])
 }
 
 /** What a fresh verifier says of it. */

@@ -5,7 +5,7 @@ import { hashBytes } from './codec.ts'
 import type { StalenessClass } from './freshness.ts'
 
 /** What a verifier tells, signed with the key of its SVID: bytes of `docs/revocation.md`, section 8. */
-export type Report = Registration | Receipt | UsesReport
+export type Report = Registration | Receipt | UsesReport | RefusalsReport
 
 interface ReportHead {
   /** {@link instanceBytes} random bytes: one process. */
@@ -41,7 +41,14 @@ export interface UsesReport extends ReportHead {
   readonly uses: readonly SerialUse[]
 }
 
-/** Checks that accepted one credential. */
+/** Who showed the verifier a credential that was superseded or revoked, and was refused for that, since its report before. */
+export interface RefusalsReport extends ReportHead {
+  readonly kind: 'refusals'
+  /** 1 to {@link maxUses}. */
+  readonly refusals: readonly SerialUse[]
+}
+
+/** Checks of one credential that came out the same. */
 export interface SerialUse {
   /** 17 bytes. */
   readonly serial: Uint8Array
@@ -55,7 +62,7 @@ export interface SerialUse {
 export const instanceBytes = 16
 export const maxSoftwareBytes = 100
 export const maxUses = 500
-const kinds = { registration: 1, receipt: 2, uses: 3 } as const
+const kinds = { registration: 1, receipt: 2, uses: 3, refusals: 4 } as const
 const classes = ['strict', 'standard', 'available'] as const
 const version = 1
 const context = new TextEncoder().encode('mayfly verifier report 1\0')
@@ -87,13 +94,10 @@ export function encodeReport(report: Report): Uint8Array {
       writer.bytes(report.root)
       break
     case 'uses':
-      writer.u16(report.uses.length)
-      for (const { serial, firstMs, lastMs, count } of report.uses) {
-        writer.bytes(serial)
-        writer.u64(firstMs)
-        writer.u64(lastMs)
-        writer.u32(count)
-      }
+      writeUses(writer, report.uses)
+      break
+    case 'refusals':
+      writeUses(writer, report.refusals)
       break
     default:
       return report satisfies never
@@ -107,7 +111,7 @@ export function decodeReport(body: Uint8Array): Report | undefined {
   const kind = reader.u8()
   if (reader.u8() !== version) return undefined
   const head: ReportHead = { instance: reader.bytes(instanceBytes), number: reader.u64() }
-  const report = kind === kinds.registration ? readRegistration(head, reader) : kind === kinds.receipt ? readReceipt(head, reader) : kind === kinds.uses ? readUses(head, reader) : undefined
+  const report = readReport(kind, head, reader)
   return reader.ok && reader.atEnd ? report : undefined
 }
 
@@ -116,6 +120,25 @@ export function softwareText(text: string): string {
   let kept = text.replace(/\p{Cc}/gu, ' ')
   while (new TextEncoder().encode(kept).length > maxSoftwareBytes) kept = kept.slice(0, -1)
   return kept.isWellFormed() ? kept : ''
+}
+
+function writeUses(writer: ByteWriter, uses: readonly SerialUse[]): void {
+  writer.u16(uses.length)
+  for (const { serial, firstMs, lastMs, count } of uses) {
+    writer.bytes(serial)
+    writer.u64(firstMs)
+    writer.u64(lastMs)
+    writer.u32(count)
+  }
+}
+
+function readReport(kind: number, head: ReportHead, reader: ByteReader): Report | undefined {
+  if (kind === kinds.registration) return readRegistration(head, reader)
+  if (kind === kinds.receipt) return readReceipt(head, reader)
+  if (kind !== kinds.uses && kind !== kinds.refusals) return undefined
+  const uses = readUses(reader)
+  if (uses === undefined) return undefined
+  return kind === kinds.uses ? { ...head, kind: 'uses', uses } : { ...head, kind: 'refusals', refusals: uses }
 }
 
 function readRegistration(head: ReportHead, reader: ByteReader): Registration | undefined {
@@ -134,9 +157,9 @@ function readReceipt(head: ReportHead, reader: ByteReader): Receipt {
   return { ...head, kind: 'receipt', epoch: reader.u64(), seq: reader.u64(), floorMinute: reader.u32(), heldMs: reader.u32(), root: reader.bytes(hashBytes) }
 }
 
-function readUses(head: ReportHead, reader: ByteReader): UsesReport | undefined {
+function readUses(reader: ByteReader): readonly SerialUse[] | undefined {
   const count = reader.u16()
   if (count === 0 || count > maxUses) return undefined
   const uses = Array.from({ length: count }, (): SerialUse => ({ serial: reader.bytes(serialBytes), firstMs: reader.u64(), lastMs: reader.u64(), count: reader.u32() }))
-  return uses.every((use) => use.count > 0 && use.firstMs <= use.lastMs) ? { ...head, kind: 'uses', uses } : undefined
+  return uses.every((use) => use.count > 0 && use.firstMs <= use.lastMs) ? uses : undefined
 }

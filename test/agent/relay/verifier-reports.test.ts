@@ -120,6 +120,28 @@ test.each([
   expect(reports.size).toBe(0)
 })
 
+test('refusals go on beside the receipt that brought them, to be told the server, and a relay’s as its verifiers’', async () => {
+  const reports = new VerifierReports()
+  const { refusals } = wire({ kind: 'refusals', ...head(1, 3), refusals: [{ serial: new Uint8Array(17), firstMs: 1, lastMs: 1, count: 1 }] })
+  const one = call(reports)
+  await one.say(registration(1))
+  await one.say({ ...receipt(1, 2), refusals: refusals ?? null })
+  const next = reports.next()
+  expect(next).toMatchObject({ receipts: [receipt(1, 2).receipt], refusals: [refusals] })
+  const above = new VerifierReports()
+  async function* fromRelay(): AsyncGenerator<RelayedReports__Output> {
+    yield { registrations: [], receipts: [], uses: [], refusals: [], left: [], unregistered: 0, ...next } as RelayedReports__Output // what it would be after the wire
+  }
+  const taken: unknown[] = []
+  const relay = above.takeRelayed(fromRelay(), () => undefined)
+  await settle()
+  taken.push(above.next())
+  await relay
+  expect(taken).toMatchObject([{ refusals: [refusals] }])
+  await one.say({ ...receipt(1, 4), refusals: { body: Buffer.from(receipt(1, 5).receipt?.body ?? []), signature: Buffer.of(9) } })
+  expect(await one.ended).toMatchObject({ code: 'INVALID_ARGUMENT', message: 'a report (refusals) that cannot be read' })
+})
+
 test('uses that wait are bounded', async () => {
   const reports = new VerifierReports()
   const one = call(reports)

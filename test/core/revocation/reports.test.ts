@@ -6,14 +6,13 @@ const bytes = (length: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minL
 const whole = fc.nat({ max: Number.MAX_SAFE_INTEGER })
 const head = { instance: bytes(16), number: whole }
 
+const uses = fc.array(fc.record({ serial: bytes(17), firstMs: fc.nat(), lastMs: fc.nat().map((ms) => ms + 0x1_0000_0000), count: fc.integer({ min: 1, max: 0xffff_ffff }) }), { minLength: 1, maxLength: 5 })
+
 const report: fc.Arbitrary<Report> = fc.oneof(
   fc.record({ ...head, kind: fc.constant('registration' as const), class: fc.constantFrom('strict' as const, 'standard' as const, 'available' as const), software: fc.string({ unit: 'binary' }).map(softwareText) }),
   fc.record({ ...head, kind: fc.constant('receipt' as const), epoch: whole, seq: whole, floorMinute: fc.nat({ max: 0xffff_ffff }), heldMs: fc.nat({ max: 0xffff_ffff }), root: bytes(32) }),
-  fc.record({
-    ...head,
-    kind: fc.constant('uses' as const),
-    uses: fc.array(fc.record({ serial: bytes(17), firstMs: fc.nat(), lastMs: fc.nat().map((ms) => ms + 0x1_0000_0000), count: fc.integer({ min: 1, max: 0xffff_ffff }) }), { minLength: 1, maxLength: 5 }),
-  }),
+  fc.record({ ...head, kind: fc.constant('uses' as const), uses }),
+  fc.record({ ...head, kind: fc.constant('refusals' as const), refusals: uses }),
 )
 
 test('every report survives its encoding, and has one form', () => {

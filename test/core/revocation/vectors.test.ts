@@ -63,7 +63,7 @@ describe('test/vectors/revocation', () => {
       expect(report && toHex(encodeReport(report))).toBe(hex)
       return report?.kind
     })
-    expect(kinds).toEqual(['registration', 'receipt', 'uses'])
+    expect(kinds).toEqual(['registration', 'receipt', 'uses', 'refusals'])
   })
 
   test.each(lines('refused').map(([hex, ...why]) => [why.join(' '), hex] as const))('refused.txt: %s', (_why, hex) => {

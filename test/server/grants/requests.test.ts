@@ -297,4 +297,21 @@ describe('a renewal', () => {
     await world.settled()
     expect(world.grants.index.byId(grant.id)?.flags).toEqual(['second_use'])
   })
+
+  test('the credential that it replaced, shown a minute after and refused, is flagged, also by a server that was started again; one that was taken is not', async () => {
+    const world = await GrantWorld.start()
+    const [renewed, suspended] = [await world.active(), await world.active({ instance: 'process 2' })]
+    await world.issue('renew', renewed.id)
+    await world.grants.suspend(suspended.id, '', 'uid:0')
+    const refused = async (grant: { readonly serial: string }, afterMs: number): Promise<void> => {
+      const lastMs = world.grants.nowMs() + afterMs
+      await world.store.credentials.recordUses([{ serial: grant.serial, verifier: agentId, firstMs: lastMs, lastMs, count: 1, refused: true }], world.grants.nowMs())
+      await world.settled()
+    }
+    await refused(renewed, 60_000)
+    await refused(suspended, 600_000)
+    for (const { id } of [renewed, suspended]) expect(world.grants.index.byId(id)?.flags).toEqual([])
+    await refused(renewed, 60_001)
+    expect(world.grants.index.byId(renewed.id)?.flags).toEqual(['second_use'])
+  })
 })

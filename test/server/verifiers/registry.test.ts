@@ -304,6 +304,21 @@ test('uses are written down for the verifier that signed them, once', async () =
   expect(await store.credentials.uses(serial, 10)).toMatchObject([{ verifier: `spiffe://${trustDomain}/v1`, count: 5, firstMs: nowMs - 5, lastMs: nowMs }])
 })
 
+test('refusals are written down beside uses, and neither is lost when a later receipt is checked first', async () => {
+  await prepareToIssue(store)
+  await store.entries.create([spec(1)], by)
+  const [serial = ''] = await issue(store, request(1, { notAfterMs: storeNowMs + 900_000, agentId }))
+  const verifier = new TestVerifier(1)
+  await receive(verifier.registration())
+  const [uses, refusals, receipt] = [verifier.uses(Buffer.from(serial, 'hex'), 3), verifier.refusals(Buffer.from(serial, 'hex'), 2), verifier.receipt(10)]
+  registry.receive(agent, { registrations: [], receipts: [], uses: [], refusals: [], left: [], unregistered: 0, ...uses })
+  await receive({ ...refusals, ...receipt })
+  await receive(refusals)
+  await clock.advance(5_000)
+  expect(seqs()).toEqual([10])
+  expect(await store.credentials.uses(serial, 10)).toMatchObject([{ refused: true, count: 2 }, { count: 3 }])
+})
+
 describe('waiting for receipts', () => {
   async function wait(seq: number, of: readonly (readonly [TestVerifier, 'strict' | 'standard' | 'available'])[]): Promise<{ readonly steps: Progress[]; readonly done: Promise<void> }> {
     for (const [verifier, wanted] of of) await receive(verifier.registration({ class: wanted }))

@@ -110,6 +110,7 @@ const reports: readonly (readonly [string, Report])[] = [
   ['registration of a strict verifier, software "example 1.0"', { kind: 'registration', instance, number: 1_767_268_800_000_001, class: 'strict', software: 'example 1.0' }],
   ['receipt for 8 of chain.txt, held for 120 ms', { kind: 'receipt', instance, number: 1_767_268_800_000_002, epoch: head.epoch, seq, floorMinute: head.floorMinute, heldMs: 120, root: set.root(sha256) }],
   ['uses: one credential accepted three times', { kind: 'uses', instance, number: 1_767_268_800_000_003, uses: [{ serial: Uint8Array.from({ length: 17 }, (_, at) => at + 1), firstMs: head.signedAtMs, lastMs: head.signedAtMs + 5_000, count: 3 }] }],
+  ['refusals: one credential refused once, because it had been superseded or revoked', { kind: 'refusals', instance, number: 1_767_268_800_000_004, refusals: [{ serial: Uint8Array.from({ length: 17 }, (_, at) => at + 1), firstMs: head.signedAtMs + 9_000, lastMs: head.signedAtMs + 9_000, count: 1 }] }],
 ]
 writeFileSync(
   new URL('reports.txt', folder),

@@ -3,6 +3,7 @@
 import type { VerifierRegistration as _mayfly_v1_VerifierRegistration, VerifierRegistration__Output as _mayfly_v1_VerifierRegistration__Output } from '../../mayfly/v1/VerifierRegistration.ts';
 import type { VerifierReceipt as _mayfly_v1_VerifierReceipt, VerifierReceipt__Output as _mayfly_v1_VerifierReceipt__Output } from '../../mayfly/v1/VerifierReceipt.ts';
 import type { VerifierUses as _mayfly_v1_VerifierUses, VerifierUses__Output as _mayfly_v1_VerifierUses__Output } from '../../mayfly/v1/VerifierUses.ts';
+import type { RefusedUses as _mayfly_v1_RefusedUses, RefusedUses__Output as _mayfly_v1_RefusedUses__Output } from '../../mayfly/v1/RefusedUses.ts';
 
 export interface RelayedReports {
   'registrations'?: (_mayfly_v1_VerifierRegistration)[];
@@ -10,6 +11,7 @@ export interface RelayedReports {
   'uses'?: (_mayfly_v1_VerifierUses)[];
   'left'?: (Buffer | Uint8Array | string)[];
   'unregistered'?: (number);
+  'refusals'?: (_mayfly_v1_RefusedUses)[];
 }
 
 export interface RelayedReports__Output {
@@ -18,4 +20,5 @@ export interface RelayedReports__Output {
   'uses': (_mayfly_v1_VerifierUses__Output)[];
   'left': (Buffer)[];
   'unregistered': (number);
+  'refusals': (_mayfly_v1_RefusedUses__Output)[];
 }

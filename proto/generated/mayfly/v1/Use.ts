@@ -7,6 +7,7 @@ export interface Use {
   'firstMs'?: (number | string | Long);
   'lastMs'?: (number | string | Long);
   'count'?: (number | string | Long);
+  'refused'?: (boolean);
 }
 
 export interface Use__Output {
@@ -14,4 +15,5 @@ export interface Use__Output {
   'firstMs': (number);
   'lastMs': (number);
   'count': (number);
+  'refused': (boolean);
 }
