@@ -85,14 +85,28 @@ export function printPlan(output: Output, registry: SpireRegistry, plan: readonl
     output.line(`${those.length} ${headings[kind]}`)
     if (kind === 'moves') for (const note of noteNames) if (noted(plan, note) > 0) output.line(`  ${noted(plan, note)} of them ${noteTexts[note]}`)
     if (kind === 'moves' || kind === 'there') continue
-    for (const { entry, fate } of those.slice(0, mostShown)) output.line(`  ${entry.spiffeId}  ${whyOf(fate)}`)
-    if (those.length > mostShown) output.line(`  and ${those.length - mostShown} more: --json has all`)
+    printReasons(output, those)
+    if (those.some(({ fate }) => fate.kind === 'refused' && fate.text.includes('SvidTtlSeconds'))) output.line('  --cap-ttl 1h makes lives that are too long an hour')
   }
   const parents = parentsOf(registry, plan).filter(({ entries }) => entries > 0)
   output.line()
   output.table(['PARENT', 'ENTRIES', 'MOVE', 'HOW IT COMES OVER'], parents.slice(0, mostShown).map(({ id, entries, moves, how }) => [id, String(entries), String(moves), how]))
   if (parents.length > mostShown) output.line(`and ${parents.length - mostShown} more parents: --json has all`)
   if (registry.agents === undefined) output.note('not known: which agents SPIRE has, so nothing is said of entries that nobody uses (--agents FILE, or --spire-socket)')
+}
+
+/** Of many with one reason the first is named, and how many there are: one reason in the thousands hides no other. */
+function printReasons(output: Output, those: readonly Planned[]): void {
+  const reasons = new Map<string, { readonly first: string; others: number }>()
+  for (const { entry, fate } of those) {
+    const reason = reasons.get(whyOf(fate))
+    if (reason === undefined) reasons.set(whyOf(fate), { first: entry.spiffeId, others: 0 })
+    else reason.others++
+  }
+  const shown = [...reasons].slice(0, mostShown)
+  for (const [why, { first, others }] of shown) output.line(`  ${first}${others === 0 ? '' : ` and ${plural(others, 'other', 'others')}`}  ${why}`)
+  const left = those.length - shown.reduce((count, [, { others }]) => count + others + 1, 0)
+  if (left > 0) output.line(`  and ${left} more, for other reasons: --json has all`)
 }
 
 function whyOf(fate: Fate): string {

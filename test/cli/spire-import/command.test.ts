@@ -63,6 +63,16 @@ test('without --apply nothing is changed, here or there; with it the rest is mad
   expect(new Set(spire.calls.map((method) => method.replace(/.*\//, '')))).toEqual(new Set(['GetBundle', 'ListEntries', 'ListAgents']))
 })
 
+test('one reason in the thousands hides no other', async () => {
+  const many = Array.from({ length: 12 }, (_, at) => spireEntry(`long-${String(at).padStart(2, '0')}`, '/node-a', { selectors: [`unix:uid:${at + 5_000}`], x509SvidTtlSeconds: 86_400 }))
+  const { server, from } = await started({ entries: [nodeName, ...many, spireEntry('e/task/x', '/node-a')] })
+  const { out } = await run(server, ...from)
+  expect(out).toContain('\n13 mayfly refuses\n')
+  expect(out).toMatch(/long-\d\d and 11 others {2}x509SvidTtlSeconds: is longer than the 3600 s that the profile allows\n/)
+  expect(out).toContain('spiffe://example.org/e/task/x  spiffeId: has a segment')
+  expect(out).toContain('--cap-ttl 1h makes lives that are too long an hour')
+})
+
 test('what was cut off half-way is finished by running it again', async () => {
   const { server, from } = await started({ entries: five })
   await server.createEntries('spiffe://example.org/node-a', ['/a'], { selectors: [{ type: 'unix', value: 'uid:4000' }] }) // under another ID: what makes it the same are name, parent and selectors
