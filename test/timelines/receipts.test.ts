@@ -3,11 +3,15 @@ import { once } from 'node:events'
 import { request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
+import { connect } from 'node:tls'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { connectTls, createTlsServer, memberOf, startRevocationFeed, X509Source } from '../../src/client/index.ts'
+import { toHex } from '../../src/core/bytes.ts'
 import { systemClock } from '../../src/system/clock.ts'
+import { parseCertificate } from '../../src/x509/certificate.ts'
 import { buildCsr } from '../../src/x509/csr-builder.ts'
+import { encodeCertificatesPem } from '../../src/x509/pem.ts'
 import { PrivateKey } from '../../src/x509/private-key.ts'
 import { main, node24 } from '../support/product/process.ts'
 import { Product } from '../support/product/product.ts'
@@ -41,10 +45,10 @@ test('a verifier registers, is waited for, receipts what was revoked, and the le
   await once(server, 'listening')
   const socket = await connectTls(source, terms, { host: '127.0.0.1', port: (server.address() as AddressInfo).port })
   await once(socket.resume(), 'close')
-  server.close()
   const { serial } = source.current()
 
-  const minted = await admin.unary('spire.api.server.svid.v1.SVID', 'MintX509SVID', { csr: Buffer.from(buildCsr(PrivateKey.generate(), { uris: [`spiffe://${trustDomain}/other`] })) })
+  const otherKey = PrivateKey.generate()
+  const minted = await admin.unary('spire.api.server.svid.v1.SVID', 'MintX509SVID', { csr: Buffer.from(buildCsr(otherKey, { uris: [`spiffe://${trustDomain}/other`] })) })
   expect(minted.svid?.certChain).toHaveLength(1)
   const revoked = await admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { spiffeId: `spiffe://${trustDomain}/other` }, rotate: false, reason: 'test', dryRun: false })
   expect(revoked.credentials).toBe(1)
@@ -56,17 +60,29 @@ test('a verifier registers, is waited for, receipts what was revoked, and the le
   expect(status.revocations[0]?.maxMs).toBeGreaterThanOrEqual(0)
   expect(status.revocations[0]?.maxMs).toBeLessThan(5_000)
 
-  const uses = async () => (await admin.unary('mayfly.v1.Status', 'FindCredentials', { target: { serial } })).credentials[0]?.uses ?? []
-  let found = await uses()
-  while (found.length === 0) {
-    await systemClock.sleep(200, AbortSignal.timeout(10_000))
-    found = await uses()
+  // A copy of what was revoked is shown to it: it refuses, and says so.
+  const cert = encodeCertificatesPem(minted.svid?.certChain ?? [])
+  const copy = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', cert, key: otherKey.toPem(), rejectUnauthorized: false })
+  copy.on('error', () => undefined) // reset, maybe
+  await once(copy.resume(), 'close')
+  server.close()
+
+  const usesOf = async (of: string): Promise<readonly { readonly count: number }[]> => {
+    for (;;) {
+      const uses = (await admin.unary('mayfly.v1.Status', 'FindCredentials', { target: { serial: of } })).credentials[0]?.uses ?? []
+      if (uses.length > 0) return uses
+      await systemClock.sleep(200, AbortSignal.timeout(10_000))
+    }
   }
-  expect(found).toMatchObject([{ verifier: `spiffe://${trustDomain}/api`, count: 2 }])
+  expect(await usesOf(serial)).toMatchObject([{ verifier: `spiffe://${trustDomain}/api`, count: 2, refused: false }])
+  const copied = toHex(parseCertificate(minted.svid?.certChain[0] ?? new Uint8Array(0)).serial)
+  expect(await usesOf(copied)).toMatchObject([{ verifier: `spiffe://${trustDomain}/api`, count: 1, refused: true }])
 
   // What people see of it.
   const { stdout: why } = await run(node24, [main('src/cli'), 'why', serial, '--server-socket', product.adminSocket])
   expect(why).toMatch(new RegExp(`accepted +by spiffe://${trustDomain}/api: 2 times, last `))
+  const { stdout: whyNot } = await run(node24, [main('src/cli'), 'why', copied, '--server-socket', product.adminSocket])
+  expect(whyNot).toMatch(new RegExp(`refused +by spiffe://${trustDomain}/api: once, last `))
   await admin.unary('spire.api.server.svid.v1.SVID', 'MintX509SVID', { csr: Buffer.from(buildCsr(PrivateKey.generate(), { uris: [`spiffe://${trustDomain}/third`] })) })
   const { stdout: waited } = await run(node24, [main('src/cli'), 'revoke', '--id', '/third', '--wait', '--server-socket', product.adminSocket])
   expect(waited).toMatch(/^1 of 1 verifier has receipted it$/m)
