@@ -69,16 +69,16 @@ export class Approvals {
       after = page.next
       if (after === undefined) break
     }
-    const ofRequests = await Promise.all(requests.map(async (grant) => this.#ofRequest(grant, await this.#roleOf(grant))))
-    return [...ofRequests, ...(await Promise.all(steps.all().map(async (step) => this.#ofStep(step, await this.#roleOf(step.grant)))))]
+    const ofRequests = await Promise.all(requests.map(async (grant) => await this.#ofRequest(grant, await this.#roleOf(grant))))
+    return [...ofRequests, ...(await Promise.all(steps.all().map(async (step) => await this.#ofStep(step, await this.#roleOf(step.grant)))))]
   }
 
   /** One request or step by its ID, also a request that does not wait (any more): for who withdraws, or checks later what was signed. @throws {MayflyError} NOT_FOUND */
   async byId(id: string): Promise<Waiting> {
     const step = this.#deps.steps.byId(id)
-    if (step !== undefined) return this.#ofStep(step, await this.#roleOf(step.grant))
+    if (step !== undefined) return await this.#ofStep(step, await this.#roleOf(step.grant))
     const grant = await this.#grant(id)
-    return this.#ofRequest(grant, await this.#roleOf(grant))
+    return await this.#ofRequest(grant, await this.#roleOf(grant))
   }
 
   /** Names of the people who may still approve a request as it stands, in their order, at most 20: registered, named by the role, neither its requester nor its owner, and let by policy. */
@@ -107,7 +107,7 @@ export class Approvals {
     const step = steps.byId(word.id)
     if (step !== undefined) return await this.#decideStep(word, step, 'deny', reason, by)
     const grant = await this.#grant(word.id)
-    const person = await this.#signer(word, requestStatement('deny', trustDomain, grant))
+    const person = await this.#signer(word, requestStatement('deny', trustDomain, await this.#asRequested(grant)))
     checkMaySpeak('deny', person, grant, await this.#roleOf(grant))
     const moved = await store.grants.move(grant.id, grant.version, { kind: 'denied', approver: person.name, reason }, by)
     log.info({ event: 'grant.denied', grantId: grant.id, approver: person.name, reason }, 'a person denied a request')
@@ -118,7 +118,7 @@ export class Approvals {
   async withdraw(word: SignedWord, by: Actor): Promise<Grant> {
     const { trustDomain, store, log } = this.#deps
     const grant = await this.#grant(word.id)
-    const person = await this.#signer(word, requestStatement('withdraw', trustDomain, grant))
+    const person = await this.#signer(word, requestStatement('withdraw', trustDomain, await this.#asRequested(grant)))
     const moved = await store.grants.move(grant.id, undefined, { kind: 'withdrawn', approver: person.name }, by)
     log.info({ event: 'grant.approval_withdrawn', grantId: grant.id, approver: person.name, state: moved.grant.state }, 'an approval was withdrawn')
     return moved.grant
@@ -127,7 +127,7 @@ export class Approvals {
   async #approveRequest(word: SignedWord, by: Actor): Promise<Grant> {
     const { trustDomain, store, log } = this.#deps
     const grant = await this.#grant(word.id)
-    const person = await this.#signer(word, requestStatement('approve', trustDomain, grant))
+    const person = await this.#signer(word, requestStatement('approve', trustDomain, await this.#asRequested(grant)))
     const role = await this.#roleOf(grant)
     checkMaySpeak('approve', person, grant, role)
     await this.#askPolicy(person, grant, role, by.atMs)
@@ -140,7 +140,7 @@ export class Approvals {
   async #decideStep(word: SignedWord, step: WaitingStep, verb: 'approve' | 'deny', reason: string, by: Actor): Promise<Grant> {
     const { trustDomain, store, steps, log } = this.#deps
     const { grant } = step
-    const words = stepStatement(verb, trustDomain, grant, step)
+    const words = stepStatement(verb, trustDomain, await this.#asRequested(grant), step)
     const person = await this.#signer(word, words)
     const role = await this.#roleOf(grant)
     checkMaySpeak(verb, person, grant, role)
@@ -175,18 +175,23 @@ export class Approvals {
     return grant
   }
 
+  /** What people sign is the request as it was made: which process is bound by now, and whose it is, are not of it. */
+  async #asRequested(grant: Grant): Promise<Grant> {
+    return (await this.#deps.store.grants.asRequested(grant.id)) ?? grant
+  }
+
   async #roleOf(grant: Grant): Promise<GrantRole> {
     return await this.#deps.directory.role(grant.role)
   }
 
-  #ofRequest(grant: Grant, role: GrantRole): Waiting {
+  async #ofRequest(grant: Grant, role: GrantRole): Promise<Waiting> {
     const givenBy = grant.approvals.filter(({ withdrawn }) => !withdrawn).map(({ approver }) => approver)
-    const words = requestStatement('approve', this.#deps.trustDomain, grant)
+    const words = requestStatement('approve', this.#deps.trustDomain, await this.#asRequested(grant))
     return { id: grant.id, grant, needed: grant.approvalsNeeded, givenBy, approvers: role.approvers, lapsesAtMs: grant.lapsesAtMs, words }
   }
 
-  #ofStep(step: WaitingStep, role: GrantRole): Waiting {
-    const words = stepStatement('approve', this.#deps.trustDomain, step.grant, step)
+  async #ofStep(step: WaitingStep, role: GrantRole): Promise<Waiting> {
+    const words = stepStatement('approve', this.#deps.trustDomain, await this.#asRequested(step.grant), step)
     return { id: step.id, grant: step.grant, step, needed: step.needed, givenBy: this.#deps.steps.givenBy(step.id), approvers: role.approvers, lapsesAtMs: step.lapsesAtMs, words }
   }
 }

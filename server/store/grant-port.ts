@@ -58,6 +58,8 @@ export interface GrantStore {
   /** A decision that moves nothing: a denied renewal or step, a re-evaluation. */
   recordDecision(id: string, decision: Decision, asked: string, by: Actor): Promise<void>
   byId(id: string): Promise<Grant | undefined>
+  /** The same with the process and the owner that it was requested for, whichever it is bound to and belongs to by now: what its approvers signed. */
+  asRequested(id: string): Promise<Grant | undefined>
   /** Those that ever held this key, also those that are over. @param publicKeyHash 64 hexadecimal digits */
   byKey(publicKeyHash: string): Promise<readonly Grant[]>
   /** In the order of their IDs. */

@@ -169,4 +169,10 @@ export const migrations: readonly string[] = [
     serial BLOB NOT NULL, verifier TEXT NOT NULL, first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (serial, verifier)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- who owned it when it was requested, also after a transfer: what its approvers signed names them
+  ALTER TABLE grants ADD COLUMN asked_owner TEXT NOT NULL DEFAULT '';
+  UPDATE grants SET asked_owner = asked.owner
+    FROM (SELECT json_extract(payload, '$.grant.id') AS id, json_extract(payload, '$.grant.owner') AS owner FROM journal WHERE kind = 'grant.requested') AS asked WHERE asked.id = grants.id;
+  `,
 ]

@@ -17,6 +17,7 @@ export function grantAreas(link: WorkerLink): Pick<Store, 'grants' | 'roles' | '
       recordSteps: (...args) => link.call('grants.recordSteps', args),
       recordDecision: (...args) => link.call('grants.recordDecision', args),
       byId: (...args) => link.call('grants.byId', args),
+      asRequested: (...args) => link.call('grants.asRequested', args),
       byKey: (...args) => link.call('grants.byKey', args),
       list: (...args) => link.call('grants.list', args),
       count: (...args) => link.call('grants.count', args),

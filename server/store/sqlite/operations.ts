@@ -22,7 +22,7 @@ export type ReadName =
   | `credentials.${'bySerial' | 'bySerials' | 'list' | 'count' | 'prunedBefore' | 'uses'}`
   | `authorities.${'all' | 'bundleSequence'}`
   | 'bundles.list'
-  | `grants.${'byId' | 'byKey' | 'list' | 'count' | 'live' | 'steps' | 'decisions' | 'decisionsSince'}`
+  | `grants.${'byId' | 'asRequested' | 'byKey' | 'list' | 'count' | 'live' | 'steps' | 'decisions' | 'decisionsSince'}`
   | `roles.${'byName' | 'all'}`
   | `owners.${'all' | 'unowned'}`
   | `people.${'byName' | 'all'}`

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { approvalNamespace } from '../../../src/core/approval/statement.ts'
@@ -104,6 +105,21 @@ describe.skipIf(!existsSync('/usr/bin/ssh-keygen'))('people who approve (skipped
     const after = await server.admin.unary('mayfly.v1.Approvals', 'Withdraw', { grantId: waiting.id, approver: 'alice', signature: await alice.sign(words, approvalNamespace) })
     expect(after).toMatchObject({ cause: 'approval_withdrawn' })
     expect(['ending', 'ended']).toContain(after.state)
+  })
+
+  test('what was signed can be checked for ever: not what it is bound to nor who owns it by now changes the words', async () => {
+    const { server, bench, waiting } = await waitingRequest({ approvals: 1 })
+    const { canonical } = await shown(server, waiting.id)
+    await approve(server, waiting.id, 'alice', alice)
+    await bench.activate(waiting.id, { instance: 'boot:999:9' })
+    await server.admin.unary('mayfly.v1.GrantAdmin', 'PutOwner', { name: 'others', contact: '' })
+    await server.admin.unary('mayfly.v1.GrantAdmin', 'TransferOwner', { from: 'team-db', to: 'others' })
+    const now = await shown(server, waiting.id)
+    expect(now.grant).toMatchObject({ state: 'active', instance: 'boot:999:9', owner: 'others' })
+    expect(now.canonical).toBe(canonical)
+    expect(createHash('sha256').update(canonical.replace('mayfly approve 1\n\n', '')).digest('hex')).toBe(now.grant?.requestHash)
+    const words = canonical.replace('mayfly approve', 'mayfly withdraw')
+    expect(await server.admin.unary('mayfly.v1.Approvals', 'Withdraw', { grantId: waiting.id, approver: 'alice', signature: await alice.sign(words, approvalNamespace) })).toMatchObject({ cause: 'approval_withdrawn' })
   })
 
   test('a denial is signed too, and says who and why', async () => {

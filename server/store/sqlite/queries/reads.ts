@@ -36,6 +36,7 @@ export const reads: { readonly [N in ReadName]: Read<N> } = {
   'stream.eventsAfter': (tables, seq, limit) => tables.stream.after(seq, bounded(limit)),
   'stream.load': (tables, fromMinute) => tables.stream.load(fromMinute),
   'grants.byId': (tables, id) => tables.grants.byId(id),
+  'grants.asRequested': (tables, id) => tables.grants.asRequested(id),
   'grants.byKey': (tables, hash) => tables.ledger.grantsOfKey(Buffer.from(hash, 'hex')).flatMap((id) => tables.grants.byId(id) ?? []),
   'grants.list': listGrants,
   'grants.count': countGrants,

@@ -21,6 +21,12 @@ export class GrantTable {
     return row === undefined ? undefined : grantOf(row)
   }
 
+  /** With the process that asked and the owner of that time, as it was signed. */
+  asRequested(id: string): Grant | undefined {
+    const row = this.#statements.query<GrantRow & { asker: string; asked_owner: string }>('SELECT id, body, asker, asked_owner FROM grants WHERE id = ?').one(id)
+    return row === undefined ? undefined : { ...grantOf(row), instance: row.asker, owner: row.asked_owner }
+  }
+
   has(spiffeId: string): boolean {
     return this.#statements.query('SELECT 1 FROM grants WHERE spiffe_id = ?').one(spiffeId) !== undefined
   }
@@ -28,12 +34,12 @@ export class GrantTable {
   insert(grant: Grant): void {
     this.#statements
       .query(
-        `INSERT INTO grants (id, spiffe_id, root_id, parent_id, role, owner, agent_id, requester, instance, state, live, requested_at_ms, lapses_at_ms, deadline_ms, ended_at_ms, body, asker)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO grants (id, spiffe_id, root_id, parent_id, role, owner, agent_id, requester, instance, state, live, requested_at_ms, lapses_at_ms, deadline_ms, ended_at_ms, body, asker, asked_owner)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       )
       .run(
         grant.id, grant.spiffeId, grant.rootId, grant.parentId, grant.role, grant.owner, grant.agentId, grant.requester, grant.instance, grant.state,
-        isOver(grant.state) ? 0 : 1, grant.requestedAtMs, grant.lapsesAtMs, grant.deadlineMs, grant.endedAtMs, JSON.stringify(grant), grant.instance,
+        isOver(grant.state) ? 0 : 1, grant.requestedAtMs, grant.lapsesAtMs, grant.deadlineMs, grant.endedAtMs, JSON.stringify(grant), grant.instance, grant.owner,
       )
   }
 
