@@ -27,6 +27,14 @@ export interface GrantValues {
   readonly [name: string]: string | readonly string[] | boolean | undefined
 }
 
+/** Whether any of them was given: who names a role or a reason wants a grant, and is not given a standing identity because the rest is missing. */
+export function asksForGrant(options: GrantValues): boolean {
+  return Object.keys(grantOptions).some((name) => {
+    const value = options[name]
+    return Array.isArray(value) ? value.length > 0 : value !== undefined
+  })
+}
+
 /** The request that the options come to. @throws {MayflyError} USAGE, DURATION_INVALID */
 export function grantRequestOf(command: string, spiffeId: string, options: GrantValues): RequestGrantRequest {
   if (options.do.length === 0 || options.on.length === 0) throw usage(command, `${options.do.length === 0 ? '--do' : '--on'} is missing`, 'say what the task does and to what: --do write --on db:orders')

@@ -14,7 +14,7 @@ import type { Command } from '../command.ts'
 import { connectServer, connectWorkloadApi } from '../connection.ts'
 import type { Context } from '../context.ts'
 import { entryToJson } from '../entries.ts'
-import { grantOptions, grantRequestOf, type GrantValues } from '../grant-options.ts'
+import { asksForGrant, grantOptions, grantRequestOf, type GrantValues } from '../grant-options.ts'
 import { typedId } from '../ids.ts'
 import { passSignals } from '../pass-signals.ts'
 import { placesOf } from '../places.ts'
@@ -52,7 +52,7 @@ export const command: Command = define({
     if (program === undefined) throw usage('run', 'a command after -- is missing')
     const obstacle = whyNotRun(program) // before anything is asked for
     if (obstacle !== undefined) return notRun(obstacle, context)
-    if (options.do.length > 0 || options.on.length > 0) return await runGrant(options, [program, ...args], context)
+    if (asksForGrant(options)) return await runGrant(options, [program, ...args], context)
     const places = placesOf(options, context)
     const ended = new AbortController()
     using workloadApi = await connectWorkloadApi(options, context)

@@ -2,7 +2,7 @@ import { parseRole } from '../../../../src/core/grant/role.ts'
 import { MayflyError } from '../../../../src/core/errors.ts'
 import type { PolicyException, PolicyVersion } from '../../grant-model.ts'
 import type { Command } from '../operations.ts'
-import { decision, notFound } from './ending.ts'
+import { decision } from './ending.ts'
 import { checkOwner, findRole } from './grant-checks.ts'
 import { spendSignature } from './people.ts'
 
@@ -48,7 +48,7 @@ export const putException: Command<'exceptions.put'> = (tables, given, { signedH
 }
 
 export const removeException: Command<'exceptions.remove'> = (tables, id, by) => {
-  if (!tables.policies.hasException(id)) throw notFound('the exception')
+  if (!tables.policies.hasException(id)) throw new MayflyError('NOT_FOUND', `there is no exception ${JSON.stringify(id.slice(0, 64))}`, { hint: 'mayfly exception list' })
   return decision([{ kind: 'exception.removed', id, by: by.name, atMs: by.atMs }], undefined)
 }
 

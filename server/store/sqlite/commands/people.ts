@@ -4,7 +4,7 @@ import { MayflyError } from '../../../../src/core/errors.ts'
 import type { Person } from '../../grant-model.ts'
 import type { Command } from '../operations.ts'
 import type { Tables } from '../tables/tables.ts'
-import { decision, notFound } from './ending.ts'
+import { decision } from './ending.ts'
 import { withdrawApprovals } from './withdrawal.ts'
 
 const maxItems = 64
@@ -26,7 +26,7 @@ export const putPerson: Command<'people.put'> = (tables, { name, sshKeys, owners
 }
 
 export const removePerson: Command<'people.remove'> = (tables, name, by) => {
-  if (tables.people.byName(name) === undefined) throw notFound('the person')
+  if (tables.people.byName(name) === undefined) throw new MayflyError('NOT_FOUND', `nobody is registered as ${JSON.stringify(name.slice(0, 128))}`, { hint: 'mayfly person list' })
   const waiting = tables.grants.list({ sql: "live = 1 AND state IN ('pending_approval', 'approved')", values: [] }, Number.MAX_SAFE_INTEGER)
   const { records } = withdrawApprovals(tables, waiting, name, by)
   return decision([{ kind: 'person.removed', name, by: by.name, atMs: by.atMs }, ...records], undefined)
