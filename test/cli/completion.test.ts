@@ -47,10 +47,40 @@ describe('bash', () => {
     writeFileSync(join(folder, 'server.yaml'), '')
     expect(offered('server', 'run', '--config', 'ser')).toEqual(['server.yaml'])
     expect(offered('entry', 'create', '--owner', '')).toEqual([])
+    writeFileSync(join(folder, 'my certificate.pem'), '')
+    expect(offered('verify', 'my')).toEqual(['my certificate.pem'])
   })
 
   test('leaves what follows -- to the shell', () => {
     expect(offered('run', '--', 'server.y')).toEqual(['server.yaml'])
+  })
+})
+
+describe.skipIf(!existsSync('/usr/bin/fish'))('fish', () => {
+  function offered(typed: string): readonly string[] {
+    const file = join(folder, 'offered.fish')
+    writeFileSync(file, fishScript(commands))
+    return execFileSync('fish', ['--no-config', '-c', `cd '${folder}'; source '${file}'; complete -C '${typed}'`], { encoding: 'utf8' }).split('\n').filter((line) => line !== '').map((line) => line.split('\t')[0] ?? '')
+  }
+
+  test('offers the first words, and second words where there are some', () => {
+    expect(offered('mayfly rev')).toEqual(['revocation', 'revoke'])
+    expect(offered('mayfly entry ')).toEqual(expect.arrayContaining(['create', 'list', 'delete']))
+    expect(offered('mayfly agent b')).toEqual(['ban'])
+  })
+
+  test('offers every option of the command and none of another, such as of one whose name ends alike', () => {
+    for (const name of ['run', 'server run', 'relay run', 'entry create', 'verify']) {
+      const { options } = commands.find((command) => command.name === name) ?? { options: [] }
+      expect(offered(`mayfly ${name} --`).toSorted(), name).toEqual(options.map((option) => `--${option.name}`).toSorted())
+    }
+    expect(offered('mayfly run -- --')).toEqual([])
+  })
+
+  test('offers files where one may stand', () => {
+    writeFileSync(join(folder, 'one.pem'), '')
+    expect(offered('mayfly verify one')).toEqual(['one.pem'])
+    expect(offered('mayfly server run --config one')).toEqual(['one.pem'])
   })
 })
 

@@ -13,13 +13,13 @@ _mayfly() {
   COMPREPLY=()
   for ((at = 1; at < COMP_CWORD; at++)); do
     # what follows -- is another program's
-    if [[ \${COMP_WORDS[at]} == -- ]]; then COMPREPLY=($(compgen -c -f -- "$cur")); return; fi
+    if [[ \${COMP_WORDS[at]} == -- ]]; then mapfile -t COMPREPLY < <(compgen -c -f -- "$cur"); return; fi
   done
   if ((COMP_CWORD == 1)); then
     COMPREPLY=($(compgen -W '${groups.map(([first]) => first).join(' ')} help version --help --version' -- "$cur")); return
   fi
   case $prev in
-    ${files.join('|')}) COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    ${files.join('|')}) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
     ${texts.join('|')}) return ;;
   esac
   if ((COMP_CWORD == 2)); then
@@ -31,7 +31,7 @@ ${seconds.map(([first, rows]) => `      ${first}) COMPREPLY=($(compgen -W '${row
 ${commands.map(({ name, options }) => `    '${name}'${name.includes(' ') ? '' : `' '*`}) COMPREPLY=($(compgen -W '${options.map((option) => `--${option.name}`).join(' ')}' -- "$cur")) ;;`).join('\n')}
   esac
   # arguments may be files: certificates, entries
-  [[ $cur == -* ]] || COMPREPLY=($(compgen -f -- "$cur"))
+  [[ $cur == -* ]] || mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 }
 complete -o filenames -F _mayfly mayfly
 `
