@@ -238,7 +238,7 @@ export class Grants implements AsyncDisposable {
     for (const credential of await this.#deps.store.credentials.bySerials([...uses.keys()])) {
       const use = uses.get(credential.serial)
       const grantId = use === undefined ? undefined : grantCopiedBy(credential, use)
-      if (use !== undefined && grantId !== undefined) await this.#flag(grantId, 'second_use', `${use.verifier} refused a credential of it that had been replaced`)
+      if (use !== undefined && grantId !== undefined && this.index.byId(grantId)?.serial !== use.serial) await this.#flag(grantId, 'second_use', `${use.verifier} refused a credential of it that had been replaced`)
     }
   }
 

@@ -14,6 +14,7 @@ export interface TargetEndsDeps {
 }
 
 const retryMs = 1_000
+const rotatedAtOnce = 500
 
 /**
  * Ends all that targets have, however much it is: the first transaction sees to it that nothing more is issued and ends the first piece, the rest follows in pieces between which
@@ -41,7 +42,8 @@ export class TargetEnds implements AsyncDisposable {
 
   /** @throws {MayflyError} as `targets.revoke` of the store */
   async revoke(target: Target, options: RevokeOptions, by: Actor): Promise<EndResult> {
-    return await this.#whole(target, await this.#deps.store.targets.revoke(target, options, by))
+    const first = await this.#deps.store.targets.revoke(target, options, by)
+    return first.unrotated === undefined ? await this.#whole(target, first) : await this.#rotateAll(first, first.unrotated, options.reason, by)
   }
 
   /** @throws {MayflyError} NOT_FOUND */
@@ -85,6 +87,17 @@ export class TargetEnds implements AsyncDisposable {
       this.#finishLater(target)
       throw error
     }
+  }
+
+  /** What a crash leaves of a rotation is not taken up: nothing of it is disabled, and whoever asked was told that it failed. */
+  async #rotateAll(first: EndResult, unrotated: readonly string[], reason: string, by: Actor): Promise<EndResult> {
+    let { streamSeq } = first
+    for (let at = 0; at < unrotated.length; at += rotatedAtOnce) {
+      this.#stop.signal.throwIfAborted()
+      const next = await this.#deps.store.targets.continueRotation(unrotated.slice(at, at + rotatedAtOnce), reason, by)
+      streamSeq = next.streamSeq
+    }
+    return { hits: first.hits, streamSeq }
   }
 
   /** Resolves with where the stream stands once nothing is left. */

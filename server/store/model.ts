@@ -203,6 +203,8 @@ export interface UnfinishedEnd {
 
 /** The end of a target, or the first piece of it: one transaction holds up to 100 grants, or 500 other credentials. */
 export interface TargetEnd extends EndResult {
+  /** Serials that a rotation left, for `targets.continueRotation`. */
+  readonly unrotated?: readonly string[]
   /** Pieces are left: call `targets.continueEnd` until there are none. */
   readonly more: boolean
 }

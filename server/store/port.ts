@@ -204,12 +204,14 @@ export interface TargetStore {
   /**
    * Ends all that is live under the target and, unless `rotate` or a serial, disables it. Of very much only the first piece ends in the transaction that disables it; `hits`
    * are all of it, in any case. Superseded and abandoned credentials are hit too: their holders may have connections open. The keys of revoked credentials are deny-listed (design 6); a serial stands for all that was
-   * issued to its key. With `rotate` the live ones are superseded and their keys stay good. The ID of an agent means the agent.
+   * issued to its key. With `rotate` the live ones are superseded and their keys stay good; of very much the first ones alone, and the others are the caller's to go on with. The ID of an agent means the agent.
    * @throws NOT_FOUND, EXPECTATION_FAILED with details {hits}
    */
   revoke(target: Target, options: RevokeOptions, by: Actor): Promise<TargetEnd>
   /** Ends the next piece of what a revocation, a ban, an eviction or a removal left, in the name of who asked for it; nothing when nothing is left. `hits` are those of the piece. */
   continueEnd(target: LastingTarget, atMs: number): Promise<TargetEnd>
+  /** Supersedes the next of what a rotation left: a thousand at most. Those that ended meanwhile are passed over; `hits` are the others. */
+  continueRotation(serials: readonly string[], reason: string, by: Actor): Promise<EndResult>
   /** Ends of which pieces are left, of this run or an earlier one. Their targets get nothing until they are finished. */
   unfinished(): Promise<readonly UnfinishedEnd[]>
   /**

@@ -100,6 +100,7 @@ function storeOver(link: WorkerLink, held: AsyncDisposableStack): Store {
       endKey: (...args) => link.call('targets.endKey', args),
       closePrefix: (...args) => link.call('targets.closePrefix', args),
       continueEnd: (...args) => link.call('targets.continueEnd', args),
+      continueRotation: (...args) => link.call('targets.continueRotation', args),
       unfinished: () => link.call('targets.unfinished', []),
       disable: (...args) => link.call('targets.disable', args),
       enable: (...args) => link.call('targets.enable', args),

@@ -9,7 +9,7 @@ import { FakeClock } from '../../support/fake-clock.ts'
 import { count, prepareForEnds, target } from '../../support/store/ends-crash-run.ts'
 import { workerWith } from '../../support/store/faults.ts'
 import { openAt, temporaryFolder, type TemporaryFolder } from '../../support/store/open.ts'
-import { agentId, by, nowMs } from '../../support/store/samples.ts'
+import { agentId, by, nowMs, prepareToIssue, request, spec } from '../../support/store/samples.ts'
 
 let template: TemporaryFolder
 
@@ -21,6 +21,25 @@ beforeAll(async () => {
 afterAll(async () => await template[Symbol.asyncDispose]())
 
 const options = { rotate: false, dryRun: false, reason: 'incident 7', expect: count }
+
+test('a rotation of very much lets other changes in between, and supersedes all of it before it resolves', async () => {
+  const store = await openAt(':memory:')
+  onTestFinished(async () => store[Symbol.asyncDispose]())
+  const clock = new FakeClock(nowMs)
+  await using ends = await TargetEnds.start({ store, clock, log: new KeptLog(), time: new GrantTime(clock, nowMs) })
+  await prepareToIssue(store)
+  await store.entries.create([spec(1)], by)
+  const requests = Array.from({ length: 1_700 }, (_, n) => request(1, { key: `key ${n}` }))
+  expect((await store.credentials.reserve(requests, nowMs)).every(({ ok }) => ok)).toBe(true)
+  const { seq } = await store.journal.head()
+  const rotation = ends.revoke({ kind: 'agent', id: agentId }, { rotate: true, dryRun: false, reason: '', expect: 1_700 }, by)
+  for (let nth = 0; nth < 3; nth++) await store.owners.put({ name: 'team-b', contact: `#${nth}` }, by)
+  expect(await rotation).toMatchObject({ hits: { credentials: 1_700 }, streamSeq: (await store.stream.head()).seq })
+  expect(await store.credentials.count({ agentId, liveAtMs: nowMs })).toBe(0)
+  const kinds = (await store.journal.from(seq + 1, 10_000)).map(({ record }) => record.kind)
+  expect(kinds.filter((kind) => kind === 'credentials.ended')).toHaveLength(4)
+  expect(kinds.indexOf('owner.put')).toBeLessThan(kinds.lastIndexOf('credentials.ended'))
+})
 
 test('a call resolves when all has ended, with all that it hit and where to wait for it; other changes are made between its pieces', async () => {
   const { store, ends } = await prepared()

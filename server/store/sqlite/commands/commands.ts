@@ -15,7 +15,7 @@ import { pruneStream } from './stream.ts'
 import { closePrefixCommand } from './prefixes.ts'
 import { recordUses, registerVerifiers, removeVerifiers } from './verifiers.ts'
 import { continueEnd } from './target-ends.ts'
-import { disableTarget, enableTarget, endKey, revokeTarget } from './targets.ts'
+import { continueRotation, disableTarget, enableTarget, endKey, revokeTarget } from './targets.ts'
 
 /** Every call of the port that changes something. */
 export const commands: { readonly [N in CommandName]: Command<N> } = {
@@ -43,6 +43,7 @@ export const commands: { readonly [N in CommandName]: Command<N> } = {
   'verifiers.remove': removeVerifiers,
   'targets.revoke': revokeTarget,
   'targets.continueEnd': continueEnd,
+  'targets.continueRotation': continueRotation,
   'targets.endKey': endKey,
   'targets.closePrefix': closePrefixCommand,
   'targets.disable': disableTarget,

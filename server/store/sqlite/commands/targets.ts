@@ -5,21 +5,24 @@ import type { JournalRecord } from '../../../journal/records.ts'
 import type { Actor, LastingTarget, RevokeOptions, Target, TargetEnd } from '../../port.ts'
 import { taskOf } from '../../../../src/core/task.ts'
 import type { Command } from '../operations.ts'
-import type { LedgerCondition } from '../tables/ledger.ts'
+import type { LedgerCondition, LedgerHit } from '../tables/ledger.ts'
 import type { Tables } from '../tables/tables.ts'
 import { nameOf } from '../tables/targets.ts'
 import { besides, endTrees } from './grant-ending.ts'
-import { decision, describe, endDecision, endRecords, live, notFound, revisedRecords, revocable } from './ending.ts'
+import { decision, describe, endDecision, endRecords, live, notFound, revisedRecords, revocable, toHex } from './ending.ts'
 import { beginEnd, credentialsOf, type EndPiece } from './target-ends.ts'
 
 /** More hits than this must be expected by number. */
 const hitsWithoutExpectation = 10
+/** What one transaction supersedes: some 20 ms. */
+const rotatedAtOnce = 500
+const maxRotatedAtOnce = 1_000
 
 export const revokeTarget: Command<'targets.revoke'> = (tables, given, options, by) => {
   const target = normal(given)
   mustExist(tables, target)
-  const { hits, records, more } = isLasting(target) && !options.rotate ? beginEnd(tables, { target, cause: 'operator', reason: options.reason }, by) : endAtOnce(tables, target, options, by)
-  const result = (left: boolean): TargetEnd => ({ hits: describe(hits), streamSeq: tables.stream.head().seq, more: left })
+  const { hits, records, more = false, unrotated } = beginOf(tables, target, options, by)
+  const result = (left: boolean): TargetEnd => ({ hits: describe(hits), streamSeq: tables.stream.head().seq, more: left, ...(unrotated === undefined ? {} : { unrotated }) })
   if (options.dryRun) return { records: [], result: () => result(false) }
   const goesOn = isLasting(target) && tables.targets.unfinishedOf(target) !== undefined // its number was said when it began
   if (!goesOn && (options.expect === undefined ? hits.length > hitsWithoutExpectation : options.expect !== hits.length)) {
@@ -29,14 +32,36 @@ export const revokeTarget: Command<'targets.revoke'> = (tables, given, options, 
   return { records: [...records, ...disabled], result: () => result(more) }
 }
 
-/** What is one credential, one tree of grants, or is replaced: what is replaced stays what it is. */
-function endAtOnce(tables: Tables, target: Target, { rotate, reason }: RevokeOptions, by: Actor): Pick<EndPiece, 'hits' | 'records' | 'more'> {
-  const condition = credentialsOf(target)
-  const replace = rotate && target.kind !== 'serial'
-  const one = replace || target.kind !== 'id' ? [] : tables.grants.list({ sql: 'spiffe_id = ?', values: [target.id] }, 1)
+export const continueRotation: Command<'targets.continueRotation'> = (tables, serials, reason, by) => {
+  if (serials.length > maxRotatedAtOnce) throw new MayflyError('INVALID_ARGUMENT', `at most ${maxRotatedAtOnce} credentials are rotated at once`)
+  const hits = serials.flatMap((serial) => tables.ledger.hits(live({ sql: 'serial = ?', values: [Buffer.from(formatSerial(parseSerial(serial)), 'hex')] }, by.atMs)))
+  return endDecision(tables, hits, rotation(tables, hits, reason, by))
+}
+
+type Begun = Pick<EndPiece, 'hits' | 'records'> & { readonly more?: boolean; readonly unrotated?: readonly string[] }
+
+function beginOf(tables: Tables, target: Target, options: RevokeOptions, by: Actor): Begun {
+  if (options.rotate && target.kind !== 'serial') return beginRotation(tables, target, options, by)
+  return isLasting(target) ? beginEnd(tables, { target, cause: 'operator', reason: options.reason }, by) : endAtOnce(tables, target, options, by)
+}
+
+/** What is replaced stays what it is: the first of it now, of the rest the serials, so that what is issued in their place is not hit again. */
+function beginRotation(tables: Tables, target: Target, { reason, dryRun }: RevokeOptions, by: Actor): Begun {
+  const hits = tables.ledger.hits(live(credentialsOf(target), by.atMs))
+  const left = dryRun ? [] : hits.slice(rotatedAtOnce).map(({ serial }) => toHex(serial))
+  return { hits, records: rotation(tables, hits.slice(0, rotatedAtOnce), reason, by), unrotated: left }
+}
+
+function rotation(tables: Tables, hits: readonly LedgerHit[], reason: string, by: Actor): JournalRecord[] {
+  return [...endRecords(hits, 'superseded', 'rotated', reason, by), ...revisedRecords(tables, hits, by)]
+}
+
+/** What is one credential, or one tree of grants. */
+function endAtOnce(tables: Tables, target: Target, { reason }: RevokeOptions, by: Actor): Begun {
+  const one = target.kind === 'id' ? tables.grants.list({ sql: 'spiffe_id = ?', values: [target.id] }, 1) : []
   const tree = endTrees(tables, one, { cause: 'operator', detail: reason }, by)
-  const others = besides(tables.ledger.hits(replace ? live(condition, by.atMs) : revocable(condition, by.atMs)), tree)
-  return { hits: [...tree.hits, ...others], records: [...tree.records, ...endRecords(others, replace ? 'superseded' : 'revoked', replace ? 'rotated' : 'operator', reason, by), ...revisedRecords(tables, others, by)], more: false }
+  const others = besides(tables.ledger.hits(revocable(credentialsOf(target), by.atMs)), tree)
+  return { hits: [...tree.hits, ...others], records: [...tree.records, ...endRecords(others, 'revoked', 'operator', reason, by), ...revisedRecords(tables, others, by)] }
 }
 
 export const endKey: Command<'targets.endKey'> = (tables, publicKeyHash, { denyUnknown, reason }, by) => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Store, Target } from '../../../../server/store/port.ts'
 import { activeGrant, prepareForGrants, requested, wish } from '../../../support/store/grants.ts'
-import { agentId, attest, by, id, nowMs, prepareToIssue, request, sha256, spec } from '../../../support/store/samples.ts'
+import { agentId, attest, by, id, issue, nowMs, prepareToIssue, request, sha256, spec } from '../../../support/store/samples.ts'
 import { withStore, type MakePlace } from '../contract.ts'
 
 const options = { rotate: false, dryRun: false, reason: 'incident 7' }
@@ -41,7 +41,6 @@ export function targetEndContract(makePlace: MakePlace): void {
 
   test('what is left is known to the next run, and is done in the name of who asked for it', async () => {
     await using place = await makePlace()
-    if (!place.lasting) return
     {
       await using store = await place.open()
       await manyGrants(store)
@@ -102,6 +101,26 @@ export function targetEndContract(makePlace: MakePlace): void {
       expect(await store.targets.continueEnd(target, nowMs)).toMatchObject({ more: true, hits: { credentials: 500 } })
       expect(await store.targets.continueEnd(target, nowMs)).toMatchObject({ more: false, hits: { credentials: 200 } })
       expect(await store.credentials.count({ owner: 'team-b', liveAtMs: nowMs })).toBe(0)
+      await store.journal.verify()
+    }))
+
+  test('what is rotated is superseded in pieces: what was live when it began, and nothing that was issued in its place', () =>
+    withStore(makePlace, async (store) => {
+      await prepareToIssue(store)
+      await store.entries.create([spec(1, { owner: 'team-b' })], by)
+      const requests = Array.from({ length: 1_200 }, (_, n) => request(1, { owner: 'team-b', key: `key ${n}` }))
+      expect((await store.credentials.reserve(requests, nowMs)).every(({ ok }) => ok)).toBe(true)
+      const target = { kind: 'owner', owner: 'team-b' } as const
+      expect(await store.targets.revoke(target, { ...options, rotate: true, dryRun: true }, by)).toMatchObject({ more: false, hits: { credentials: 1_200 }, unrotated: [] })
+      await expect(store.targets.revoke(target, { ...options, rotate: true, expect: 1_199 }, by)).rejects.toMatchObject({ code: 'EXPECTATION_FAILED', details: { hits: 1_200 } })
+      const { unrotated = [], more, hits } = await store.targets.revoke(target, { ...options, rotate: true, expect: 1_200 }, by)
+      expect([more, hits.credentials, unrotated.length]).toEqual([false, 1_200, 700])
+      const [fresh = ''] = await issue(store, request(1, { owner: 'team-b', key: 'key in its place' }))
+      expect((await store.targets.continueRotation(unrotated.slice(0, 500), '', by)).hits.credentials).toBe(500)
+      expect((await store.targets.continueRotation(unrotated.slice(400), '', by)).hits.credentials).toBe(200)
+      expect(await store.credentials.list({ owner: 'team-b', liveAtMs: nowMs }, { size: 10 })).toMatchObject({ items: [{ serial: fresh }] })
+      expect(await store.targets.disabled()).toEqual([])
+      await expect(store.targets.continueRotation(Array.from({ length: 1_001 }, () => fresh), '', by)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
       await store.journal.verify()
     }))
 }
