@@ -8,6 +8,7 @@ const config: ViteUserConfig = defineConfig({
     root: new URL('..', import.meta.url).pathname,
     include: [`test/${suite}/**/*.test.ts`],
     pool: 'forks',
+    env: { NODE_COMPILE_CACHE: new URL('../node_modules/.cache/compile', import.meta.url).pathname },
     maxConcurrency: 3, // of tests that mostly wait, where they say so
     testTimeout: 300_000,
     hookTimeout: 180_000,

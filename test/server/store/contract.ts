@@ -18,8 +18,6 @@ import { verifierContract } from './contract/verifiers.ts'
 export interface StorePlace extends AsyncDisposable {
   /** The first call makes the store; later ones, after it was disposed of, open it again. */
   open(): Promise<Store>
-  /** Whether a store survives being closed. */
-  readonly lasting: boolean
 }
 
 export type MakePlace = () => Promise<StorePlace>

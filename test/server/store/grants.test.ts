@@ -94,157 +94,155 @@ const steps: fc.Arbitrary<Step>[] = [
   ...weighted(1, k, 'crash', (world) => world.crash()),
 ]
 
-/** Over any calls in any order: the check holds after each. */
-async function always(check: (sight: Sight) => void): Promise<void> {
-  await fc.assert(
-    fc.asyncProperty(fc.array(fc.oneof(...steps), { minLength: 30, maxLength: 70, size: 'max' }), async (commands) => {
-      await using world = await GrantWorld.begin(folder)
-      let before: ReadonlyMap<string, Grant> = new Map()
-      const looking = commands.map((command): Step => ({
-        check: () => true,
-        toString: () => String(command),
-        run: async (model, real) => {
-          await command.run(model, real)
-          const sight = await look(real, before)
-          check(sight)
-          before = sight.grants
-        },
-      }))
-      await fc.asyncModelRun(() => ({ model: {}, real: world }), looking)
-      await world.store.journal.verify()
-    }),
-    { numRuns: 4, interruptAfterTimeLimit: 60_000 },
-  )
+const invariants: readonly (readonly [title: string, holds: (sight: Sight) => void])[] = [
+  ['invariant 1: terminal states absorb, ending is idempotent, the first cause stays', ({ grants, before }) => {
+    for (const was of before.values()) {
+      const is = grants.get(was.id)
+      if (hasEnded(was.state)) expect(is).toEqual(was.state === 'ending' && is?.state === 'ended' ? { ...was, state: 'ended', version: was.version + 1 } : was)
+    }
+  }],
+  ['invariant 2: every serial that was given out has its row in the ledger, of its grant, also after a crash', ({ world, credentials }) => {
+    const rows = new Map(credentials.map((row) => [row.serial, row]))
+    for (const { serial, before } of world.issued) expect(rows.get(serial)).toMatchObject({ spiffeId: before.spiffeId, agentId: before.agentId, kind: 'grant' })
+  }],
+  ["invariant 3: notAfter ≤ the least of deadline, parent's deadline, approvals' expiry, authority's notAfter, now + TTL", ({ world, grants, credentials }) => {
+    const issuedAt = new Map(world.issued.map(({ serial, before, after, atMs }) => [serial, { before, after, atMs }]))
+    for (const { serial, notAfterMs } of credentials) {
+      const issue = issuedAt.get(serial)
+      if (issue === undefined) continue
+      const { before, after, atMs } = issue
+      const parent = grants.get(after.parentId)
+      expect(notAfterMs).toBeLessThanOrEqual(Math.min(after.deadlineMs, parent?.deadlineMs ?? Infinity, approvedUntilMs(before, atMs), authority('authority').notAfterMs, atMs + after.ttlSeconds * 1_000))
+      expect(after.deadlineMs).toBeLessThanOrEqual(after.activatedAtMs + after.budget.seconds * 1_000)
+    }
+  }],
+  ['invariant 4: used ≤ budget in every dimension, and only more of it', ({ grants, before }) => {
+    for (const { id: grantId, used, budget: most } of grants.values()) {
+      const was = before.get(grantId)?.used ?? { renewals: 0, steps: 0, children: 0 }
+      for (const dimension of ['renewals', 'steps', 'children'] as const) {
+        expect(used[dimension]).toBeLessThanOrEqual(most[dimension])
+        expect(used[dimension]).toBeGreaterThanOrEqual(was[dimension])
+      }
+    }
+  }],
+  ['invariant 5: at most one credential of a grant is live', ({ world, credentials }) => {
+    const live = credentials.filter(({ state, notAfterMs }) => (state === 'reserved' || state === 'released') && notAfterMs > world.nowMs).map(({ spiffeId }) => spiffeId)
+    expect(new Set(live).size).toBe(live.length)
+  }],
+  ["invariant 6: a child's rights are within its parent's, children's budgets sum within it, the depth is bounded", ({ grants }) => {
+    for (const parent of grants.values()) {
+      const children = [...grants.values()].filter((grant) => grant.parentId === parent.id && grant.state !== 'denied')
+      for (const child of children) {
+        expect(isWithin(child.intent, parent.intent)).toBe(true)
+        expect(child.budget.depth).toBeLessThan(parent.budget.depth)
+        expect(child.depth).toBe(parent.depth + 1)
+        expect(child.depth).toBeLessThanOrEqual(6)
+      }
+      for (const dimension of ['renewals', 'steps'] as const) expect(children.reduce((sum, child) => sum + child.budget[dimension], 0)).toBeLessThanOrEqual(parent.budget[dimension])
+      expect(children.reduce((sum, child) => sum + child.budget.children + 1, 0)).toBeLessThanOrEqual(parent.budget.children)
+    }
+  }],
+  ['invariant 7: a parent that is not active lets nothing be issued below it; once it has ended, so have all below', ({ world, grants, before }) => {
+    for (const grant of grants.values()) {
+      if (hasEnded(grant.state)) continue
+      const parent = grants.get(grant.parentId)
+      if (parent !== undefined) expect(hasEnded(parent.state)).toBe(false)
+    }
+    const last = world.issued.at(-1)
+    // the grant above was active before the call that issued, unless the call after it ended both
+    if (last !== undefined && before.get(last.grantId)?.version !== grants.get(last.grantId)?.version && last.before.parentId !== '') {
+      for (let above = before.get(last.before.parentId); above !== undefined; above = before.get(above.parentId)) if (last.after.version === grants.get(last.grantId)?.version) expect(above.state).toBe('active')
+    }
+  }],
+  ['invariant 8: whatever races, what has ended holds no live credential, and every one that it had is in the revocation set', ({ world, grants, credentials, set }) => {
+    const bySpiffeId = new Map([...grants.values()].map((grant) => [grant.spiffeId, grant]))
+    for (const credential of credentials) {
+      const grant = bySpiffeId.get(credential.spiffeId)
+      if (grant === undefined || !hasEnded(grant.state) || credential.notAfterMs <= Math.max(grant.endedAtMs, world.nowMs)) continue
+      expect(credential.state).toBe('revoked')
+      expect(isRevokedIn(set, credential)).toBe(true)
+    }
+  }],
+  ['invariant 9: approvers are neither requester nor owner nor each other, and none is counted for another request', ({ world, grants }) => {
+    const signatures = [...grants.values()].flatMap(({ approvals }) => approvals.map(({ signature }) => signature))
+    expect(new Set(signatures).size).toBe(signatures.length)
+    for (const { before } of world.issued) {
+      expect(before.approvals.map(({ approver }) => approver).filter((name) => name === before.owner || name === before.requester)).toEqual([])
+      if (before.role === 'careful') expect(before.approvals.filter(({ withdrawn }) => !withdrawn).length).toBeGreaterThan(0)
+    }
+  }],
+  ['invariant 11: intent, budget and deadline of a grant stay as they are; nothing widens them', ({ grants, before }) => {
+    for (const was of before.values()) {
+      const is = grants.get(was.id)
+      expect(is).toMatchObject({ intent: was.intent, budget: was.budget, ttlSeconds: was.ttlSeconds, role: was.role, spiffeId: was.spiffeId, requestHash: was.requestHash })
+      if (was.deadlineMs > 0) expect(is?.deadlineMs).toBe(was.deadlineMs)
+    }
+  }],
+  ['invariant 12: nothing is issued for an owner who does not answer', ({ world, grants }) => {
+    for (const { grantId } of world.takeIssued()) expect(world.owners).toContain(grants.get(grantId)?.owner)
+  }],
+  ['invariant 15: a clock that is set back extends nothing: no deadline moves, no credential passes the first', ({ world, grants, credentials }) => {
+    for (const { id: grantId, deadlineMs } of grants.values()) if (deadlineMs > 0 && !world.deadlines.has(grantId)) world.deadlines.set(grantId, deadlineMs)
+    const deadlines = new Map([...grants.values()].map((grant) => [grant.spiffeId, world.deadlines.get(grant.id)]))
+    for (const { spiffeId, notAfterMs } of credentials) expect(notAfterMs).toBeLessThanOrEqual(deadlines.get(spiffeId) ?? Infinity)
+  }],
+  ['invariant 16: what was acknowledged as ended is in the revocation set, and the journal replays to the tables', ({ world, credentials, set, grants }) => {
+    const endedAt = new Map(world.ends.map(({ grantId }) => [grants.get(grantId)?.spiffeId, grants.get(grantId)?.endedAtMs ?? 0]))
+    for (const credential of credentials) {
+      const atMs = endedAt.get(credential.spiffeId)
+      if (atMs !== undefined && credential.notAfterMs > atMs) expect(isRevokedIn(set, credential)).toBe(true)
+    }
+    for (const { grantId, streamSeq } of world.ends) {
+      expect(hasEnded(grants.get(grantId)?.state ?? 'requested')).toBe(true)
+      expect(set.seq).toBeGreaterThanOrEqual(streamSeq)
+    }
+  }],
+]
+
+/** Over any calls in any order, all of them are looked at after each. Resolves with the one that did not hold, in the shortest history that was found. */
+async function firstBroken(): Promise<{ readonly title: string; readonly error: unknown } | undefined> {
+  let title: string | undefined
+  const histories = fc.asyncProperty(fc.array(fc.oneof(...steps), { minLength: 30, maxLength: 70, size: 'max' }), async (commands) => {
+    await using world = await GrantWorld.begin(folder)
+    let before: ReadonlyMap<string, Grant> = new Map()
+    const looking = commands.map((command): Step => ({
+      check: () => true,
+      toString: () => String(command),
+      run: async (model, real) => {
+        await command.run(model, real)
+        const sight = await look(real, before)
+        for (const [name, holds] of invariants) {
+          try {
+            holds(sight)
+          } catch (error) {
+            title = name
+            throw error
+          }
+        }
+        before = sight.grants
+      },
+    }))
+    await fc.asyncModelRun(() => ({ model: {}, real: world }), looking)
+    await world.store.journal.verify()
+  })
+  try {
+    await fc.assert(histories, { numRuns: 16, interruptAfterTimeLimit: 60_000 })
+    return undefined
+  } catch (error) {
+    if (title === undefined) throw error
+    return { title, error }
+  }
 }
 
-describe('over any calls, crashes between any two of them, and a clock that is set back now and then', { timeout: 180_000 }, () => {
-  test('invariant 1: terminal states absorb, ending is idempotent, the first cause stays', () =>
-    always(({ grants, before }) => {
-      for (const was of before.values()) {
-        const is = grants.get(was.id)
-        if (hasEnded(was.state)) expect(is).toEqual(was.state === 'ending' && is?.state === 'ended' ? { ...was, state: 'ended', version: was.version + 1 } : was)
-      }
-    }))
+describe('over any calls, crashes between any two of them, and a clock that is set back now and then', () => {
+  let broken: Awaited<ReturnType<typeof firstBroken>>
+  beforeAll(async () => {
+    broken = await firstBroken()
+  })
 
-  test('invariant 2: every serial that was given out has its row in the ledger, of its grant, also after a crash', () =>
-    always(({ world, credentials }) => {
-      const rows = new Map(credentials.map((row) => [row.serial, row]))
-      for (const { serial, before } of world.issued) expect(rows.get(serial)).toMatchObject({ spiffeId: before.spiffeId, agentId: before.agentId, kind: 'grant' })
-    }))
-
-  test("invariant 3: notAfter ≤ the least of deadline, parent's deadline, approvals' expiry, authority's notAfter, now + TTL", () =>
-    always(({ world, grants, credentials }) => {
-      const issuedAt = new Map(world.issued.map(({ serial, before, after, atMs }) => [serial, { before, after, atMs }]))
-      for (const { serial, notAfterMs } of credentials) {
-        const issue = issuedAt.get(serial)
-        if (issue === undefined) continue
-        const { before, after, atMs } = issue
-        const parent = grants.get(after.parentId)
-        expect(notAfterMs).toBeLessThanOrEqual(Math.min(after.deadlineMs, parent?.deadlineMs ?? Infinity, approvedUntilMs(before, atMs), authority('authority').notAfterMs, atMs + after.ttlSeconds * 1_000))
-        expect(after.deadlineMs).toBeLessThanOrEqual(after.activatedAtMs + after.budget.seconds * 1_000)
-      }
-    }))
-
-  test('invariant 4: used ≤ budget in every dimension, and only more of it', () =>
-    always(({ grants, before }) => {
-      for (const { id: grantId, used, budget: most } of grants.values()) {
-        const was = before.get(grantId)?.used ?? { renewals: 0, steps: 0, children: 0 }
-        for (const dimension of ['renewals', 'steps', 'children'] as const) {
-          expect(used[dimension]).toBeLessThanOrEqual(most[dimension])
-          expect(used[dimension]).toBeGreaterThanOrEqual(was[dimension])
-        }
-      }
-    }))
-
-  test('invariant 5: at most one credential of a grant is live', () =>
-    always(({ world, credentials }) => {
-      const live = credentials.filter(({ state, notAfterMs }) => (state === 'reserved' || state === 'released') && notAfterMs > world.nowMs).map(({ spiffeId }) => spiffeId)
-      expect(new Set(live).size).toBe(live.length)
-    }))
-
-  test("invariant 6: a child's rights are within its parent's, children's budgets sum within it, the depth is bounded", () =>
-    always(({ grants }) => {
-      for (const parent of grants.values()) {
-        const children = [...grants.values()].filter((grant) => grant.parentId === parent.id && grant.state !== 'denied')
-        for (const child of children) {
-          expect(isWithin(child.intent, parent.intent)).toBe(true)
-          expect(child.budget.depth).toBeLessThan(parent.budget.depth)
-          expect(child.depth).toBe(parent.depth + 1)
-          expect(child.depth).toBeLessThanOrEqual(6)
-        }
-        for (const dimension of ['renewals', 'steps'] as const) expect(children.reduce((sum, child) => sum + child.budget[dimension], 0)).toBeLessThanOrEqual(parent.budget[dimension])
-        expect(children.reduce((sum, child) => sum + child.budget.children + 1, 0)).toBeLessThanOrEqual(parent.budget.children)
-      }
-    }))
-
-  test('invariant 7: a parent that is not active lets nothing be issued below it; once it has ended, so have all below', () =>
-    always(({ world, grants, before }) => {
-      for (const grant of grants.values()) {
-        if (hasEnded(grant.state)) continue
-        const parent = grants.get(grant.parentId)
-        if (parent !== undefined) expect(hasEnded(parent.state)).toBe(false)
-      }
-      const last = world.issued.at(-1)
-      // the grant above was active before the call that issued, unless the call after it ended both
-      if (last !== undefined && before.get(last.grantId)?.version !== grants.get(last.grantId)?.version && last.before.parentId !== '') {
-        for (let above = before.get(last.before.parentId); above !== undefined; above = before.get(above.parentId)) if (last.after.version === grants.get(last.grantId)?.version) expect(above.state).toBe('active')
-      }
-    }))
-
-  test('invariant 8: whatever races, what has ended holds no live credential, and every one that it had is in the revocation set', () =>
-    always(({ world, grants, credentials, set }) => {
-      const bySpiffeId = new Map([...grants.values()].map((grant) => [grant.spiffeId, grant]))
-      for (const credential of credentials) {
-        const grant = bySpiffeId.get(credential.spiffeId)
-        if (grant === undefined || !hasEnded(grant.state) || credential.notAfterMs <= Math.max(grant.endedAtMs, world.nowMs)) continue
-        expect(credential.state).toBe('revoked')
-        expect(isRevokedIn(set, credential)).toBe(true)
-      }
-    }))
-
-  test('invariant 9: approvers are neither requester nor owner nor each other, and none is counted for another request', () =>
-    always(({ world, grants }) => {
-      const signatures = [...grants.values()].flatMap(({ approvals }) => approvals.map(({ signature }) => signature))
-      expect(new Set(signatures).size).toBe(signatures.length)
-      for (const { before } of world.issued) {
-        expect(before.approvals.map(({ approver }) => approver).filter((name) => name === before.owner || name === before.requester)).toEqual([])
-        if (before.role === 'careful') expect(before.approvals.filter(({ withdrawn }) => !withdrawn).length).toBeGreaterThan(0)
-      }
-    }))
-
-  test('invariant 11: intent, budget and deadline of a grant stay as they are; nothing widens them', () =>
-    always(({ grants, before }) => {
-      for (const was of before.values()) {
-        const is = grants.get(was.id)
-        expect(is).toMatchObject({ intent: was.intent, budget: was.budget, ttlSeconds: was.ttlSeconds, role: was.role, spiffeId: was.spiffeId, requestHash: was.requestHash })
-        if (was.deadlineMs > 0) expect(is?.deadlineMs).toBe(was.deadlineMs)
-      }
-    }))
-
-  test('invariant 12: nothing is issued for an owner who does not answer', () =>
-    always(({ world, grants }) => {
-      for (const { grantId } of world.takeIssued()) expect(world.owners).toContain(grants.get(grantId)?.owner)
-    }))
-
-  test('invariant 15: a clock that is set back extends nothing: no deadline moves, no credential passes the first', () =>
-    always(({ world, grants, credentials }) => {
-      for (const { id: grantId, deadlineMs } of grants.values()) if (deadlineMs > 0 && !world.deadlines.has(grantId)) world.deadlines.set(grantId, deadlineMs)
-      const deadlines = new Map([...grants.values()].map((grant) => [grant.spiffeId, world.deadlines.get(grant.id)]))
-      for (const { spiffeId, notAfterMs } of credentials) expect(notAfterMs).toBeLessThanOrEqual(deadlines.get(spiffeId) ?? Infinity)
-    }))
-
-  test('invariant 16: what was acknowledged as ended is in the revocation set, and the journal replays to the tables', () =>
-    always(({ world, credentials, set, grants }) => {
-      const endedAt = new Map(world.ends.map(({ grantId }) => [grants.get(grantId)?.spiffeId, grants.get(grantId)?.endedAtMs ?? 0]))
-      for (const credential of credentials) {
-        const atMs = endedAt.get(credential.spiffeId)
-        if (atMs !== undefined && credential.notAfterMs > atMs) expect(isRevokedIn(set, credential)).toBe(true)
-      }
-      for (const { grantId, streamSeq } of world.ends) {
-        expect(hasEnded(grants.get(grantId)?.state ?? 'requested')).toBe(true)
-        expect(set.seq).toBeGreaterThanOrEqual(streamSeq)
-      }
-    }))
+  test.each(invariants.map(([title]) => [title]))('%s', (title) => {
+    if (broken?.title === title) throw broken.error
+  })
 })
 
 describe('what happens in one commit', () => {

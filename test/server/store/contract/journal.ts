@@ -128,7 +128,6 @@ export function journalContract(makePlace: MakePlace): void {
 
   test('a store that is opened again is as it was closed', async () => {
     await using place = await makePlace()
-    if (!place.lasting) return
     const store = await place.open()
     await everything(store)
     const before = await state(store)

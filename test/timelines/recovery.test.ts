@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openSqliteStore } from '../../../server/store/sqlite/open.ts'
-import { systemClock } from '../../../src/system/clock.ts'
-import { buildCsr } from '../../../src/x509/csr-builder.ts'
-import { PrivateKey } from '../../../src/x509/private-key.ts'
-import { node24, root } from '../../support/product/process.ts'
-import { Product } from '../../support/product/product.ts'
+import { openSqliteStore } from '../../server/store/sqlite/open.ts'
+import { systemClock } from '../../src/system/clock.ts'
+import { buildCsr } from '../../src/x509/csr-builder.ts'
+import { PrivateKey } from '../../src/x509/private-key.ts'
+import { node24, root } from '../support/product/process.ts'
+import { Product } from '../support/product/product.ts'
 
 let folder: string
 /** Data of a server that has stopped, and a backup of it. */
