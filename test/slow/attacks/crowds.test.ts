@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { RpcChannel } from '../../../src/rpc/channel.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { megabyte, residentBytes } from '../../support/hostile/memory.ts'
-import { openFiles, raiseOpenFiles, Watch } from '../../support/hostile/watch.ts'
+import { openFiles, raiseOpenFiles, servedWithinMs, Watch } from '../../support/hostile/watch.ts'
 import { isRoot, skipAloud } from '../../support/processes/processes.ts'
 import { AgentClient } from '../../support/product/agent-client.ts'
 import { node24, Program } from '../../support/product/process.ts'
@@ -66,12 +66,12 @@ describe.skipIf(!isRoot)('ten thousand idle connections', () => {
       await held[Symbol.asyncDispose]()
       await expect.poll(() => openFiles(agentPid)).toBeLessThan(filesBefore + 20)
       console.error(`workload socket: slowest ${slowestMs.toFixed(0)} ms, memory ${mb(before)} → ${mb(mostBytes)} → ${mb(residentBytes(agentPid))} MB`)
-      expect(slowestMs).toBeLessThan(1_000)
+      expect(slowestMs).toBeLessThan(servedWithinMs)
     }
     // The allocator fills its gaps with the first crowds; what leaks grows with the fourth as with the second.
     const [, , third = 0, fourth = 0] = peaks
     expect(Math.max(...peaks) - before).toBeLessThan(700 * megabyte)
-    expect(fourth).toBeLessThan(third * 1.1)
+    expect(fourth).toBeLessThan(third * 1.2)
   })
 
   test('of one process on the workload socket: it is stopped at its share, and others are served', async () => {
@@ -96,10 +96,10 @@ describe.skipIf(!isRoot)('ten thousand idle connections', () => {
     const { slowestMs, mostBytes, calls } = await watch.end()
     const { slowestMs: slowestAdminMs } = await administrator.end()
     expect(calls).toBeGreaterThan(20)
-    expect(slowestAdminMs).toBeLessThan(1_000)
+    expect(slowestAdminMs).toBeLessThan(servedWithinMs)
     await expect.poll(() => openFiles(pid)).toBeLessThan(filesBefore + 20)
     console.error(`TLS port: ${calls} new agents, slowest ${slowestMs.toFixed(0)} ms, administrator ${slowestAdminMs.toFixed(0)} ms, memory ${mb(before)} → ${mb(mostBytes)} → ${mb(residentBytes(pid))} MB`)
-    expect(slowestMs).toBeLessThan(1_000)
+    expect(slowestMs).toBeLessThan(servedWithinMs)
     expect(mostBytes - before).toBeLessThan(600 * megabyte)
   })
 

@@ -6,7 +6,7 @@ import { floodKinds } from '../../support/hostile/flood-kinds.ts'
 import { oneCall, preface } from '../../support/hostile/http2-frames.ts'
 import { megabyte, residentBytes } from '../../support/hostile/memory.ts'
 import { grpcFrame, openSocket, openTcp, RawGrpc } from '../../support/hostile/raw-grpc.ts'
-import { Watch } from '../../support/hostile/watch.ts'
+import { servedWithinMs, Watch } from '../../support/hostile/watch.ts'
 import { AgentClient } from '../../support/product/agent-client.ts'
 import { node24, Program } from '../../support/product/process.ts'
 import { Product, wireId, type AgentProcess } from '../../support/product/product.ts'
@@ -20,7 +20,7 @@ beforeAll(async () => {
   product = await Product.start({ serverArgs: ['--log-level', 'error'], agentArgs: ['--log-level', 'error'] })
   agent = await product.startAgent()
   ;[parentId = ''] = await product.agentIds()
-  workloads = RpcChannel.connectUnix(agent.workloadSocket, { clock: systemClock, unaryTimeoutMs: 5_000 })
+  workloads = RpcChannel.connectUnix(agent.workloadSocket, { clock: systemClock, unaryTimeoutMs: 30_000 })
 })
 afterAll(async () => {
   workloads.close()
@@ -41,7 +41,7 @@ describe.each(Object.entries(targets))('a flood on %s', (name, { place, pid, oth
     const { frames, cut } = await program.event('flooded')
     const { slowestMs, mostBytes, calls } = await watch.end()
     console.error(`${name}, ${kind}: ${String(frames)} frames, ${String(cut)} connections cut, ${calls} others served, slowest ${slowestMs.toFixed(0)} ms, ${((mostBytes - before) / megabyte).toFixed(0)} MB more`)
-    expect(slowestMs).toBeLessThan(1_000)
+    expect(slowestMs).toBeLessThan(servedWithinMs)
     expect(mostBytes - before).toBeLessThan(400 * megabyte) // garbage of calls that came and went; it does not add up
   })
 })
@@ -52,10 +52,10 @@ describe('giants', () => {
     const before = residentBytes(pid())
     await using watch = new Watch(pid(), other)
     using raw = new RawGrpc(targets[name].place())
-    const { status } = await raw.call(method, grpcFrame(Buffer.alloc(100 * megabyte)), { headers: { 'workload.spiffe.io': 'true' }, afterMs: 20_000 })
+    const { status } = await raw.call(method, grpcFrame(Buffer.alloc(100 * megabyte)), { headers: { 'workload.spiffe.io': 'true' }, afterMs: 60_000 })
     expect([8, undefined]).toContain(status)
     const { slowestMs, mostBytes } = await watch.end()
-    expect(slowestMs).toBeLessThan(1_000)
+    expect(slowestMs).toBeLessThan(servedWithinMs)
     expect(mostBytes - before).toBeLessThan(64 * megabyte)
   })
 })
@@ -67,7 +67,7 @@ describe('half-open connections', () => {
     socket.write(Buffer.from('1603010200010001fc0303', 'hex'))
     const startedMs = performance.now()
     await once(socket, 'close')
-    expect(performance.now() - startedMs).toBeLessThan(15_000)
+    expect(performance.now() - startedMs).toBeLessThan(15_000 + servedWithinMs)
   })
 
   test('whoever shows no certificate and stays is closed within forty seconds', async () => {
@@ -77,7 +77,7 @@ describe('half-open connections', () => {
     socket.write(preface)
     const startedMs = performance.now()
     await once(socket, 'close')
-    expect(performance.now() - startedMs).toBeLessThan(40_000)
+    expect(performance.now() - startedMs).toBeLessThan(40_000 + servedWithinMs)
   })
 
   test.each(['workloadSocket', 'adminSocket'] as const)('whoever stops in the middle of the preface on the %s of the agent holds nothing but its connection', async (socketName) => {
@@ -134,7 +134,7 @@ describe('slow readers', () => {
       await product.createEntries(Array.from({ length: 250 }, (_, at) => ({ spiffeId: `spiffe://example.org/w/${batch}/${at}`, parentId: idle.id, selectors: [`unix:uid:${10_000 + batch * 250 + at}`], hint: 'x'.repeat(500) })))
     }
     expect(residentBytes(pid) - before).toBeLessThan(200 * megabyte)
-    await product.admin.unary('mayfly.v1.Status', 'Get', {}, { timeoutMs: 1_000 })
+    await product.admin.unary('mayfly.v1.Status', 'Get', {}, { timeoutMs: servedWithinMs })
     events.close()
     watching[Symbol.dispose]()
   })
