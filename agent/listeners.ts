@@ -121,7 +121,7 @@ export class Listeners implements AsyncDisposable {
   }
 
   #streams(): X509StreamsDeps {
-    const { entries, progress } = this.#parts
+    const { entries, federation, progress } = this.#parts
     const { trust, svids, holders, identities, crls } = progress.joined
     return {
       clock: this.#deps.clock,
@@ -130,6 +130,7 @@ export class Listeners implements AsyncDisposable {
       identities,
       crls,
       trust,
+      federation,
       hold: (entryId, { caller }) => {
         svids.hold(entryId)
         holders.hold(entryId, caller)

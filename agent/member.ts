@@ -40,12 +40,12 @@ const maxSleepMs = 10_000
 /** Connects to the server and keeps connected; what comes of that reaches SVIDs, holders and grants. */
 export async function startMember(config: AgentConfig, deps: AgentDeps, parts: AgentParts, { trust, svid }: Joined, { state, serverAddress, signer }: MemberDeps): Promise<Member> {
   const { clock, random, log, exitWatch, processes } = deps
-  const { live, entries, relay, reports, changed } = parts
+  const { live, entries, federation, relay, reports, changed } = parts
   const standing = new SvidStanding(trust, relay.reader, clock, log)
   const grants = await startNodeGrants(grantsFolder(config.dataDir), config.probes, { ...parts, clock, random, log, files: deps.files, system: deps.grants, trust, standing, connection: () => connection })
   const connection: ServerConnection = ServerConnection.start(
     { address: serverAddress, agentVersion: deps.version, retry, signWaitMs: 1_000 },
-    { clock, random, log, trust, entries, relay, reports, state, grants, life: grants.life },
+    { clock, random, log, trust, entries, federation, relay, reports, state, grants, life: grants.life },
     svid,
   )
   const svids = SvidCache.start(

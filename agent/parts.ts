@@ -17,6 +17,7 @@ import { NewestHead } from './relay/newest-head.ts'
 import { relayIdBytes, RevocationRelay } from './relay/revocation-relay.ts'
 import { VerifierReports } from './relay/verifier-reports.ts'
 import { EntryCache } from './sync/entry-cache.ts'
+import { Federation } from './sync/federation.ts'
 import { Admission } from './workload-api/admission.ts'
 import type { WorkloadConnectionDeps } from './workload-api/workload-connection.ts'
 
@@ -25,6 +26,7 @@ export interface AgentParts {
   readonly live: LiveConfig<AgentConfig>
   readonly progress: Progress
   readonly entries: EntryCache
+  readonly federation: Federation
   /** Of facts about processes, besides the kernel. */
   readonly sources: readonly FactSource[]
   readonly relay: RevocationRelay
@@ -53,6 +55,7 @@ export async function startParts(config: AgentConfig, deps: AgentDeps, trustDoma
   const newest = await NewestHead.load({ file: { read: async (maxBytes) => await files.read(newestFile, maxBytes), write: async (content) => await files.write(newestFile, content) }, trustDomain, clock, log })
   const highest = await heads.load(trustDomain)
   const entries = new EntryCache()
+  const federation = new Federation(log)
   const reports = new VerifierReports()
   const sources = [new Docker(config.containerSockets, deps)]
   const attestor = new WorkloadAttestor(processes, { sha256MaxBytes: config.sha256MaxBytes, tier: config.bindingTier, sources })
@@ -78,6 +81,7 @@ export async function startParts(config: AgentConfig, deps: AgentDeps, trustDoma
     live,
     progress,
     entries,
+    federation,
     sources,
     relay,
     heads: keeper,
@@ -90,7 +94,7 @@ export async function startParts(config: AgentConfig, deps: AgentDeps, trustDoma
       get streamsPerProcess() { return live.current.maxStreamsPerProcess },
     }),
     own,
-    check: new SvidCheck({ clock, bundles: () => progress.joined.trust.bundles, revocations: relay.reader, used: (serial) => own.used(serial) }),
+    check: new SvidCheck({ clock, bundles: () => federation.with(progress.joined.trust.bundles), revocations: relay.reader, used: (serial) => own.used(serial) }),
     checkTerms: { get perSecond() { return live.current.checksPerSecond }, get burst() { return 2 * live.current.checksPerSecond } },
     delegates,
     connections: { processes, exitWatch, attestor, tier: config.bindingTier, needs: () => entries.kinds },

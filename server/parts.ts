@@ -23,6 +23,7 @@ import { Maintenance } from './maintenance.ts'
 import type { ServerMetrics } from './metrics.ts'
 import { Policies } from './policy/policies.ts'
 import { Acknowledgements } from './registry/acknowledgements.ts'
+import { FederatedBundles } from './registry/federated-bundles.ts'
 import { Registry } from './registry/registry.ts'
 import { RollbackWatch } from './revocation/rollback.ts'
 import { StreamSigner } from './revocation/stream-signer.ts'
@@ -40,6 +41,7 @@ export interface ServerParts {
   readonly profiles: Profiles
   readonly store: Store
   readonly registry: Registry
+  readonly federated: FederatedBundles
   readonly acknowledgements: Acknowledgements
   readonly authorities: AuthoritySet
   readonly downstream: DownstreamAuthorities
@@ -80,11 +82,13 @@ export async function startParts(config: ServerConfig, deps: ServerDeps, { metri
   const pool = held.use(begun.pool)
   const store = held.use(await begun.store)
   const keys = held.use(await openKeyStore(config, deps))
-  const [abandoned, registry] = await Promise.all([
+  const [abandoned, registry, federated] = await Promise.all([
     store.credentials.abandonUnreleased(startedAtMs),
     Registry.start({ store, clock, log }),
+    FederatedBundles.start(store),
   ])
   held.use(registry)
+  held.use(federated)
   if (abandoned > 0) log.info({ event: 'credentials.abandoned', count: abandoned }, 'credentials of the run before that may never have left are abandoned')
 
   const acknowledgements = new Acknowledgements(registry.agents, clock)
@@ -123,7 +127,7 @@ export async function startParts(config: ServerConfig, deps: ServerDeps, { metri
 
   const policies = held.use(await Policies.start(store.policies, log))
   const maxTtlSeconds = profiles.svids.grant.maxTtlMs / 1_000
-  const grants = held.use(await Grants.start({ store, registry, decider: async () => await policies.decider(), issuer, maxTtlSeconds, trustDomain, clock, random, log }))
+  const grants = held.use(await Grants.start({ store, registry, decider: async () => await policies.decider(), policyHash: () => policies.inForce.hash, issuer, maxTtlSeconds, trustDomain, clock, random, log }))
   const approvals = new Approvals({ trustDomain, store, directory: grants.directory, policies, steps: grants.stepApprovals, log })
 
   const notifications = held.use(new Notifications(config.approvals, { clock, log, post: postJson, run: deps.runCommand }))
@@ -135,5 +139,5 @@ export async function startParts(config: ServerConfig, deps: ServerDeps, { metri
 
   const crls = held.use(new LazyCrls(() => startBridge(config, deps, store, authorities, upstream)))
   const downstream = new DownstreamAuthorities({ trustDomain, profiles, authorities, slowPath, credentials: store.credentials, clock, random, log })
-  return { live, startedAtMs, profiles, store, registry, acknowledgements, authorities, downstream, issuer, streamSigner, revocations, rollback, verifiers, policies, grants, approvals, crls, svid, bundles, restored }
+  return { live, startedAtMs, profiles, store, registry, federated, acknowledgements, authorities, downstream, issuer, streamSigner, revocations, rollback, verifiers, policies, grants, approvals, crls, svid, bundles, restored }
 }

@@ -30,6 +30,7 @@ export async function serviceDeps(config: ServerConfig, deps: ServerDeps, parts:
     log,
     trustDomain,
     registry,
+    federated: parts.federated,
     rules,
     operations,
     issuer,

@@ -18,6 +18,7 @@ import { backupsService } from './api/backups-service.ts'
 import type { BackupsServiceDeps } from './api/backups-service.ts'
 import { bundleService } from './api/bundle-service.ts'
 import type { BundleSource } from './api/bundle-service.ts'
+import type { FederatedBundleDeps } from './api/federated-bundle-calls.ts'
 import { crlsService } from './api/crls-service.ts'
 import type { CrlsServiceDeps } from './api/crls-service.ts'
 import { debugService } from './api/debug-service.ts'
@@ -47,7 +48,7 @@ import { syncService } from './api/sync-service.ts'
 import type { SyncServiceDeps } from './api/sync-service.ts'
 import { termsOf } from './limits.ts'
 
-export type ServicesDeps = BackupsServiceDeps & DebugServiceDeps & LoggerServiceDeps & AgentServiceDeps & EntryServiceDeps & SvidServiceDeps & SyncServiceDeps & StatusServiceDeps & VerifiersServiceDeps & AuthoritiesServiceDeps & LocalAuthorityDeps & LeaksServiceDeps & CrlsServiceDeps & SettingsServiceDeps & GrantControlServiceDeps & GrantAdminServiceDeps & ApprovalsServiceDeps & PoliciesServiceDeps & { readonly bundles: BundleSource; readonly standing: Standing }
+export type ServicesDeps = BackupsServiceDeps & DebugServiceDeps & LoggerServiceDeps & AgentServiceDeps & EntryServiceDeps & SvidServiceDeps & SyncServiceDeps & StatusServiceDeps & VerifiersServiceDeps & AuthoritiesServiceDeps & LocalAuthorityDeps & LeaksServiceDeps & CrlsServiceDeps & SettingsServiceDeps & GrantControlServiceDeps & GrantAdminServiceDeps & ApprovalsServiceDeps & PoliciesServiceDeps & FederatedBundleDeps & { readonly bundles: BundleSource; readonly standing: Standing }
 
 /** Every service of the server, each method behind the authorization table. */
 export function addServices(rpc: RpcServer<Caller>, deps: ServicesDeps): void {

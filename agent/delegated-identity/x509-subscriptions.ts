@@ -26,10 +26,11 @@ const retryMs = 5_000
  * @throws {MayflyError} PERMISSION_DENIED, PROCESS_GONE, FACTS_CHANGED when delegate or workload are no longer what they were
  */
 export async function* delegatedSvids(connection: WorkloadConnection, subject: Subject, signal: AbortSignal, deps: SubscriptionDeps): AsyncGenerator<SubscribeToX509SVIDsResponse, void, undefined> {
-  const { entries, svids, identities, clock, log, delegates } = deps
+  const { entries, svids, identities, federation, trust, clock, log, delegates } = deps
   const wake = new Wake()
   using _entries = entries.changed.on(() => wake.ring())
   using _delegates = delegates.changed.on(() => wake.ring())
+  using _federation = federation.changed.on(() => wake.ring())
   let interest: ReadonlySet<string> = new Set()
   using _svids = svids.changed.on((id) => {
     if (interest.has(id)) wake.ring()
@@ -47,12 +48,13 @@ export async function* delegatedSvids(connection: WorkloadConnection, subject: S
       const svid = svids.current(entry.id)
       return svid === undefined ? [] : [{ entry, svid }]
     })
-    const state = held.map(({ entry, svid }) => `${entry.id} ${svid.serialHex} ${entry.hint}`).join('\n')
+    const federatesWith = federation.namedBy(held.map(({ entry }) => entry)).flatMap(({ trustDomain, spiffeId }) => (trustDomain === trust.trustDomain ? [] : [spiffeId]))
+    const state = [...held.map(({ entry, svid }) => `${entry.id} ${svid.serialHex} ${entry.hint}`), ...federatesWith].join('\n')
     if (state !== sent && (held.length > 0 || wanted.length === 0 || sent !== undefined)) {
       sent = state
       for (const { entry } of held) deps.hold(entry.id, connection)
       log.info({ event: 'delegate.served', delegateId, pid: connection.caller.pid, ...subject.named, entries: held.map(({ entry }) => entry.id) }, 'a delegate was given the identities of another workload')
-      yield secret({ x509Svids: held.map(svidWithKey), federatesWith: [] })
+      yield secret({ x509Svids: held.map(svidWithKey), federatesWith })
     }
     if (held.length === wanted.length) await wake.heard(signal)
     else await heardWithin(wake, retryMs, clock, signal)
@@ -60,19 +62,22 @@ export async function* delegatedSvids(connection: WorkloadConnection, subject: S
   }
 }
 
-/** The bundle of the trust domain for a delegate, at once and whenever it is another. @throws {MayflyError} as {@link delegatedSvids} */
+/** The bundle of the trust domain for a delegate, and those of all that entries of this agent federate with, as in SPIRE; at once and whenever one is another. @throws {MayflyError} as {@link delegatedSvids} */
 export async function* delegatedBundles(connection: WorkloadConnection, signal: AbortSignal, deps: SubscriptionDeps): AsyncGenerator<SubscribeToX509BundlesResponse, void, undefined> {
   const wake = new Wake()
   using _entries = deps.entries.changed.on(() => wake.ring())
   using _delegates = deps.delegates.changed.on(() => wake.ring())
   using _trust = deps.trust.changed.on(() => wake.ring())
-  let sent: Buffer | undefined
+  using _federation = deps.federation.changed.on(() => wake.ring())
+  let sent: readonly Buffer[] = []
   for (;;) {
     await delegateIdOf(connection, deps)
     const { concatenated, spiffeId } = deps.trust
-    if (sent === undefined || !sent.equals(concatenated)) {
-      sent = concatenated
-      yield { caCertificates: { [spiffeId]: concatenated } }
+    const foreign = deps.federation.all
+    const state = [concatenated, ...foreign.map((bundle) => bundle.concatenated)]
+    if (state.length !== sent.length || state.some((bytes, at) => bytes !== sent[at])) {
+      sent = state
+      yield { caCertificates: { ...Object.fromEntries(foreign.map((bundle) => [bundle.spiffeId, bundle.concatenated])), [spiffeId]: concatenated } }
     }
     await wake.heard(signal)
   }

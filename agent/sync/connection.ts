@@ -19,6 +19,7 @@ import type { AgentState } from './agent-state.ts'
 import type { AgentSvid } from './agent-svid.ts'
 import { renewAgent } from './attestation.ts'
 import type { EntryCache } from './entry-cache.ts'
+import type { Federation } from './federation.ts'
 import { Intake } from './intake.ts'
 import type { Consequence, GrantNews } from './intake.ts'
 import { Membership, permanent, rejoinHint } from './membership.ts'
@@ -46,6 +47,7 @@ export interface ServerConnectionDeps {
   readonly log: Logger
   readonly trust: Trust
   readonly entries: EntryCache
+  readonly federation: Federation
   readonly relay: RevocationRelay
   readonly reports: VerifierReports
   readonly state: AgentState

@@ -1,3 +1,4 @@
+import type { FederatedBundle__Output } from '../../proto/generated/mayfly/v1/FederatedBundle.ts'
 import type { GrantChanges__Output } from '../../proto/generated/mayfly/v1/GrantChanges.ts'
 import type { PolicyPush__Output } from '../../proto/generated/mayfly/v1/PolicyPush.ts'
 import type { ServerMessage__Output } from '../../proto/generated/mayfly/v1/ServerMessage.ts'
@@ -7,6 +8,7 @@ import type { RevocationRelay } from '../relay/revocation-relay.ts'
 import type { VerifierReports } from '../relay/verifier-reports.ts'
 import type { AgentState } from './agent-state.ts'
 import type { EntryCache } from './entry-cache.ts'
+import type { Federation } from './federation.ts'
 import type { Trust } from './trust.ts'
 import { entryFromWire, frameFromWire } from './wire.ts'
 
@@ -18,6 +20,7 @@ export interface GrantNews {
 
 export interface IntakeDeps {
   readonly entries: EntryCache
+  readonly federation: Federation
   readonly trust: Trust
   readonly relay: RevocationRelay
   readonly reports: VerifierReports
@@ -34,6 +37,8 @@ export class Intake {
   readonly #deps: IntakeDeps
   /** Of a snapshot that is not complete yet. */
   #parts: Entry[] = []
+  /** Of the trust domains that it federates with; unset once it is complete, and what comes then are changes. */
+  #federated: FederatedBundle__Output[] | undefined = []
   /** Likewise of the grants; unset once all are known, and what comes then are changes. */
   #allGrants: { readonly grants: GrantChanges__Output['grants']; readonly terms: GrantChanges__Output['terms'] } | undefined = { grants: [], terms: [] }
 
@@ -43,12 +48,14 @@ export class Intake {
 
   /** @throws {MayflyError} ENTRY_INVALID, CERTIFICATE_INVALID, SPIFFE_ID_INVALID: the server sent what cannot be */
   take(wire: ServerMessage__Output): Consequence {
-    const { entries, relay, reports, log, grants } = this.#deps
+    const { entries, federation, relay, reports, log, grants } = this.#deps
     switch (wire.message) {
       case 'snapshot':
         this.#parts.push(...(wire.snapshot?.entries ?? []).map(entryFromWire))
         if (wire.snapshot?.complete !== true) return undefined
         log.info({ event: 'entries.synced', entries: this.#parts.length }, 'all entries of this agent are known')
+        federation.replace(this.#federated ?? [])
+        this.#federated = undefined
         entries.replace(this.#parts.splice(0))
         return 'entries_known'
       case 'change':
@@ -77,6 +84,11 @@ export class Intake {
         return undefined
       case 'policy':
         if (wire.policy !== null && wire.policy !== undefined) grants.policy(wire.policy)
+        return undefined
+      case 'federated':
+        if (wire.federated === null || wire.federated === undefined) return undefined
+        if (this.#federated === undefined) federation.apply(wire.federated)
+        else this.#federated.push(wire.federated)
         return undefined
       case undefined:
         return undefined // of a later version

@@ -7,6 +7,8 @@ import type { Attestation } from '../attest/attestation.ts'
 import type { Notifier } from '../notifier.ts'
 import type { SvidCache } from '../rotation/svid-cache.ts'
 import type { EntryCache } from '../sync/entry-cache.ts'
+import { namesIn } from '../sync/federation.ts'
+import type { Federation, ForeignBundle } from '../sync/federation.ts'
 import type { Trust } from '../sync/trust.ts'
 import { heardWithin, Wake } from '../wake.ts'
 import type { Identities, Identity } from './identities.ts'
@@ -18,6 +20,7 @@ export interface X509StreamsDeps {
   readonly svids: SvidCache
   readonly identities: Identities
   readonly trust: Trust
+  readonly federation: Federation
   /** Lists of revoked certificates, for entries that ask. */
   readonly crls: { readonly lists: readonly Buffer[]; readonly changed: Notifier<void> }
   /** The process is about to be handed the entry's key. */
@@ -30,7 +33,7 @@ const retryMs = 5_000
 
 /** FetchX509SVID: the full state at once, and again whenever it is another (WAPI-04..06); ends with PermissionDenied when the last identity goes. */
 export async function* x509Svids(connection: WorkloadConnection, signal: AbortSignal, deps: X509StreamsDeps): AsyncGenerator<X509SVIDResponse, void, undefined> {
-  const { svids, entries, trust, identities, crls } = deps
+  const { svids, entries, trust, federation, identities, crls } = deps
   const wake = new Wake()
   let interest: ReadonlySet<string> = new Set()
   let attestation: Attestation | undefined
@@ -42,16 +45,23 @@ export async function* x509Svids(connection: WorkloadConnection, signal: AbortSi
   })
   using _trust = trust.changed.on(() => wake.ring())
   using _crls = crls.changed.on(() => wake.ring())
+  let named: ReadonlySet<string> = new Set()
+  using _federation = federation.changed.on((names) => {
+    if ([...names].some((name) => named.has(name))) wake.ring()
+  })
   let sent = ''
   for (;;) {
     const state = await presentState(connection, signal, deps, (ids) => (interest = ids))
     attestation = state.attestation
     const lists = state.identities.some(({ svid }) => asksForCrl(svid.entryId, entries)) ? crls.lists : []
-    const fingerprint = `${fingerprintOf(state.identities, trust)} ${crlMark(lists)}`
+    const theirs = state.identities.flatMap(({ svid }) => entries.all.get(svid.entryId) ?? [])
+    named = namesIn(theirs)
+    const foreign = federation.namedBy(theirs)
+    const fingerprint = `${fingerprintOf(state.identities, trust)} ${crlMark(lists)} ${foreignMark(foreign)}`
     if (fingerprint !== sent) {
       sent = fingerprint
       for (const { svid } of state.identities) deps.hold(svid.entryId, connection)
-      yield responseOf(state.identities, trust, lists)
+      yield responseOf(state.identities, trust, foreign, lists)
     }
     if (state.identities.length === interest.size) await wake.heard(signal)
     else await heardWithin(wake, retryMs, deps.clock, signal)
@@ -59,7 +69,7 @@ export async function* x509Svids(connection: WorkloadConnection, signal: AbortSi
   }
 }
 
-/** FetchX509Bundles: as {@link x509Svids}, without keys, for whoever has an identity (WX-07, WX-09). */
+/** FetchX509Bundles: as {@link x509Svids}, without keys, for whoever has an identity (WX-07, WX-09): its trust domain's bundle, and those that its entries federate with. */
 export async function* x509Bundles(connection: WorkloadConnection, signal: AbortSignal, deps: X509StreamsDeps): AsyncGenerator<X509BundlesResponse, void, undefined> {
   const wake = new Wake()
   let interest: ReadonlySet<string> = new Set()
@@ -69,17 +79,23 @@ export async function* x509Bundles(connection: WorkloadConnection, signal: Abort
   })
   using _trust = deps.trust.changed.on(() => wake.ring())
   using _crls = deps.crls.changed.on(() => wake.ring())
-  let sent: Buffer | undefined
-  let sentLists: readonly Buffer[] = []
+  let named: ReadonlySet<string> = new Set()
+  using _federation = deps.federation.changed.on((names) => {
+    if ([...names].some((name) => named.has(name))) wake.ring()
+  })
+  let sent = ''
   for (;;) {
     attestation = await connection.attest()
-    interest = new Set(deps.identities.entriesOf(attestation).map(({ id }) => id))
+    const theirs = deps.identities.entriesOf(attestation)
+    interest = new Set(theirs.map(({ id }) => id))
+    named = namesIn(theirs)
+    const foreign = deps.federation.namedBy(theirs)
     const bundle = deps.trust.concatenated
     const lists = [...interest].some((id) => asksForCrl(id, deps.entries)) ? deps.crls.lists : noLists
-    if (sent === undefined || !sent.equals(bundle) || crlMark(lists) !== crlMark(sentLists)) {
-      sent = bundle
-      sentLists = lists
-      yield { bundles: { [deps.trust.spiffeId]: bundle }, crl: [...lists] }
+    const fingerprint = `${bundleMark(bundle)} ${crlMark(lists)} ${foreignMark(foreign)}`
+    if (fingerprint !== sent) {
+      sent = fingerprint
+      yield { bundles: { ...byDomain(foreign), [deps.trust.spiffeId]: bundle }, crl: [...lists] }
     }
     await wake.heard(signal)
   }
@@ -131,10 +147,19 @@ function bundleMark(bundle: Buffer): number {
   return mark
 }
 
-function responseOf(identities: readonly Identity[], { concatenated }: Trust, lists: readonly Buffer[]): X509SVIDResponse {
+function foreignMark(bundles: readonly ForeignBundle[]): string {
+  return bundles.map(({ trustDomain, concatenated }) => `${trustDomain}:${bundleMark(concatenated)}`).join()
+}
+
+/** By the SPIFFE ID of each trust domain (WX-05). */
+function byDomain(bundles: readonly ForeignBundle[]): Record<string, Buffer> {
+  return Object.fromEntries(bundles.map(({ spiffeId, concatenated }) => [spiffeId, concatenated]))
+}
+
+function responseOf(identities: readonly Identity[], { concatenated }: Trust, foreign: readonly ForeignBundle[], lists: readonly Buffer[]): X509SVIDResponse {
   return secret({
     svids: identities.map(({ svid, hint }) => ({ spiffeId: svid.spiffeId, x509Svid: svid.chainDer, x509SvidKey: svid.pkcs8, bundle: concatenated, hint })),
     crl: [...lists],
-    federatedBundles: {},
+    federatedBundles: byDomain(foreign),
   })
 }

@@ -1,13 +1,15 @@
 import type { Bundle } from '../../proto/generated/spire/api/types/Bundle.ts'
 import type { BundleMask__Output } from '../../proto/generated/spire/api/types/BundleMask.ts'
-import { MayflyError } from '../../src/core/errors.ts'
-import { isAgentId, parseTrustDomain } from '../../src/core/spiffe-id.ts'
+import { isAgentId } from '../../src/core/spiffe-id.ts'
 import type { SpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
 import type { TrustBundle } from '../../src/x509/bundle.ts'
 import type { Authority } from '../store/port.ts'
 import type { Caller } from './caller.ts'
-import { noFederation, noForeignAuthorities, noTokenKeys } from './later.ts'
+import { federatedBundleCalls } from './federated-bundle-calls.ts'
+import type { FederatedBundleDeps } from './federated-bundle-calls.ts'
+import { noForeignAuthorities, noTokenKeys } from './later.ts'
+import { shownBy } from './wire-bundle.ts'
 
 /** What is published: `AuthoritySet`. */
 export interface BundleSource {
@@ -16,14 +18,15 @@ export interface BundleSource {
   onChange(listener: () => void): Disposable
 }
 
-export interface BundleServiceDeps {
+export interface BundleServiceDeps extends FederatedBundleDeps {
   readonly bundles: BundleSource
   readonly acknowledgements: { acknowledge(agentId: SpiffeId, sequence: number): void }
   readonly onAcknowledged: () => void
 }
 
-/** SPIRE's bundle API: GetBundle, to anyone; what it tells is public. Of other trust domains there are no bundles yet: none is found, for SPIRE's agents go on without one that is not found and with no other answer. */
-export function bundleService({ bundles: source, acknowledgements, onAcknowledged }: BundleServiceDeps): Handlers<'spire.api.server.bundle.v1.Bundle', Caller> {
+/** SPIRE's bundle API: GetBundle, to anyone, for what it tells is public; and the bundles of other trust domains. */
+export function bundleService(deps: BundleServiceDeps): Handlers<'spire.api.server.bundle.v1.Bundle', Caller> {
+  const { bundles: source, acknowledgements, onAcknowledged, federated } = deps
   const readers = new BundleReaders()
   return {
     GetBundle: async ({ outputMask }, { peer }) => {
@@ -36,20 +39,11 @@ export function bundleService({ bundles: source, acknowledgements, onAcknowledge
       }
       return bundleToWire(source, outputMask)
     },
-    CountBundles: async () => ({ count: 1 }),
+    CountBundles: async () => ({ count: 1 + federated.size }),
     AppendBundle: noForeignAuthorities,
     PublishJWTAuthority: noTokenKeys,
     PublishWITAuthority: noTokenKeys,
-    ListFederatedBundles: async () => ({ bundles: [], nextPageToken: '' }),
-    GetFederatedBundle: async ({ trustDomain }) => {
-      const name = parseTrustDomain(trustDomain.replace(/^spiffe:\/\//, ''))
-      if (name === source.bundle().trustDomain) throw new MayflyError('INVALID_ARGUMENT', "getting a federated bundle for the server's own trust domain is not allowed")
-      throw new MayflyError('NOT_FOUND', `there is no bundle of ${name} here: federation comes with a later release`)
-    },
-    BatchCreateFederatedBundle: noFederation,
-    BatchUpdateFederatedBundle: noFederation,
-    BatchSetFederatedBundle: noFederation,
-    BatchDeleteFederatedBundle: noFederation,
+    ...federatedBundleCalls(deps),
   }
 }
 
@@ -72,7 +66,7 @@ class BundleReaders {
 }
 
 export function bundleToWire(source: BundleSource, mask?: BundleMask__Output | null): Bundle {
-  const shown = (field: keyof BundleMask__Output): boolean => mask === null || mask === undefined || mask[field]
+  const shown = shownBy(mask)
   const bundle = source.bundle()
   const tainted = taintedIn(source.all())
   const wire: Bundle = { trustDomain: bundle.trustDomain }

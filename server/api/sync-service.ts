@@ -18,6 +18,7 @@ import type { Approvals } from '../approvals/approvals.ts'
 import type { Grants } from '../grants/grants.ts'
 import type { Policies } from '../policy/policies.ts'
 import type { Acknowledgements } from '../registry/acknowledgements.ts'
+import type { FederatedBundles } from '../registry/federated-bundles.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { Subscription } from '../registry/subscribers.ts'
 import type { RollbackWatch } from '../revocation/rollback.ts'
@@ -29,6 +30,7 @@ import { AgentVersions } from './agent-versions.ts'
 import { bundleToWire } from './bundle-service.ts'
 import type { BundleSource } from './bundle-service.ts'
 import type { Caller } from './caller.ts'
+import { FederationFeed } from './federation-feed.ts'
 import { firstMessage } from './first-message.ts'
 import type { ServedStream } from './revocation-stream-service.ts'
 import { merge } from './merge.ts'
@@ -42,6 +44,7 @@ import { mayflyEntryToWire, wireSize } from './wire-entry.ts'
 export interface SyncServiceDeps {
   readonly store: Store
   readonly registry: Registry
+  readonly federated: Pick<FederatedBundles, 'byName' | 'onChange'>
   readonly acknowledgements: Acknowledgements
   /** Told after each new acknowledgement. */
   readonly onAcknowledged: () => void
@@ -92,7 +95,7 @@ async function* connect(requests: AsyncIterable<AgentMessage__Output>, peer: Cal
       bundles(deps.bundles, over),
       tainted(deps.bundles, over),
       renewals(authoritiesOf(peer), over, deps),
-      entries(subscription, wakeup, over, registry),
+      entries(subscription, wakeup, over, deps),
       revocations(positionFromWire(hello.position), over, deps),
       grantChanges(agentId, over, deps.grants, async (grant) => await grantForAgent(grant, deps.approvals, deps.grants.nowMs())),
       policyPushes(over, deps.policies),
@@ -129,19 +132,25 @@ function refuseSkew(agentVersion: string, version: string): void {
   throw new MayflyError('VERSION_UNSUPPORTED', `an agent of version ${agentVersion} and a server of version ${version} are too far apart`, { hint: kind === 'too_old' ? 'upgrade the agent; a server speaks to agents of the minor version before its own' : 'upgrade the server first, then its agents' })
 }
 
-/** The snapshot in parts, then changes; what changes while the snapshot is read comes after it. */
-async function* entries(subscription: Subscription, wakeup: Wakeup, signal: AbortSignal, registry: Registry): AsyncGenerator<ServerMessage> {
+/** The snapshot in parts, then changes; what changes while the snapshot is read comes after it. Before entries come the bundles of the trust domains that they federate with. */
+async function* entries(subscription: Subscription, wakeup: Wakeup, signal: AbortSignal, { registry, federated }: Pick<SyncServiceDeps, 'registry' | 'federated'>): AsyncGenerator<ServerMessage> {
+  using federation = new FederationFeed(federated, () => wakeup.wake())
   for await (const page of registry.authorizedEntries(subscription.agentId)) {
     for (const entry of page) subscription.known.add(entry.id)
+    federation.note(page, [])
+    yield* federation.arrivals()
     for (const part of partsOf(page)) yield { snapshot: { entries: part.map((entry) => mayflyEntryToWire(entry)), complete: false } }
   }
   yield { snapshot: { entries: [], complete: true } }
   while (!signal.aborted) {
-    if (!subscription.isDirty) await wakeup.wait(signal)
-    if (!subscription.isDirty || signal.aborted) continue
+    if (!subscription.isDirty && !federation.isDirty) await wakeup.wait(signal)
+    if ((!subscription.isDirty && !federation.isDirty) || signal.aborted) continue
     const { upserted, deletedIds } = await registry.changeFor(subscription)
+    federation.note(upserted, deletedIds)
+    yield* federation.arrivals()
     for (let at = 0; at < deletedIds.length; at += 10 * maxPartEntries) yield { change: { upserted: [], deletedIds: deletedIds.slice(at, at + 10 * maxPartEntries) } }
     for (const part of partsOf(upserted)) yield { change: { upserted: part.map((entry) => mayflyEntryToWire(entry)), deletedIds: [] } }
+    yield* federation.departures()
   }
 }
 

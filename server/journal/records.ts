@@ -1,6 +1,6 @@
-import type { FederatedBundle, JwtAuthority } from '../../src/core/federated-bundle.ts'
 import type { Entry } from '../../src/core/entry.ts'
 import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
+import type { JournaledBundle } from './bundle-records.ts'
 import type { GrantRecord } from './grant-records.ts'
 import type { Authority, CredentialRequest, CredentialUse, EndCause, LastingTarget, RegisteredVerifier, SeenHead, Target, UnfinishedEnd } from '../store/model.ts'
 
@@ -47,12 +47,6 @@ export type JournalRecord =
   /** Of another trust domain: made, or in place of the one before. */
   | { readonly kind: 'bundle.set'; readonly bundle: JournaledBundle; readonly by: string; readonly atMs: number }
   | { readonly kind: 'bundle.deleted'; readonly trustDomain: TrustDomain; readonly by: string; readonly atMs: number }
-
-export interface JournaledBundle extends Omit<FederatedBundle, 'x509Authorities' | 'jwtAuthorities'> {
-  /** Base64 of each DER. */
-  readonly x509Authorities: readonly string[]
-  readonly jwtAuthorities: readonly (Omit<JwtAuthority, 'publicKey'> & { readonly publicKey: string })[]
-}
 
 export interface ReservedCredential extends Omit<CredentialRequest, 'random'> {
   readonly serial: string

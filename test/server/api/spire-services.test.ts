@@ -32,24 +32,13 @@ test('a server tells SPIRE of itself: its chain up to the authority, its agents 
 test('what federation would do is refused in words', async () => {
   const { admin } = await startServer()
   for (const name of methodsOf(trustDomainApi satisfies ServiceName).keys()) {
-    await expect(admin.unary(trustDomainApi, name as 'RefreshBundle', {})).rejects.toMatchObject({ code: 'UNIMPLEMENTED', message: expect.stringMatching(/federation comes with a later release/) as string })
+    await expect(admin.unary(trustDomainApi, name as 'RefreshBundle', {})).rejects.toMatchObject({ code: 'UNIMPLEMENTED', message: expect.stringMatching(/federation relationships come with a later release/) as string })
   }
 })
 
-test('there is one bundle; what would be done with others is refused in words', async () => {
+test("authorities of others are not added to the own bundle, in words", async () => {
   const { admin } = await startServer()
-  expect(await admin.unary(bundleApi, 'CountBundles', {})).toEqual({ count: 1 })
-  expect(await admin.unary(bundleApi, 'ListFederatedBundles', {})).toMatchObject({ bundles: [] })
-  await expect(admin.unary(bundleApi, 'BatchSetFederatedBundle', {})).rejects.toMatchObject({ code: 'UNIMPLEMENTED', message: expect.stringMatching(/federation comes with a later release/) as string })
   await expect(admin.unary(bundleApi, 'AppendBundle', {})).rejects.toMatchObject({ code: 'UNIMPLEMENTED', message: expect.stringMatching(/could not be revoked here/) as string })
-})
-
-test("SPIRE's agents, which go on only without a bundle that is not found, are told that it is not", async () => {
-  const { join } = await startServer()
-  const { channel } = await join()
-  for (const trustDomain of ['other.test', 'spiffe://other.test']) await expect(channel.unary(bundleApi, 'GetFederatedBundle', { trustDomain })).rejects.toMatchObject({ code: 'NOT_FOUND' })
-  await expect(channel.unary(bundleApi, 'GetFederatedBundle', { trustDomain: 'example.org' })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
-  await expect(channel.unary(bundleApi, 'GetFederatedBundle', {})).rejects.toMatchObject({ code: 'SPIFFE_ID_INVALID' })
 })
 
 test('an agent that follows no stream has taken in a bundle once it asks again: then the next authority may sign', async () => {

@@ -19,6 +19,7 @@ import { RevocationRelay } from '../../../agent/relay/revocation-relay.ts'
 import { SvidStanding } from '../../../agent/rotation/standing.ts'
 import { SvidCache } from '../../../agent/rotation/svid-cache.ts'
 import { EntryCache } from '../../../agent/sync/entry-cache.ts'
+import { Federation } from '../../../agent/sync/federation.ts'
 import { Trust } from '../../../agent/sync/trust.ts'
 import { Admission } from '../../../agent/workload-api/admission.ts'
 import type { AdmissionLimits } from '../../../agent/workload-api/admission.ts'
@@ -42,6 +43,7 @@ export class TestApi implements AsyncDisposable {
   readonly socket: string
   readonly log: KeptLog = new KeptLog()
   readonly entries: EntryCache = new EntryCache()
+  readonly federation: Federation = new Federation(this.log)
   readonly ended: Uint8Array[] = []
   /** Something was added to {@link ended}. */
   readonly endedChanged: Notifier<void> = new Notifier()
@@ -113,6 +115,7 @@ export class TestApi implements AsyncDisposable {
       svids: this.svids,
       identities: new Identities(this.entries, this.svids, systemClock),
       trust: this.trust,
+      federation: this.federation,
       crls: this.crls,
       hold: (id, { caller }) => {
         this.svids.hold(id)

@@ -10,6 +10,7 @@ import type { GrantChanges as _mayfly_v1_GrantChanges, GrantChanges__Output as _
 import type { PolicyPush as _mayfly_v1_PolicyPush, PolicyPush__Output as _mayfly_v1_PolicyPush__Output } from '../../mayfly/v1/PolicyPush.ts';
 import type { VerifierRefusals as _mayfly_v1_VerifierRefusals, VerifierRefusals__Output as _mayfly_v1_VerifierRefusals__Output } from '../../mayfly/v1/VerifierRefusals.ts';
 import type { TaintedAuthorities as _mayfly_v1_TaintedAuthorities, TaintedAuthorities__Output as _mayfly_v1_TaintedAuthorities__Output } from '../../mayfly/v1/TaintedAuthorities.ts';
+import type { FederatedBundle as _mayfly_v1_FederatedBundle, FederatedBundle__Output as _mayfly_v1_FederatedBundle__Output } from '../../mayfly/v1/FederatedBundle.ts';
 
 export interface ServerMessage {
   'snapshot'?: (_mayfly_v1_EntriesSnapshot | null);
@@ -22,7 +23,8 @@ export interface ServerMessage {
   'policy'?: (_mayfly_v1_PolicyPush | null);
   'verifiersRefused'?: (_mayfly_v1_VerifierRefusals | null);
   'taintedAuthorities'?: (_mayfly_v1_TaintedAuthorities | null);
-  'message'?: "snapshot"|"change"|"bundle"|"revocations"|"endedAccepted"|"renew"|"grants"|"policy"|"verifiersRefused"|"taintedAuthorities";
+  'federated'?: (_mayfly_v1_FederatedBundle | null);
+  'message'?: "snapshot"|"change"|"bundle"|"revocations"|"endedAccepted"|"renew"|"grants"|"policy"|"verifiersRefused"|"taintedAuthorities"|"federated";
 }
 
 export interface ServerMessage__Output {
@@ -36,5 +38,6 @@ export interface ServerMessage__Output {
   'policy'?: (_mayfly_v1_PolicyPush__Output | null);
   'verifiersRefused'?: (_mayfly_v1_VerifierRefusals__Output | null);
   'taintedAuthorities'?: (_mayfly_v1_TaintedAuthorities__Output | null);
-  'message'?: "snapshot"|"change"|"bundle"|"revocations"|"endedAccepted"|"renew"|"grants"|"policy"|"verifiersRefused"|"taintedAuthorities";
+  'federated'?: (_mayfly_v1_FederatedBundle__Output | null);
+  'message'?: "snapshot"|"change"|"bundle"|"revocations"|"endedAccepted"|"renew"|"grants"|"policy"|"verifiersRefused"|"taintedAuthorities"|"federated";
 }

@@ -1,5 +1,6 @@
 import type { FederatedBundle } from '../../../../src/core/federated-bundle.ts'
-import type { JournaledBundle } from '../../../journal/records.ts'
+import { bundleFromJournal } from '../../../journal/bundle-records.ts'
+import type { JournaledBundle } from '../../../journal/bundle-records.ts'
 import type { Statements } from '../query.ts'
 
 /** Bundles of other trust domains, by name. */
@@ -37,22 +38,6 @@ export class BundleTable {
   }
 }
 
-/** As it was before the journal made text of it. */
-export function bundleFromJournal({ x509Authorities, jwtAuthorities, ...rest }: JournaledBundle): FederatedBundle {
-  return { ...rest, x509Authorities: x509Authorities.map(decoded), jwtAuthorities: jwtAuthorities.map(({ publicKey, ...key }) => ({ ...key, publicKey: decoded(publicKey) })) }
-}
-
-/** Exactly the fields of a bundle, always in this order, so that equal ones are equal text. */
-export function bundleForJournal({ trustDomain, x509Authorities, jwtAuthorities, sequence, refreshHintSeconds }: FederatedBundle): JournaledBundle {
-  return {
-    trustDomain,
-    x509Authorities: x509Authorities.map(encoded),
-    jwtAuthorities: jwtAuthorities.map(({ keyId, publicKey, expiresAtSeconds }) => ({ keyId, publicKey: encoded(publicKey), expiresAtSeconds })),
-    sequence,
-    refreshHintSeconds,
-  }
-}
-
 interface BundleRow {
   readonly trust_domain: string
   readonly body: string
@@ -60,12 +45,4 @@ interface BundleRow {
 
 function bundleOf({ body }: BundleRow): FederatedBundle {
   return bundleFromJournal(JSON.parse(body) as JournaledBundle) // put() made it
-}
-
-function decoded(text: string): Uint8Array {
-  return new Uint8Array(Buffer.from(text, 'base64'))
-}
-
-function encoded(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
 }
