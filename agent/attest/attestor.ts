@@ -4,10 +4,11 @@ import { canEscape, isAtLeast, isConfined } from './binding.ts'
 import type { BindingTier } from './binding.ts'
 import type { Caller, TierChoice } from './caller.ts'
 import type { Attestation, ChangedFact, Reattestation } from './attestation.ts'
-import type { Executable, FileIdentity, ProcessReading, Processes, Sha256 } from './ports.ts'
+import type { ProcessReading, Processes, Sha256 } from './ports.ts'
 import { containers } from './container.ts'
 import { factsOf } from './fact-source.ts'
 import type { FactSource, FoundFacts } from './fact-source.ts'
+import { fileOf, isAsBefore, isHashOf, isSameInode, isSameProcessState, isUntouched } from './same.ts'
 import { systemd } from './systemd.ts'
 import { unix } from './unix.ts'
 
@@ -82,6 +83,7 @@ export class WorkloadAttestor {
       if (after === undefined) return { kind: 'gone' }
       if (!isSameProcessState(reading, after)) return { kind: 'changed', what: ['unsettled'], attestation: undefined }
     }
+    if (isAsBefore(before, reading, sha256, this.#tier(caller, reading), found)) return { kind: 'unchanged', attestation: before }
     const attestation = this.#attestation(caller, reading, sha256, found)
     const what = changesBetween(before, attestation, needs)
     return what.length === 0 ? { kind: 'unchanged', attestation } : { kind: 'changed', what, attestation }
@@ -147,46 +149,6 @@ function changesBetween(before: Attestation, now: Attestation, needs: ReadonlySe
 /** `docker:label` of `docker:label:tier:web`. */
 function kindOf(fact: string): string {
   return fact.split(':', 2).join(':')
-}
-
-function isSameProcessState(left: ProcessReading, right: ProcessReading): boolean {
-  return (
-    left.uid === right.uid &&
-    left.gid === right.gid &&
-    left.capabilities === right.capabilities &&
-    left.cgroup === right.cgroup &&
-    left.controllerCgroups.join() === right.controllerCgroups.join() &&
-    left.uids.join() === right.uids.join() &&
-    left.groups.join() === right.groups.join() &&
-    left.executable.kind === right.executable.kind &&
-    pathOf(left.executable) === pathOf(right.executable) &&
-    isSameInode(left.executable, right.executable)
-  )
-}
-
-function isHashOf(sha256: Sha256 | undefined, executable: Executable): boolean {
-  if (sha256 === undefined || sha256.kind === 'unreadable') return true
-  const file = fileOf(executable)
-  return file !== undefined && file.dev === sha256.file.dev && file.ino === sha256.file.ino && file.size === sha256.file.size && file.mtimeNs === sha256.file.mtimeNs
-}
-
-/** The same file. A new hard link or a chmod leaves it so. */
-function isSameInode(left: Executable, right: Executable): boolean {
-  const [one, other] = [fileOf(left), fileOf(right)]
-  return one?.dev === other?.dev && one?.ino === other?.ino
-}
-
-/** The same file, and nobody can have touched its bytes. */
-function isUntouched(before: FileIdentity | undefined, now: FileIdentity): boolean {
-  return before?.dev === now.dev && before.ino === now.ino && before.size === now.size && before.mtimeNs === now.mtimeNs && before.ctimeNs === now.ctimeNs
-}
-
-function fileOf(executable: Executable): FileIdentity | undefined {
-  return executable.kind === 'unreadable' ? undefined : executable.file
-}
-
-function pathOf(executable: Executable): string | undefined {
-  return executable.kind === 'file' || executable.kind === 'elsewhere' ? executable.path : undefined
 }
 
 function gone(caller: Caller): MayflyError {

@@ -1,5 +1,6 @@
 import { containerOf } from '../../src/core/proc/container.ts'
 import type { ContainerFinding, ContainerPlace } from '../../src/core/proc/container.ts'
+import { remembered } from '../../src/core/remembered.ts'
 import type { Selector } from '../../src/core/selector.ts'
 import type { FactSource, FoundFacts } from './fact-source.ts'
 import { noFacts } from './fact-source.ts'
@@ -34,7 +35,7 @@ export function containers(processes: Pick<Processes, 'cgroupOwners'>): FactSour
 
 /** The container that a process is in, if its name can be believed. */
 export function containerIn(process: Pick<ProcessReading, 'cgroup' | 'controllerCgroups'>, processes: Pick<Processes, 'cgroupOwners'>): ContainerSighting {
-  const unified = process.cgroup === undefined ? undefined : containerOf(process.cgroup)
+  const unified = process.cgroup === undefined ? undefined : findingOf(process.cgroup)
   if (unified?.kind === 'ambiguous') return { kind: 'unclear', why: unified.why }
   if (unified?.kind === 'container') {
     const doubt = doubtOf(processes.cgroupOwners(aboveOf(unified.container.cgroup)))
@@ -45,7 +46,7 @@ export function containerIn(process: Pick<ProcessReading, 'cgroup' | 'controller
 
 /** Version 1: all hierarchies that name a container must name the same one. */
 function inLegacy(paths: readonly string[]): ContainerSighting {
-  const found = paths.map((path) => ({ path, finding: containerOf(path) })).filter(({ finding }) => finding.kind !== 'none')
+  const found = paths.map((path) => ({ path, finding: findingOf(path) })).filter(({ finding }) => finding.kind !== 'none')
   const [first] = found
   if (first === undefined) return { kind: 'none' }
   if (found.some(({ path }) => !legacyRoots.has(path.split('/')[1] ?? ''))) return { kind: 'unclear', why: 'its cgroup (version 1) is not where runtimes of the host make theirs' }
@@ -53,6 +54,8 @@ function inLegacy(paths: readonly string[]): ContainerSighting {
   if (names.size > 1 || first.finding.kind !== 'container') return { kind: 'unclear', why: first.finding.kind === 'ambiguous' ? first.finding.why : 'its cgroups (version 1) name different containers' }
   return first.finding
 }
+
+const findingOf = remembered(containerOf, 256)
 
 function nameOf(finding: ContainerFinding): string {
   return finding.kind === 'container' ? `${finding.container.id} ${finding.container.podUid ?? ''}` : finding.kind

@@ -55,8 +55,9 @@ function joined(found: readonly FoundFacts[]): FoundFacts {
   return { selectors: found.flatMap(({ selectors }) => selectors), missing: found.flatMap(({ missing }) => missing) }
 }
 
-function ofItsOwn({ types }: FactSource, { selectors, missing }: FoundFacts): FoundFacts {
-  return { selectors: selectors.filter(({ type }) => types.includes(type)), missing }
+function ofItsOwn({ types }: FactSource, found: FoundFacts): FoundFacts {
+  const isOwn = ({ type }: Selector): boolean => types.includes(type)
+  return found.selectors.every(isOwn) ? found : { selectors: found.selectors.filter(isOwn), missing: found.missing }
 }
 
 function failed({ types }: FactSource, error: unknown): FoundFacts {

@@ -1,4 +1,5 @@
 import { systemdUnitOf } from '../../src/core/proc/unit.ts'
+import { remembered } from '../../src/core/remembered.ts'
 import type { Selector } from '../../src/core/selector.ts'
 import { doubtOf } from './container.ts'
 import { noFacts } from './fact-source.ts'
@@ -16,7 +17,7 @@ export function systemd(processes: Pick<Processes, 'cgroupOwners' | 'unitInvocat
     types: [type],
     find({ process }): FoundFacts {
       if (process.cgroup === undefined) return missing('this host has no cgroups of version 2')
-      const place = systemdUnitOf(process.cgroup)
+      const place = unitOf(process.cgroup)
       if (place === undefined) return noFacts
       const doubt = doubtOf(processes.cgroupOwners(place.above))
       if (doubt !== undefined) return missing(doubt)
@@ -27,6 +28,8 @@ export function systemd(processes: Pick<Processes, 'cgroupOwners' | 'unitInvocat
     },
   }
 }
+
+const unitOf = remembered(systemdUnitOf, 256)
 
 function missing(why: string): FoundFacts {
   return { selectors: [], missing: [{ kind: type, why }] }

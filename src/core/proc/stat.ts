@@ -14,13 +14,23 @@ export function parseProcStat(text: string): ProcStat | undefined {
   const open = text.indexOf(' (')
   const close = text.lastIndexOf(') ')
   if (open < 1 || close < open + 2) return undefined
-  const fields = text.slice(close + 2).trimEnd().split(' ')
-  const [state = '', parent = ''] = fields
+  const state = fieldAfter(text, close + 2, 0)
   const pid = parseDecimal(text.slice(0, open))
-  const parentPid = parseDecimal(parent)
-  const startTicks = parseDecimal(fields[startField - 3] ?? '')
+  const parentPid = parseDecimal(fieldAfter(text, close + 2, 1))
+  const startTicks = parseDecimal(fieldAfter(text, close + 2, startField - 3))
   if (pid === undefined || parentPid === undefined || startTicks === undefined || !/^[A-Za-z]$/.test(state)) return undefined
   return { pid, comm: text.slice(open + 2, close), state, parentPid, startTicks }
+}
+
+/** The field that comes after so many others; empty when there are fewer. The other forty are not looked at: this is read before each answer to a workload. */
+function fieldAfter(text: string, from: number, others: number): string {
+  let start = from
+  for (let at = 0; at < others; at++) {
+    start = text.indexOf(' ', start) + 1
+    if (start === 0) return ''
+  }
+  const end = text.indexOf(' ', start)
+  return end === -1 ? text.slice(start).trimEnd() : text.slice(start, end)
 }
 
 /** A decimal number of at most 2^53 without sign; `undefined` for any other text. */

@@ -1,5 +1,3 @@
-import { parseDecimal } from './stat.ts'
-
 /** What is used of `/proc/<pid>/status`. */
 export interface ProcStatus {
   /** Real, effective, saved, file system. */
@@ -17,23 +15,23 @@ export interface ProcStatus {
  * that comes twice is refused all the same. `undefined` for any other text.
  */
 export function parseProcStatus(text: string): ProcStatus | undefined {
-  const lines = `\n${text}`
-  const uids = parseFour(fieldOf(lines, 'Uid'))
-  const gids = parseFour(fieldOf(lines, 'Gid'))
-  const groups = parseIds(fieldOf(lines, 'Groups'))
-  const capabilities = fieldOf(lines, 'CapPrm') ?? ''
+  const uids = parseFour(fieldOf(text, 'Uid:'))
+  const gids = parseFour(fieldOf(text, 'Gid:'))
+  const groups = parseIds(fieldOf(text, 'Groups:'))
+  const capabilities = fieldOf(text, 'CapPrm:') ?? ''
   if (uids === undefined || gids === undefined || groups === undefined || !/^[0-9a-f]{1,16}$/.test(capabilities)) return undefined
   return { uids, gids, groups, permittedCapabilities: BigInt(`0x${capabilities}`) }
 }
 
 /** Of the one line with this name, without looking at the other fifty; `undefined` when there is none, or more than one. */
-function fieldOf(lines: string, name: string): string | undefined {
-  const mark = `\n${name}:`
-  const at = lines.indexOf(mark)
-  if (at === -1 || lines.includes(mark, at + 1)) return undefined
+function fieldOf(text: string, name: string): string | undefined {
+  const mark = `\n${name}`
+  const isFirst = text.startsWith(name)
+  const at = isFirst ? -1 : text.indexOf(mark)
+  if ((at === -1 && !isFirst) || text.includes(mark, at + 1)) return undefined
   const start = at + mark.length
-  const end = lines.indexOf('\n', start)
-  return lines.slice(start, end === -1 ? undefined : end).trim()
+  const end = text.indexOf('\n', start)
+  return text.slice(start, end === -1 ? undefined : end).trim()
 }
 
 function parseFour(text: string | undefined): [number, number, number, number] | undefined {
@@ -45,11 +43,20 @@ function parseFour(text: string | undefined): [number, number, number, number] |
 function parseIds(text: string | undefined): number[] | undefined {
   if (text === undefined) return undefined
   const ids: number[] = []
-  for (const word of text.split(/[ \t]+/)) {
-    if (word === '') continue
-    const id = parseDecimal(word)
-    if (id === undefined || id > 0xffff_ffff) return undefined
-    ids.push(id)
+  let id: number | undefined
+  for (let at = 0; at <= text.length; at++) {
+    const code = at < text.length ? text.charCodeAt(at) : space
+    if (code >= zero && code <= zero + 9) {
+      id = (id ?? 0) * 10 + (code - zero)
+      if (id > 0xffff_ffff) return undefined
+    } else if (code === space || code === tab) {
+      if (id !== undefined) ids.push(id)
+      id = undefined
+    } else return undefined
   }
   return ids
 }
+
+const space = 0x20
+const tab = 0x09
+const zero = 0x30

@@ -15,6 +15,5 @@ export function readBootMs(): number {
   if (libc().clock_gettime(clockBoottime, timespec) !== 0) {
     throw new MayflyError('PLATFORM_UNSUPPORTED', `CLOCK_BOOTTIME cannot be read: errno ${errno()}`)
   }
-  const [seconds = 0n, nanoseconds = 0n] = timespec
-  return Number(seconds) * 1_000 + Number(nanoseconds) / 1_000_000
+  return Number(timespec[0] ?? 0n) * 1_000 + Number(timespec[1] ?? 0n) / 1_000_000
 }

@@ -21,10 +21,8 @@ export class Pidfd implements Disposable {
   /** False from the moment the process has exited, zombie or not. */
   alive(): boolean {
     if (this.#closed) throw new MayflyError('INTERNAL', 'a pidfd was used after it was closed')
-    const pollfd = new Uint8Array(8)
-    const view = new DataView(pollfd.buffer)
-    view.setInt32(0, this.fd, true)
-    view.setInt16(4, pollIn, true)
+    asked.setInt32(0, this.fd, true)
+    asked.setInt16(4, pollIn, true)
     for (;;) {
       const ready = libc().poll(pollfd, 1, 0)
       if (ready === 0) return true
@@ -47,6 +45,9 @@ export class Pidfd implements Disposable {
   }
 }
 
+/** Of every question: one is asked at a time, and each connection is asked about before each answer. */
+const pollfd = new Uint8Array(8)
+const asked = new DataView(pollfd.buffer)
 /** The number is the same on every architecture. */
 const pidfdOpen = 434
 const pollIn = 1

@@ -4,6 +4,7 @@ import { controllerPathsOf, parseProcCgroup, unifiedMountOf, unifiedPathOf } fro
 import type { Executable, FileIdentity, FileOwner, Lineage, Reading } from '../../core/proc/process.ts'
 import { parseProcStat } from '../../core/proc/stat.ts'
 import { parseProcStatus } from '../../core/proc/status.ts'
+import { remembered } from '../../core/remembered.ts'
 import { readProcFile, type ProcFile } from './proc-files.ts'
 import { readBounded } from './read-bounded.ts'
 
@@ -14,7 +15,7 @@ import { readBounded } from './read-bounded.ts'
 export function readProcess(pid: number): Reading {
   const stat = readOf(pid, 'stat', parseProcStat, true)
   const status = readOf(pid, 'status', parseProcStatus, true)
-  const memberships = readOf(pid, 'cgroup', parseProcCgroup, true)
+  const places = readOf(pid, 'cgroup', placesIn, true)
   if (stat === undefined || status === undefined || stat.pid !== pid) return { kind: 'gone' }
   return {
     kind: 'read',
@@ -27,8 +28,8 @@ export function readProcess(pid: number): Reading {
       groups: status.groups,
       capabilities: status.permittedCapabilities,
       executable: readExecutable(pid),
-      cgroup: memberships === undefined ? undefined : unifiedPathOf(memberships),
-      controllerCgroups: memberships === undefined ? [] : controllerPathsOf(memberships),
+      cgroup: places?.unified,
+      controllerCgroups: places?.controllers ?? [],
     },
   }
 }
@@ -40,8 +41,7 @@ export function startTicks(pid: number): number | undefined {
 
 /** The cgroup (version 2) of the process that has this pid now; `undefined` when there is none, or no such hierarchy. */
 export function cgroupOf(pid: number): string | undefined {
-  const memberships = readOf(pid, 'cgroup', parseProcCgroup)
-  return memberships === undefined ? undefined : unifiedPathOf(memberships)
+  return readOf(pid, 'cgroup', placesIn)?.unified
 }
 
 /** Whose child the process is that has this pid now; `undefined` as for {@link startTicks}. */
@@ -89,6 +89,12 @@ export function cgroupOwners(path: string): readonly FileOwner[] | undefined {
   }
   return owners
 }
+
+/** Where `/proc/<pid>/cgroup` says that a process is; `undefined` for any other text. */
+const placesIn = remembered((text) => {
+  const memberships = parseProcCgroup(text)
+  return memberships === undefined ? undefined : { unified: unifiedPathOf(memberships), controllers: controllerPathsOf(memberships) }
+}, 256)
 
 const deletedMark = ' (deleted)'
 const maxMountInfoBytes = 1024 * 1024

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs'
+import type { BigIntStats } from 'node:fs'
 import { parseAccountNames } from '../../core/proc/account-names.ts'
 import { readBounded } from './read-bounded.ts'
 
@@ -14,23 +15,27 @@ export function groupName(gid: number): string | undefined {
 
 interface NameFile {
   readonly path: string
-  /** Changes with every change of the file. */
-  version: string
+  /** Of what was read last; `undefined`: there was no file. */
+  stat: BigIntStats | undefined
   names: ReadonlyMap<number, string>
 }
 
 const maxBytes = 16 * 1024 * 1024
-const users: NameFile = { path: '/etc/passwd', version: '', names: new Map() }
-const groups: NameFile = { path: '/etc/group', version: '', names: new Map() }
+const users: NameFile = { path: '/etc/passwd', stat: undefined, names: new Map() }
+const groups: NameFile = { path: '/etc/group', stat: undefined, names: new Map() }
 
 /** Reads the file when it changed. Without one, or with one too large, nobody has a name. */
 function namesIn(file: NameFile): ReadonlyMap<number, string> {
   const stat = statSync(file.path, { bigint: true, throwIfNoEntry: false })
-  const version = stat === undefined ? 'none' : `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}`
-  if (version !== file.version) {
+  if (!isSame(stat, file.stat)) {
     const content = stat === undefined ? undefined : readBounded(file.path, maxBytes)
     file.names = content?.kind === 'read' ? parseAccountNames(content.text) : new Map()
-    file.version = version
+    file.stat = stat
   }
   return file.names
+}
+
+/** Whether nobody can have written to it. */
+function isSame(now: BigIntStats | undefined, before: BigIntStats | undefined): boolean {
+  return now?.dev === before?.dev && now?.ino === before?.ino && now?.size === before?.size && now?.mtimeNs === before?.mtimeNs && now?.ctimeNs === before?.ctimeNs
 }

@@ -206,6 +206,18 @@ describe('the tier cgroup', () => {
 })
 
 describe('reattest', () => {
+  test('all found again is the attestation that there was; what else can be said since is in another', async () => {
+    const { process, processes, attestor, caller } = connected()
+    const seen = caller()
+    const before = await attestor.attest(seen, nothing)
+    const again = await attestor.reattest(seen, before, nothing)
+    expect(again.kind === 'unchanged' && again.attestation).toBe(before)
+    processes.groupName = (gid) => (gid === 4 ? 'adm' : 'users')
+    expect(await attestor.reattest(seen, before, nothing)).toMatchObject({ kind: 'unchanged', attestation: { missing: before.missing.filter(({ kind }) => kind !== 'unix:supplementary_group') } })
+    if (process.reading.executable.kind === 'file') process.reading = { ...process.reading, executable: { ...process.reading.executable, file: { ...someFile, ctimeNs: someFile.ctimeNs + 1n } } }
+    expect(await attestor.reattest(seen, before, nothing)).toMatchObject({ kind: 'unchanged', attestation: { executable: process.reading.executable } })
+  })
+
   test('unchanged facts cost one reading and no hashing', async () => {
     const { processes, attestor, caller } = connected()
     const seen = caller()
