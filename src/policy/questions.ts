@@ -27,55 +27,54 @@ export interface Question {
 
 /** The request as Cedar is asked, once for each resource, in the words of the schema; with the facts that are looked at and no others. */
 export function questionsOf(request: PolicyRequest, facts: LookedAt): Question[] {
-  const principal = only(principalOf(request.principal), facts.principal)
-  const context = chosen(contextOf(request.context), facts.context)
+  const principal = principalOf(request.principal, facts.principal)
+  const context = contextOf(request.context, facts.context)
   return request.resources.map((resource) => {
-    const asked = only(resourceOf(resource), facts.resource)
+    const asked = resourceOf(resource, facts.resource)
     return { principal: principal.uid, action: uid('Action', request.action), resource: asked.uid, context, entities: [principal, asked] }
   })
 }
 
-function principalOf(principal: PolicyWorkload | PolicyPerson): Entity {
+/** Names of facts; `undefined`: all that there are. */
+type Names = ReadonlySet<string> | undefined
+type Facts = Readonly<Record<string, string | number | boolean | readonly string[]>>
+
+function principalOf(principal: PolicyWorkload | PolicyPerson, names: Names): Entity {
   if (principal.kind === 'person') {
     const { name, owners, roles } = principal
-    return { uid: uid('Person', name), attrs: { name, owners: [...owners], roles: [...roles] }, parents: [] }
+    return { uid: uid('Person', name), attrs: chosen({ name, owners, roles }, names), parents: [] }
   }
   const { id, agentId, selectors, tier, owner, recentDenials, recentExpiries } = principal
-  return { uid: uid('Workload', id), attrs: { id, agent: agentId, selectors: [...selectors], tier: tierLevels[tier], owner, recentDenials, recentExpiries }, parents: [] }
+  return { uid: uid('Workload', id), attrs: chosen({ id, agent: agentId, selectors, tier: tierLevels[tier], owner, recentDenials, recentExpiries }, names), parents: [] }
 }
 
-function resourceOf({ name, dataClass, system, environment, tenant }: PolicyResource): Entity {
-  return { uid: uid('Resource', name), attrs: { name, dataClass: classLevels[dataClass], system, environment, tenant }, parents: [] }
+function resourceOf({ name, dataClass, system, environment, tenant }: PolicyResource, names: Names): Entity {
+  return { uid: uid('Resource', name), attrs: chosen({ name, dataClass: classLevels[dataClass], system, environment, tenant }, names), parents: [] }
 }
 
-function contextOf(context: PolicyContext): Record<string, Value> {
-  const { nowMs, actions, approvers, flags, probesFailed, exceptions, ...rest } = context
+function contextOf({ nowMs, ...rest }: PolicyContext, names: Names): Record<string, Value> {
   const nowSeconds = Math.floor(nowMs / 1000)
   const days = Math.floor(nowSeconds / 86_400)
-  return {
-    ...whole(rest),
-    actions: [...actions],
-    approvers: [...approvers],
-    flags: [...flags],
-    probesFailed: [...probesFailed],
-    exceptions: [...exceptions],
-    nowSeconds,
-    minuteOfDay: Math.floor((nowSeconds - days * 86_400) / 60),
-    weekday: ((days + 3) % 7) + 1, // the epoch began on a Thursday
+  return chosen(
+    {
+      ...rest,
+      nowSeconds,
+      minuteOfDay: Math.floor((nowSeconds - days * 86_400) / 60),
+      weekday: ((days + 3) % 7) + 1, // the epoch began on a Thursday
+    },
+    names,
+  )
+}
+
+/** Of these facts, as Cedar takes them, which has whole numbers only. */
+function chosen(facts: Facts, names: Names): Record<string, Value> {
+  const found: Record<string, Value> = {}
+  for (const name of Object.keys(facts)) {
+    const value = facts[name]
+    if (value === undefined || names?.has(name) === false) continue
+    found[name] = typeof value === 'number' ? Math.trunc(value) : typeof value === 'object' ? [...value] : value
   }
-}
-
-function only(entity: Entity, names: ReadonlySet<string> | undefined): Entity {
-  return { ...entity, attrs: chosen(entity.attrs, names) }
-}
-
-function chosen(facts: Record<string, Value>, names: ReadonlySet<string> | undefined): Record<string, Value> {
-  return names === undefined ? facts : Object.fromEntries(Object.entries(facts).filter(([name]) => names.has(name)))
-}
-
-/** Cedar has whole numbers only. */
-function whole(facts: Readonly<Record<string, string | number | boolean>>): Record<string, Value> {
-  return Object.fromEntries(Object.entries(facts).map(([name, value]) => [name, typeof value === 'number' ? Math.trunc(value) : value]))
+  return found
 }
 
 function uid(type: string, id: string): Uid {
