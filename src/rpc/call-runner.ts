@@ -105,9 +105,8 @@ export class CallRunner<Peer> {
 
   async #unary(method: RpcMethod, handler: UnaryHandler<object, object, Peer>, call: ServerUnaryCall<object, object>, respond: sendUnaryData<object>): Promise<void> {
     const running = this.#begin(method, call, false)
-    const timer = new AbortController()
     try {
-      this.#clock.sleep(this.#maxUnaryMs, timer.signal).then(
+      this.#clock.sleep(this.#maxUnaryMs, running.stop.signal).then(
         () => running.stop.abort(new MayflyError('DEADLINE_EXCEEDED', `the call took longer than ${this.#maxUnaryMs} ms`)),
         () => undefined, // the call was over first
       )
@@ -115,7 +114,6 @@ export class CallRunner<Peer> {
     } catch (failure) {
       respond(this.#failed(method, running, failure))
     } finally {
-      timer.abort(callOver) // without a reason Node makes one, with a stack
       this.#end(running)
     }
   }
