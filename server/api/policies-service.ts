@@ -4,14 +4,16 @@ import type { PolicyInForce } from '../../proto/generated/mayfly/v1/PolicyInForc
 import type { PolicySet__Output } from '../../proto/generated/mayfly/v1/PolicySet.ts'
 import { exceptionStatement } from '../../src/core/approval/statement.ts'
 import { MayflyError } from '../../src/core/errors.ts'
+import type { Grant } from '../../src/core/grant/grant.ts'
 import type { PolicyDecider } from '../../src/core/grant/policy-request.ts'
 import type { TrustDomain } from '../../src/core/spiffe-id.ts'
 import { PolicyEngine } from '../../src/policy/engine.ts'
 import type { PolicySet } from '../../src/policy/policy-set.ts'
 import type { Random } from '../../src/ports/random.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
+import type { Reevaluation, ReevaluationOptions } from '../grants/reevaluation.ts'
 import { checkSignature } from '../approvals/signer.ts'
-import { checkMayApproveException, isRunning, maxTtlControl } from '../policy/exceptions.ts'
+import { checkMayApproveException, covers, isRunning, maxTtlControl } from '../policy/exceptions.ts'
 import type { Policies } from '../policy/policies.ts'
 import { replay } from '../policy/replay.ts'
 import type { PolicyException, PolicyVersion } from '../store/grant-model.ts'
@@ -22,19 +24,12 @@ import type { Caller } from './caller.ts'
 import { checkReason } from './revocations-service.ts'
 import { decisionToWire } from './wire-grant.ts'
 
-/** Active grants, asked again. */
-export interface Reevaluation {
-  readonly evaluated: number
-  /** Those that the policy no longer allows: ended, or in a dry run to be ended. */
-  readonly ended: readonly string[]
-}
-
 export interface PoliciesServiceDeps {
   readonly trustDomain: TrustDomain
   readonly policies: Policies
   readonly store: { readonly grants: GrantStore; readonly exceptions: ExceptionStore; readonly people: PeopleStore; readonly roles: RoleStore }
   /** Asks a policy about every active grant; unless it is a dry run, ends those that it denies (cause `policy_change`). */
-  readonly reevaluate: (decider: PolicyDecider, dryRun: boolean, by: Actor) => Promise<Reevaluation>
+  readonly reevaluate: (decider: PolicyDecider, options: ReevaluationOptions, by: Actor) => Promise<Reevaluation>
   readonly random: Random
   readonly grantTimeMs: () => number
 }
@@ -52,11 +47,11 @@ export function policiesService({ trustDomain, policies, store, reevaluate, rand
       const by = actor(peer)
       if (dryRun) {
         using engine = await PolicyEngine.load(setFromWire(set))
-        const { evaluated, ended } = await reevaluate(engine, true, by)
+        const { evaluated, ended } = await reevaluate(engine, { dryRun: true }, by)
         return { hash: engine.hash, version: policies.inForce.version, evaluated, endedGrantIds: [...ended] }
       }
       const { hash, version } = await policies.apply(setFromWire(set), checkReason(reason), by)
-      const { evaluated, ended } = await reevaluate(await policies.decider(), false, by)
+      const { evaluated, ended } = await reevaluate(await policies.decider(), { dryRun: false }, by)
       return { hash, version, evaluated, endedGrantIds: [...ended] }
     },
     Explain: async ({ grantId }) => {
@@ -81,7 +76,14 @@ export function policiesService({ trustDomain, policies, store, reevaluate, rand
       return exceptionToWire(await store.exceptions.put(exception, { signedHash, signature: wire.signature }, by), by.atMs)
     },
     RemoveException: async ({ name }, { peer }) => {
-      await store.exceptions.remove(name, actor(peer))
+      const by = actor(peer)
+      const removed = (await store.exceptions.all()).find(({ id }) => id === name)
+      const roles = new Map((await store.roles.all()).map((role) => [role.name, role]))
+      await store.exceptions.remove(name, by)
+      if (removed === undefined) return {}
+      // what stood on it is not allowed any more
+      const only = ({ role, owner }: Grant): boolean => covers(removed, { role, owner, spiffeId: roles.get(role)?.spiffeId ?? '' })
+      await reevaluate(await policies.decider(), { dryRun: false, only }, by)
       return {}
     },
     ListExceptions: async () => ({ exceptions: (await store.exceptions.all()).map((exception) => exceptionToWire(exception, grantTimeMs())) }),

@@ -21,8 +21,8 @@ import { Judge } from './judge.ts'
 import { noticeOfRequest, noticeOfStep } from './notices.ts'
 import { OwnerChanges } from './owner-changes.ts'
 import { ProofOfLife } from './proof-of-life.ts'
-import { reevaluate } from './reevaluation.ts'
-import type { Reevaluation } from './reevaluation.ts'
+import { Reevaluations } from './reevaluation.ts'
+import type { Reevaluation, ReevaluationOptions } from './reevaluation.ts'
 import { requestGrant } from './requests.ts'
 import type { AttestedWish, RequesterPlaces } from './requests.ts'
 import { grantCopiedBy, SecondUse } from './second-use.ts'
@@ -35,6 +35,8 @@ export interface GrantsDeps {
   readonly registry: RequesterPlaces
   /** The policy in force. */
   readonly decider: () => Promise<PolicyDecider>
+  /** Its hash, known without loading it. */
+  readonly policyHash: () => string
   readonly issuer: IssuingDeps['issuer']
   /** Longest life of one credential, of the profile. */
   readonly maxTtlSeconds: number
@@ -76,6 +78,7 @@ export class Grants implements AsyncDisposable {
   readonly #judge: Judge
   readonly #life: ProofOfLife
   readonly #secondUse = new SecondUse()
+  readonly #reevaluations: Reevaluations
   readonly #sweep: Sweep
   readonly #following: DisposableStack = new DisposableStack()
   readonly #cleaned = new Set<string>()
@@ -104,7 +107,8 @@ export class Grants implements AsyncDisposable {
         for (const { record } of records) if (record.kind === 'uses.reported') this.#used(record.uses)
       }),
     )
-    this.#sweep = new Sweep({ ...parts, ends: this.ends, life: this.#life, stepApprovals: this.stepApprovals, targets, cleaned: this.#cleaned })
+    this.#reevaluations = new Reevaluations({ ...parts, ...deps, ends: this.ends })
+    this.#sweep = new Sweep({ ...parts, reevaluations: this.#reevaluations, ends: this.ends, life: this.#life, stepApprovals: this.stepApprovals, targets, cleaned: this.#cleaned })
   }
 
   /** Knows all that is not over; each agent then has a while to vouch for what runs on its node. */
@@ -196,9 +200,8 @@ export class Grants implements AsyncDisposable {
   }
 
   /** @throws {MayflyError} STORE_UNWRITABLE */
-  async reevaluate(decider: PolicyDecider, dryRun: boolean, by: Actor): Promise<Reevaluation> {
-    const { index, directory, ends, time } = this
-    return await reevaluate(decider, dryRun, by, { store: this.#deps.store, index, directory, ends, time, judge: this.#judge })
+  async reevaluate(decider: PolicyDecider, options: ReevaluationOptions, by: Actor): Promise<Reevaluation> {
+    return await this.#reevaluations.run(decider, options, by)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -214,6 +217,7 @@ export class Grants implements AsyncDisposable {
     this.#life.forget(grant.id)
     if (isWaiting(grant)) return
     this.#judge.forget(grant.id)
+    this.#reevaluations.forget(grant.id)
     this.stepApprovals.dropGrant(grant.id)
   }
 

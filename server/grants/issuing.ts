@@ -122,7 +122,7 @@ async function sign(
   grant: Grant,
   role: GrantRole,
   { csr, instance, binding, attested }: IssueWish,
-  { decision, asked }: Judgement,
+  { decision, asked, standsUntilMs }: Judgement,
   nowMs: number,
   signal: AbortSignal,
   deps: IssuingDeps,
@@ -130,7 +130,7 @@ async function sign(
   const { store, index, issuer, maxTtlSeconds } = deps
   const parent = grant.parentId === '' ? undefined : index.byId(grant.parentId)
   const deadline = kind === 'activate' ? deadlineMs(grant, nowMs, parent?.deadlineMs) : grant.deadlineMs
-  const limits = { deadlineMs: deadline, parentDeadlineMs: parent?.deadlineMs, approvedUntilMs: approvedUntilMs(grant, nowMs), authorityNotAfterMs: Number.POSITIVE_INFINITY, ttlSeconds: Math.min(grant.ttlSeconds, role.credentialTtlSeconds, maxTtlSeconds) }
+  const limits = { deadlineMs: deadline, parentDeadlineMs: parent?.deadlineMs, approvedUntilMs: Math.min(approvedUntilMs(grant, nowMs), standsUntilMs), authorityNotAfterMs: Number.POSITIVE_INFINITY, ttlSeconds: Math.min(grant.ttlSeconds, role.credentialTtlSeconds, maxTtlSeconds) }
   const notAfterLimitMs = latestNotAfterMs(limits, nowMs)
   if (notAfterLimitMs - nowMs < 1_000) throw new MayflyError(kind === 'activate' ? 'BUDGET_SPENT' : 'GRANT_ENDED', 'there is no time left for a credential')
   const kindOfBinding = kind === 'activate' ? bindingOf(binding) : undefined

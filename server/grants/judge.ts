@@ -1,6 +1,6 @@
 import type { Decision, Grant, GrantRole } from '../../src/core/grant/grant.ts'
 import type { BindingTier, PolicyAction, PolicyDecider, PolicyDecision, PolicyRequest } from '../../src/core/grant/policy-request.ts'
-import { waiversOf } from '../policy/exceptions.ts'
+import { nothingWaived, waiversOf } from '../policy/exceptions.ts'
 import type { Directory } from './directory.ts'
 import { questionOf } from './facts.ts'
 import type { AttestedFacts, StepFacts } from './facts.ts'
@@ -17,6 +17,8 @@ export interface Judgement {
   /** Whether a control is waived for this grant by an exception. */
   readonly waived: boolean
   readonly maxTtlSeconds: number
+  /** Until when it holds: what stands on an exception ends with its review (invariant 14). Infinity for what would be allowed without any. */
+  readonly standsUntilMs: number
 }
 
 export interface JudgeDeps {
@@ -53,11 +55,13 @@ export class Judge {
     const { grant, role, attested, outcomes = noOutcomes, step } = subject
     const [ownerKnown, exceptions, decider] = await Promise.all([directory.isOwner(grant.owner), directory.exceptions(), options.decider ?? inForce()])
     const waivers = waiversOf(exceptions, { role: role.name, owner: grant.owner, spiffeId: role.spiffeId }, nowMs)
-    const question = questionOf(action, grant, role, attested, { ownerKnown, recentDenials: outcomes.denials, recentExpiries: outcomes.expiries, waivers, nowMs }, step)
+    const known = { ownerKnown, recentDenials: outcomes.denials, recentExpiries: outcomes.expiries, waivers, nowMs }
+    const question = questionOf(action, grant, role, attested, known, step)
     const answer = decider.decide(question)
+    const needsException = answer.allowed && Number.isFinite(waivers.untilMs) && !decider.decide(questionOf(action, grant, role, attested, { ...known, waivers: nothingWaived }, step)).allowed
     const asked = JSON.stringify(question)
     const decision = decisionOf(answer, options.at ?? action, nowMs)
-    return { decision, asked, approvalsWanted: answer.approvalsWanted, waived: waivers.controls.length > 0, maxTtlSeconds: question.context.maxTtlSeconds }
+    return { decision, asked, approvalsWanted: answer.approvalsWanted, waived: waivers.controls.length > 0, maxTtlSeconds: question.context.maxTtlSeconds, standsUntilMs: needsException ? waivers.untilMs : Number.POSITIVE_INFINITY }
   }
 
   /** Remembers what was attested of a running grant. */

@@ -8,6 +8,7 @@ import { isRunning, isWaiting } from './grant-index.ts'
 import type { GrantIndex } from './grant-index.ts'
 import type { GrantTime } from './grant-time.ts'
 import type { ProofOfLife } from './proof-of-life.ts'
+import type { Reevaluations } from './reevaluation.ts'
 import type { TargetEnds } from './target-ends.ts'
 import type { GrantStore } from '../store/grant-port.ts'
 
@@ -19,6 +20,7 @@ export interface SweepDeps {
   readonly time: GrantTime
   readonly life: ProofOfLife
   readonly stepApprovals: StepApprovals
+  readonly reevaluations: Pick<Reevaluations, 'left'>
   readonly targets: Pick<TargetEnds, 'isEnding'>
   /** Ended grants of which nothing is left on their nodes; emptied here. */
   readonly cleaned: Set<string>
@@ -50,7 +52,7 @@ export class Sweep implements AsyncDisposable {
 
   /** One look; what fails is logged and done by the next. */
   async look(): Promise<void> {
-    const { store, index, ends, time, life, stepApprovals, cleaned, clock, log } = this.#deps
+    const { store, index, ends, time, life, stepApprovals, reevaluations, cleaned, clock, log } = this.#deps
     const nowMs = time.nowMs()
     this.#lookAtClock()
     const orphans = life.orphans(clock.bootMs())
@@ -76,6 +78,7 @@ export class Sweep implements AsyncDisposable {
       await inSlices(orphans, async (id) => {
         if (await ends.tryEnd(id, 'orphan', 'nobody vouched for its process for 15 s')) life.forget(id)
       })
+      await reevaluations.left(ends.actor('system'))
       while (cleaned.size > 0) {
         const ids = [...cleaned].slice(0, finishedAtOnce)
         await store.grants.finish(ids, ends.actor('system'))

@@ -19,6 +19,8 @@ export interface Waivers {
   readonly controls: readonly string[]
   /** The longest life of a credential in seconds that an exception allows; 0: none does. */
   readonly maxTtlSeconds: number
+  /** When the first of them is to be reviewed, and is absent; Infinity without any. */
+  readonly untilMs: number
 }
 
 /** What is waived now. An exception past its review date is absent (invariant 14). */
@@ -26,8 +28,11 @@ export function waiversOf(exceptions: readonly PolicyException[], covered: Cover
   const running = exceptions.filter((exception) => isRunning(exception, nowMs) && covers(exception, covered))
   const controls = running.filter(({ control }) => control !== maxTtlControl).map(({ control }) => control)
   const ttls = running.filter(({ control }) => control === maxTtlControl).map(({ value }) => value)
-  return { controls: [...new Set(controls)].toSorted(), maxTtlSeconds: Math.max(0, ...ttls) }
+  return { controls: [...new Set(controls)].toSorted(), maxTtlSeconds: Math.max(0, ...ttls), untilMs: Math.min(Number.POSITIVE_INFINITY, ...running.map(({ reviewAtMs }) => reviewAtMs)) }
 }
+
+/** As if there were no exception. */
+export const nothingWaived: Waivers = Object.freeze({ controls: [], maxTtlSeconds: 0, untilMs: Number.POSITIVE_INFINITY })
 
 export function isRunning({ createdAtMs, reviewAtMs }: PolicyException, nowMs: number): boolean {
   return createdAtMs <= nowMs && nowMs < reviewAtMs
@@ -46,6 +51,7 @@ export function checkMayApproveException(person: Person | undefined, { scope, ow
   if (own !== undefined) throw new MayflyError('APPROVAL_INVALID', `${name} speaks for ${own}: nobody approves an exception of their own`, { hint: 'somebody else has to' })
 }
 
-function covers({ scope }: Pick<PolicyException, 'scope'>, { role, owner, spiffeId }: Covered): boolean {
+/** Whether it is for this grant. */
+export function covers({ scope }: Pick<PolicyException, 'scope'>, { role, owner, spiffeId }: Covered): boolean {
   return scope === `role:${role}` || scope === `owner:${owner}` || scope === spiffeId
 }

@@ -34,7 +34,7 @@ export interface GrantStore {
    */
   move(id: string, ifVersion: number | undefined, move: PlainMove, by: Actor, asked?: string): Promise<GrantMoved>
   /**
-   * Reserves the credential and makes the grant active; nothing may be signed before this resolves.
+   * Reserves the credential and makes the grant active; nothing may be signed before this resolves. PRECONDITION_FAILED also when another policy is in force than it was decided by.
    * @throws ROLE_UNKNOWN, OWNER_MISSING, BINDING_TOO_WEAK, TTL_TOO_LONG (past the limit of invariant 3), KEY_DENIED, TARGET_DISABLED, AGENT_BANNED, BUDGET_SPENT, as `credentials.reserve`
    */
   activate(id: string, activation: GrantActivation, by: Actor): Promise<GrantIssued>

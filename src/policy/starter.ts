@@ -33,7 +33,7 @@ when { (context.flags.contains("wider_after_denial") || context.flags.contains("
 when { principal.recentDenials >= 10 }
 unless { context.exceptions.contains("denials-cool-down") };`,
 
-  'life-within-limit': `forbid (principal, action in [Mayfly::Action::"request", Mayfly::Action::"activate"], resource)
+  'life-within-limit': `forbid (principal, action in [Mayfly::Action::"request", Mayfly::Action::"activate", Mayfly::Action::"renew"], resource)
 when { context.ttlSeconds > context.maxTtlSeconds };`,
 
   'posture-holds': `forbid (principal, action in [Mayfly::Action::"activate", Mayfly::Action::"renew", Mayfly::Action::"step"], resource)

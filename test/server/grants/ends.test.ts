@@ -107,9 +107,9 @@ describe('a grant ends by itself', () => {
     const reading = await world.active({ instance: 'process 2', intent: { ...world.wish().intent, actions: ['read'] } })
     const decider = { hash: '11'.repeat(32), decide: ({ context }: Parameters<typeof world.decide>[0]) => (context.actions.includes('write') ? denies('no-writes') : allows) }
     const by = { ...operator, atMs: world.grants.nowMs() }
-    expect(await world.grants.reevaluate(decider, true, by)).toEqual({ evaluated: 2, ended: [writing.id] })
+    expect(await world.grants.reevaluate(decider, { dryRun: true }, by)).toEqual({ evaluated: 2, ended: [writing.id] })
     expect(world.grants.index.byId(writing.id)?.state).toBe('active')
-    expect(await world.grants.reevaluate(decider, false, by)).toEqual({ evaluated: 2, ended: [writing.id] })
+    expect(await world.grants.reevaluate(decider, { dryRun: false }, by)).toEqual({ evaluated: 2, ended: [writing.id] })
     expect(await world.became(writing.id, 'ending', 'ended')).toMatchObject({ cause: 'policy_change', detail: 'no-writes' })
     expect(world.grants.index.byId(reading.id)?.state).toBe('active')
     expect((await world.store.grants.decisions(writing.id)).at(-1)?.decision).toMatchObject({ at: 'reevaluate', allowed: false, reasons: ['no-writes'] })
@@ -121,9 +121,53 @@ describe('a grant ends by itself', () => {
     await world.restart()
     const seen: (readonly string[])[] = []
     const decider = { hash: '11'.repeat(32), decide: ({ principal }: Parameters<typeof world.decide>[0]) => (seen.push(principal.kind === 'workload' ? principal.selectors : []), allows) }
-    expect(await world.grants.reevaluate(decider, false, { ...operator, atMs: world.grants.nowMs() })).toEqual({ evaluated: 1, ended: [] })
+    expect(await world.grants.reevaluate(decider, { dryRun: false }, { ...operator, atMs: world.grants.nowMs() })).toEqual({ evaluated: 1, ended: [] })
     expect(seen).toEqual([['unix:uid:1000']])
     expect(world.grants.index.byId(id)?.state).toBe('active')
+  })
+
+  test('policy_change: what runs by another policy than the one in force, and was not asked because the server died, is asked when it is back', async () => {
+    const world = await GrantWorld.start()
+    const writing = await world.active()
+    const reading = await world.active({ instance: 'process 2', intent: { ...world.wish().intent, actions: ['read'] } })
+    world.policyHash = '11'.repeat(32)
+    let asked = 0
+    world.decide = ({ context }) => (asked++, { ...(context.actions.includes('write') ? denies('no-writes') : allows), policyHash: world.policyHash })
+    await world.restart()
+    await world.pass(1)
+    expect(await world.became(writing.id, 'ending', 'ended')).toMatchObject({ cause: 'policy_change', detail: 'no-writes' })
+    expect(world.grants.index.byId(reading.id)?.state).toBe('active')
+    expect(asked).toBe(2)
+    await world.pass(3)
+    expect(asked).toBe(2)
+  })
+
+  test('a decision of the policy before is no decision once another is in force: it is made anew', async () => {
+    const world = await GrantWorld.start()
+    const { id } = await world.request()
+    const hash = '11'.repeat(32)
+    await world.store.policies.apply({ policies: {}, hash, reason: '' }, 0, { ...operator, atMs: world.grants.nowMs() })
+    let asked = 0
+    world.decide = () => ({ ...allows, policyHash: ++asked === 1 ? allows.policyHash : hash })
+    expect((await world.issue('activate', id)).grant.decision).toMatchObject({ policyHash: hash })
+    expect(asked).toBe(2)
+    world.decide = () => allows
+    await expect(world.issue('renew', id)).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' })
+  })
+
+  test('invariant 14: what stands on an exception ends with its review, and what does not need it does not', async () => {
+    const world = await GrantWorld.start()
+    const by = { ...operator, atMs: world.grants.nowMs() }
+    const reviewAtMs = world.grants.nowMs() + 60_000
+    await world.store.people.put({ name: 'alice', sshKeys: ['ssh-ed25519 AAAAalice'], owners: [], roles: ['approve'] }, by)
+    await world.store.exceptions.put({ id: 'one', control: 'no-writes', scope: 'role:deploy', owner: 'team-db', reason: 'why', approver: 'alice', reviewAtMs, value: 0 }, { signedHash: 'ab'.repeat(32), signature: 'signed' }, by)
+    world.decide = ({ context }) => (context.actions.includes('write') && !context.exceptions.includes('no-writes') ? denies('no-writes') : allows)
+    const writing = await world.active()
+    const reading = await world.active({ instance: 'process 2', intent: { ...world.wish().intent, actions: ['read'] } })
+    expect(writing.notAfterMs).toBe(reviewAtMs)
+    expect(reading.notAfterMs).toBeGreaterThan(reviewAtMs)
+    await world.pass(60, [writing.id, reading.id])
+    await expect(world.issue('renew', writing.id)).rejects.toMatchObject({ code: 'GRANT_DENIED' })
   })
 
   test('posture: a probe that its role names no longer holds', async () => {

@@ -95,7 +95,7 @@ describe('exceptions', () => {
   })
 
   test('raise the longest life, and waive no control by that name', () => {
-    expect(waiversOf([{ ...exception, control: 'max_ttl', value: 7_200 }], covered, 1_500)).toEqual({ controls: [], maxTtlSeconds: 7_200 })
+    expect(waiversOf([{ ...exception, control: 'max_ttl', value: 7_200 }], covered, 1_500)).toEqual({ controls: [], maxTtlSeconds: 7_200, untilMs: 2_000 })
   })
 
   test('are approved by an approver who speaks neither for their owner nor for an owner of what they are for', () => {
@@ -131,5 +131,23 @@ describe('exceptions', () => {
     await server.admin.unary('mayfly.v1.GrantAdmin', 'PutOwner', { name: 'team-web', contact: '' })
     expect(await put()).toMatchObject({ owner: 'team-web', approver: 'alice' })
     await expect(put()).rejects.toMatchObject({ code: 'APPROVAL_INVALID', message: expect.stringContaining('used before') })
+  })
+
+  test.skipIf(!existsSync('/usr/bin/ssh-keygen'))('that are removed take with them what runs on them, and nothing else', async () => {
+    await using folder = await temporaryFolder()
+    const [server, alice] = [await startServer(), await personKey(folder.path, 'alice')]
+    const bench = await grantBench(server, { credentialTtlSeconds: 3_600 })
+    await server.admin.unary('mayfly.v1.Approvals', 'AddPerson', { name: 'alice', sshKeys: [alice.line], owners: [], roles: ['approve'] })
+    expect(await bench.request()).toMatchObject({ state: 'denied', detail: 'life-within-limit' })
+    const exception = { control: 'max_ttl', scope: 'role:deploy', owner: 'team-db', reason: 'a long copy', approver: 'alice', reviewAtMs: systemClock.nowMs() + 7_200_000, value: 3_600 }
+    const signature = await alice.sign(exceptionStatement(parseTrustDomain('example.org'), exception), approvalNamespace)
+    const { id } = await server.admin.unary('mayfly.v1.Policies', 'PutException', { ...exception, signature })
+    const long = await bench.active()
+    await bench.putRole({ credentialTtlSeconds: 3_600, name: 'other', spiffeId: 'spiffe://example.org/other' })
+    const short = await bench.active({ spiffeId: 'spiffe://example.org/other', ttlSeconds: 300 })
+    await server.admin.unary('mayfly.v1.Policies', 'RemoveException', { name: id })
+    const shown = async (grantId: string): Promise<unknown> => await server.admin.unary('mayfly.v1.GrantAdmin', 'Show', { grantId })
+    expect(await shown(long.grant.id)).toMatchObject({ cause: 'policy_change', detail: 'life-within-limit' })
+    expect(await shown(short.grant.id)).toMatchObject({ state: 'active' })
   })
 })

@@ -42,6 +42,8 @@ export class GrantWorld {
   readonly #authority: Awaited<ReturnType<typeof testAuthority>>
   /** What policy says; may be replaced at any time. */
   decide: (request: PolicyRequest) => PolicyDecision = () => allows
+  /** Of the policy in force. */
+  policyHash: string = allows.policyHash
   /** Whether agents are where roles want their requesters. */
   isUnder = (agent: SpiffeId, parentId: SpiffeId): boolean => agent === parentId
   #running: { readonly store: Store; readonly grants: Grants; readonly pipeline: IssuancePipeline } | undefined
@@ -87,7 +89,7 @@ export class GrantWorld {
   }
 
   get decider(): PolicyDecider {
-    return { hash: allows.policyHash, decide: (request) => this.decide(request) }
+    return { hash: this.policyHash, decide: (request) => this.decide(request) }
   }
 
   /** As a server does that starts. */
@@ -97,7 +99,7 @@ export class GrantWorld {
     await store.credentials.abandonUnreleased(clock.nowMs())
     const pipeline = new IssuancePipeline({ profiles: loadProfiles(), authorities: { active: () => this.#authority }, pool: this.#pool, credentials: store.credentials, clock, random: systemRandom, log })
     const registry = { isUnder: (agent: SpiffeId, parentId: SpiffeId) => this.isUnder(agent, parentId) }
-    const grants = await Grants.start({ store, registry, decider: async () => this.decider, issuer: pipeline, maxTtlSeconds: 3_600, trustDomain, clock, random: systemRandom, log })
+    const grants = await Grants.start({ store, registry, decider: async () => this.decider, policyHash: () => this.policyHash, issuer: pipeline, maxTtlSeconds: 3_600, trustDomain, clock, random: systemRandom, log })
     this.#running = { store, grants, pipeline }
   }
 

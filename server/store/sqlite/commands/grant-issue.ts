@@ -1,4 +1,4 @@
-import { hasEnded, type Grant, type GrantRole } from '../../../../src/core/grant/grant.ts'
+import { hasEnded, type Decision as Decided, type Grant, type GrantRole } from '../../../../src/core/grant/grant.ts'
 import { coverage } from '../../../../src/core/grant/intent.ts'
 import { approvedUntilMs, deadlineMs, latestNotAfterMs } from '../../../../src/core/grant/limits.ts'
 import type { GrantMove } from '../../../../src/core/grant/machine.ts'
@@ -37,8 +37,9 @@ export const renewGrant: Command<'grants.renew'> = (tables, id, renewal, by) => 
   return issue(tables, grant, renewal, limitMs, by, (serial, notAfterMs) => ({ kind: 'renewed', serial, notAfterMs, decision: renewal.decision }))
 }
 
-/** Reserves, supersedes what was live before, and moves the grant, all or nothing: an end that was written before this refuses it (invariant 8). */
-function issue(tables: Tables, grant: Grant, { credential, asked }: GrantIssue, limitMs: number, by: Actor, moveOf: (serial: string, notAfterMs: number) => GrantMove): Decision<GrantIssued> {
+/** Reserves, supersedes what was live before, and moves the grant, all or nothing: an end that was written before this refuses it (invariant 8), and so does another policy. */
+function issue(tables: Tables, grant: Grant, { credential, asked, decision }: GrantIssue, limitMs: number, by: Actor, moveOf: (serial: string, notAfterMs: number) => GrantMove): Decision<GrantIssued> {
+  checkPolicy(tables, decision)
   checkOwner(tables, grant.owner)
   checkTargets(tables, grant)
   const { kind, spiffeId, agentId, owner, notAfterMs } = credential
@@ -53,6 +54,12 @@ function issue(tables: Tables, grant: Grant, { credential, asked }: GrantIssue, 
     records: [{ kind: 'credentials.reserved', credentials: plan.reserved, atMs: by.atMs }, ...endRecords(before, 'superseded', 'rotated', '', by), ...moved.records],
     result: () => ({ serial, grant: moved.grant }),
   }
+}
+
+/** Once another policy is in force nothing is given by the one before: what is running then is asked again, and what comes later has to be decided by it. */
+function checkPolicy(tables: Tables, { policyHash }: Decided): void {
+  const inForce = tables.policies.current()?.hash
+  if (inForce !== undefined && inForce !== policyHash) throw new MayflyError('PRECONDITION_FAILED', 'another policy is in force since', { hint: 'decide anew', details: { policyHash: inForce } })
 }
 
 /** Invariant 3. */
