@@ -1,13 +1,16 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 
+import { mint } from '../support/product/mint.ts'
 import { Program, type JsonLine } from '../support/product/process.ts'
 import { Product, type AgentProcess } from '../support/product/product.ts'
 
 const source = join(import.meta.dirname, 'python')
+/** Nothing is written beside the programs. */
+const noBytecode = { PYTHONDONTWRITEBYTECODE: '1' }
 const environment = mkdtempSync(join(tmpdir(), 'mf-py-'))
 const problem = install()
 if (problem !== undefined) console.warn(`SKIPPED: interop with the PyPI package spiffe, because ${problem}`)
@@ -82,5 +85,29 @@ describe.skipIf(problem !== undefined)('the PyPI package spiffe against a real m
     await product.admin.unary('mayfly.v1.Revocations', 'Enable', { target, reason: 'interop' })
     await watcher.event('update', seen)
     await watcher.kill('SIGTERM')
+  })
+
+  test('a verifier written from docs/revocation.md alone holds to its vectors', async () => {
+    const program = new Program(join(environment, 'bin/python'), [join(source, 'verifier.py'), 'vectors', join(import.meta.dirname, '../vectors/revocation')], { env: noBytecode })
+    running.push(program)
+    expect(`${await program.ended()} ${program.errors}`).toBe('0 ')
+    expect(Object.groupBy(program.lines, ({ event }) => String(event))).toMatchObject({ frame: { length: 8 }, refused: { length: 19 }, report: { length: 4 } })
+  })
+
+  test('and follows the stream of an agent: a peer is good until it is revoked, another stays', async () => {
+    const [ended, other] = [await mint(product, 'ended'), await mint(product, 'other')]
+    const paths = [ended, other].map(({ cert }, at) => {
+      const path = join(environment, `peer-${at}.pem`)
+      writeFileSync(path, cert)
+      return path
+    })
+    const verifier = new Program(join(environment, 'bin/python'), [join(source, 'verifier.py'), 'watch', ...paths], { env: { ...noBytecode, SPIFFE_ENDPOINT_SOCKET: `unix://${agent.workloadSocket}` } })
+    running.push(verifier)
+    const says = async (...verdicts: readonly string[]): Promise<JsonLine> => await verifier.line((line) => line['event'] === 'confirmed' && JSON.stringify(line['verdicts']) === JSON.stringify(verdicts))
+    await says('good', 'good')
+    await product.admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { serial: ended.serial }, reason: 'interop' })
+    await says('revoked', 'good')
+    expect(verifier.lines.map(({ event }) => event).filter((event) => !['replaced', 'applied', 'confirmed', 'introduced', 'duplicate'].includes(String(event)))).toEqual([])
+    await verifier.kill('SIGTERM')
   })
 })
