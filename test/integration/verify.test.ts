@@ -34,7 +34,7 @@ describe('asking what a verifier says, with real processes', () => {
     writeFileSync(file, encodeCertificatesPem(chain))
     const env = { SPIFFE_ENDPOINT_SOCKET: `unix://${agent.workloadSocket}` }
 
-    expect(JSON.parse((await cli(['verify', file, '--class', 'strict', '--json'], env)).out)).toMatchObject({ accepted: true, verdict: 'accepted', spiffeId: id, class: 'strict', stale: false })
+    await expect.poll(async () => JSON.parse((await cli(['verify', file, '--class', 'strict', '--json'], env)).out)).toMatchObject({ accepted: true, verdict: 'accepted', spiffeId: id, class: 'strict', stale: false })
     const plain = await cli(['verify', file], env)
     expect(plain.out).toMatch(/^verdict {6}accepted\nid {11}spiffe:\/\/example\.org\/web\n/)
     expect(plain.code).toBe(0)
@@ -45,13 +45,18 @@ describe('asking what a verifier says, with real processes', () => {
     expect(await cli(['curl', `https://127.0.0.1:${port}/`, '--allow', 'spiffe://example.org/db'], env)).toMatchObject({ code: 4, err: expect.stringContaining('was refused: not authorized') })
     const question = { chain: encodeCertificatesPem(chain), allow: ['spiffe://example.org'], class: 'strict' }
     const socket = join(agent.dir, 'check.sock')
-    expect(await postCheck(socket, question)).toMatchObject({ status: 200, body: { accepted: true, spiffeId: id } })
+    await expect.poll(() => postCheck(socket, question)).toMatchObject({ status: 200, body: { accepted: true, spiffeId: id } })
 
     const { committedAtMs } = await product.admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { serial: source.current().serial.padStart(34, '0') }, reason: 'test' })
-    let answer = await postCheck(socket, question)
-    while (answer.status === 200) answer = await postCheck(socket, question)
-    expect(Date.now() - committedAtMs).toBeLessThan(5_000)
-    expect(answer).toMatchObject({ status: 403, body: { accepted: false, verdict: 'revoked' } })
+    for (;;) {
+      const atMs = Date.now()
+      const answer = await postCheck(socket, question)
+      if (answer.status !== 200 && answer.body['verdict'] !== 'stale') {
+        expect(answer).toMatchObject({ status: 403, body: { accepted: false, verdict: 'revoked' } })
+        break
+      }
+      expect(atMs - committedAtMs).toBeLessThan(answer.status === 200 ? 4_000 : 60_000) // the limit of strict, and a second
+    }
     expect(await cli(['verify', file], env)).toMatchObject({ code: 1, out: expect.stringContaining('refused: revoked') })
     server.close()
     rmSync(folder, { recursive: true })

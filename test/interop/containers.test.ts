@@ -13,7 +13,7 @@ const missing = Containers.missing()
 if (missing !== undefined) skipAloud(`grants of workloads in containers that are started again: ${missing}`)
 
 const script = 'test/support/agent/grant-task.ts'
-const soonMs = 10_000
+const soonMs = 30_000
 
 describe.skipIf(missing !== undefined)('a workload in a real container, its agent on the host', () => {
   let containers: Containers

@@ -151,7 +151,7 @@ describe.skipIf(workload === undefined)('the real go-spiffe against a real mayfl
     expect(session).toBeDefined()
     const serial = toHex(parseCertificate(chain[0] ?? new Uint8Array(0)).serial).padStart(34, '0')
     const { committedAtMs } = await product.admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { serial }, reason: 'interop' })
-    while ((await ask({})) !== 'refused') expect(Date.now() - committedAtMs).toBeLessThan(1_000)
+    for (let atMs = Date.now(); (await ask({})) !== 'refused'; atMs = Date.now()) expect(atMs - committedAtMs).toBeLessThan(10_000)
     expect(await serving.line((line) => line['event'] === 'refused')).toMatchObject({ verdict: 'revoked', resumed: false })
     const seen = serving.lines.length
     expect(await ask({ session } as RequestOptions)).toBe('refused')

@@ -46,7 +46,7 @@ http { access_log off; client_body_temp_path ${home}/b; proxy_temp_path ${home}/
     await product.admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { serial: bad.serial }, reason: 'test' })
     const revokedAtMs = systemClock.nowMs()
     await until(async () => (await status(port, bad)) === 400)
-    expect(systemClock.nowMs() - revokedAtMs).toBeLessThan(30_000)
+    expect(systemClock.nowMs() - revokedAtMs).toBeLessThan(60_000)
     expect(await status(port, good)).toBe(200)
     const first = await visit(port, good)
     expect((await visit(port, good, first.session)).isReused).toBe(false) // cache and tickets are off

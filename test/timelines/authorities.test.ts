@@ -42,7 +42,7 @@ describe('the end of an authority, with real processes', () => {
     await product.admin.unary(service, 'Taint', { id: first?.id ?? '', reason: 'test' })
     await updated
     const replacedMs = systemClock.nowMs() - taintedAtMs
-    expect(replacedMs).toBeLessThan(5_000)
+    expect(replacedMs).toBeLessThan(30_000) // long before its renewal
     expect(parseCertificate(source.current().certificateChain[0] ?? new Uint8Array(0)).issuer).not.toEqual(parseCertificate(before.certificateChain[0] ?? new Uint8Array(0)).issuer)
     await until(async () => (await serialOfAgent(product)) !== agentSerial)
     await until(async () => (await product.admin.unary(service, 'List', {})).authorities.every(({ state, notReplaced, liveCredentials }) => state !== 'tainted' || (notReplaced === 0 && liveCredentials > 0)))

@@ -14,7 +14,7 @@ import type { AgentProcess } from '../support/product/product.ts'
 const hourMs = 3_600_000
 /** Over the five minutes that are followed at once. */
 const leapMs = 360_000
-const soonMs = 10_000
+const soonMs = 30_000
 
 const folder = mkdtempSync(join(tmpdir(), 'mf-'))
 const ofServer = clockIn('server')

@@ -15,10 +15,9 @@ import { jobId, jobRole, TestVerifier } from '../support/product/grants.ts'
 import { Product } from '../support/product/product.ts'
 import type { AgentProcess } from '../support/product/product.ts'
 
-
-/** Promised is 250 ms; a machine that runs other tests beside takes longer. */
-const soonMs = 3_000
-const orphanMs = 20_000
+/** Promised are 250 ms, and 15 s; a machine that is slow and runs other tests beside takes longer. It is by word of the end, never by age: the verdict says so. */
+const soonMs = 30_000
+const orphanMs = 60_000
 const uid = 4242
 
 let product: Product

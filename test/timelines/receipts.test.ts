@@ -58,7 +58,7 @@ test('a verifier registers, is waited for, receipts what was revoked, and the le
   const status = await admin.unary('mayfly.v1.Verifiers', 'RevocationStatus', {})
   expect(status.revocations[0]).toMatchObject({ seq: revoked.streamSeq, events: 1, receipted: 1, verifiers: 1, missing: [] })
   expect(status.revocations[0]?.maxMs).toBeGreaterThanOrEqual(0)
-  expect(status.revocations[0]?.maxMs).toBeLessThan(5_000)
+  expect(status.revocations[0]?.maxMs).toBeLessThan(60_000)
 
   // A copy of what was revoked is shown to it: it refuses, and says so.
   const cert = encodeCertificatesPem(minted.svid?.certChain ?? [])

@@ -9,8 +9,8 @@ import { Product } from '../support/product/product.ts'
 import { RelayProcess } from '../support/product/relay.ts'
 
 const uid = process.geteuid?.() ?? 0
-/** Beyond what is promised: other tests want the two cores too. */
-const slackMs = 5_000
+/** Within which the other source has been heard: no promise, for other tests want the two cores too. That nobody accepts past the limit is looked at all the while. */
+const heardMs = 60_000
 
 /** A server, an agent, two relays on it, and a verifier that reads from what it is told. Each test has its own: they mostly wait, and wait together. */
 class World {
@@ -66,30 +66,28 @@ class World {
     return verifyX509Svid(chain, { bundles: this.#source.bundles, allow: memberOf(this.product.trustDomain), revocation: this.feed, nowMs: systemClock.nowMs(), class: wanted }).kind
   }
 
-  /** Looks all the time: past limit and a second after the acknowledgement nobody accepts. Resolves with how long it took to refuse for the revocation itself. */
-  async refusedSoon(chain: readonly Uint8Array[], wanted: StalenessClass): Promise<number> {
+  /** Looks all the time: past limit and a second after the acknowledgement nobody accepts. Resolves once it is refused for the revocation itself. */
+  async refusedSoon(chain: readonly Uint8Array[], wanted: StalenessClass): Promise<void> {
     const ackBootMs = systemClock.bootMs()
     for (;;) {
-      const kind = this.verdict(chain, wanted)
       const sinceMs = systemClock.bootMs() - ackBootMs
-      if (kind === 'superseded' || kind === 'revoked') return sinceMs
+      const kind = this.verdict(chain, wanted)
+      if (kind === 'superseded' || kind === 'revoked') return
       if (kind === 'accepted' && sinceMs > stalenessLimitMs[wanted] + 1_000) throw new Error(`accepted ${sinceMs} ms after the revocation was acknowledged`)
-      if (sinceMs > 60_000) throw new Error(`still ${kind} after a minute`)
+      if (sinceMs > heardMs) throw new Error(`still ${kind} after a minute`)
       await systemClock.sleep(10, new AbortController().signal)
     }
   }
 
-  async fresh(wanted: StalenessClass): Promise<number> {
-    const startMs = systemClock.bootMs()
+  async fresh(wanted: StalenessClass): Promise<void> {
     const limit = AbortSignal.timeout(120_000)
     while (!isWithin(this.feed.freshness(), wanted)) await systemClock.sleep(20, limit)
-    return systemClock.bootMs() - startMs
   }
 
   async readsFrom({ socket }: RelayProcess): Promise<void> {
     const startMs = systemClock.bootMs()
     while (this.feed.sources.find(({ isCurrent }) => isCurrent)?.name !== `unix:${socket}`) {
-      if (systemClock.bootMs() - startMs > 60_000) throw new Error(`another source is read: ${JSON.stringify(this.feed.sources)}`)
+      if (systemClock.bootMs() - startMs > 2 * heardMs) throw new Error(`another source is read: ${JSON.stringify(this.feed.sources)}`)
       await systemClock.sleep(50, new AbortController().signal)
     }
   }
@@ -101,17 +99,17 @@ describe.concurrent('relays', () => {
     const { first, second } = world
     await world.verifier('strict', [first, second])
     const chain = await world.mint()
-    expect(world.verdict(chain, 'strict')).toBe('accepted')
+    await expect.poll(() => world.verdict(chain, 'strict')).toBe('accepted')
     if (signal === 'SIGSTOP') first.program.child.kill(signal)
     else await first.program.kill(signal)
     await world.revoke()
-    expect(await world.refusedSoon(chain, 'strict')).toBeLessThan(stalenessLimitMs.strict + slackMs)
+    await world.refusedSoon(chain, 'strict')
     await world.readsFrom(second)
     await world.fresh('strict')
     if (signal === 'SIGSTOP') first.program.child.kill('SIGCONT')
     else await first.startAgain()
     await world.readsFrom(first)
-    expect(isWithin(world.feed.freshness(), 'standard')).toBe(true)
+    await world.fresh('standard')
   })
 
   test('with one relay alone, killed: strict refuses by its limit, and goes on when the relay is back', async (context) => {
@@ -119,14 +117,18 @@ describe.concurrent('relays', () => {
     const { first } = world
     await world.verifier('strict', [first])
     const chain = await world.mint()
-    expect(world.verdict(chain, 'strict')).toBe('accepted')
+    await expect.poll(() => world.verdict(chain, 'strict')).toBe('accepted')
     await first.program.kill('SIGKILL')
     const killedBootMs = systemClock.bootMs()
-    while (world.verdict(chain, 'strict') === 'accepted') await systemClock.sleep(10, AbortSignal.timeout(30_000))
-    expect(systemClock.bootMs() - killedBootMs).toBeLessThan(stalenessLimitMs.strict + 1_000 + slackMs)
+    for (;;) {
+      const sinceMs = systemClock.bootMs() - killedBootMs
+      if (world.verdict(chain, 'strict') !== 'accepted') break
+      expect(sinceMs).toBeLessThan(stalenessLimitMs.strict + 1_000)
+      await systemClock.sleep(10, new AbortController().signal)
+    }
     await world.revoke()
     await first.startAgain()
-    expect(await world.refusedSoon(chain, 'strict')).toBeLessThan(20_000)
+    await world.refusedSoon(chain, 'strict')
     await world.fresh('strict')
   })
 
@@ -136,16 +138,16 @@ describe.concurrent('relays', () => {
     await using below = await RelayProcess.start(join(product.dir, 'r3'), ['--upstream', `unix:${first.socket}`, '--upstream', `unix:${second.socket}`, '--workload-socket', workloadSocket])
     await world.verifier('strict', [below])
     const chain = await world.mint()
-    expect(world.verdict(chain, 'strict')).toBe('accepted')
+    await expect.poll(() => world.verdict(chain, 'strict')).toBe('accepted')
     first.program.child.kill('SIGSTOP')
     await world.revoke()
-    expect(await world.refusedSoon(chain, 'strict')).toBeLessThan(stalenessLimitMs.strict + slackMs)
+    await world.refusedSoon(chain, 'strict')
     await world.fresh('strict')
     expect((await below.status()).upstreams).toMatchObject([{ current: false, leftFor: expect.stringMatching(/^(silent|behind)$/) }, { current: true }])
     first.program.child.kill('SIGCONT')
     const limit = AbortSignal.timeout(120_000)
     while ((await below.status()).upstreams[0]?.current !== true) await systemClock.sleep(200, limit)
-    expect(isWithin(world.feed.freshness(), 'standard')).toBe(true)
+    await world.fresh('standard')
   })
 
   test('when the server is away a verifier behind relays is stale by its class, and fresh again with it', async (context) => {
@@ -154,11 +156,10 @@ describe.concurrent('relays', () => {
     await world.verifier('strict', [first, second])
     const chain = await world.mint()
     await product.killServer()
-    while (isWithin(world.feed.freshness(), 'strict')) await systemClock.sleep(20, AbortSignal.timeout(30_000))
-    expect(world.verdict(chain, 'strict')).toBe('stale')
+    await expect.poll(() => world.verdict(chain, 'strict')).toBe('stale')
     expect(world.verdict(chain, 'available')).toBe('stale') // class of the feed: never a looser one
     await product.startServer()
     await world.fresh('strict')
-    expect(world.verdict(chain, 'strict')).toBe('accepted')
+    await expect.poll(() => world.verdict(chain, 'strict')).toBe('accepted')
   })
 })

@@ -52,7 +52,7 @@ describe('the matrix of docs/verifiers.md', () => {
     const cut = new Promise<number>((resolve) => live.once('close', () => resolve(systemClock.nowMs())))
     const replaced = new Promise<void>((resolve) => void source.onUpdate(() => resolve()))
     const { committedAtMs } = await product.admin.unary('mayfly.v1.Revocations', 'Revoke', { target: { serial }, reason: 'test' })
-    expect((await cut) - committedAtMs).toBeLessThan(5_000)
+    expect((await cut) - committedAtMs).toBeLessThan(10_000) // by word of it, and not by the age of what is known
     await replaced // the workload has another and goes on
     const again = await connectTls(source, terms, { host: '127.0.0.1', port })
     again.destroy()

@@ -12,6 +12,7 @@ import { systemClock } from '../../../src/system/clock.ts'
 import { parseCertificate } from '../../../src/x509/certificate.ts'
 import { encodeCertificatesPem } from '../../../src/x509/pem.ts'
 import { elapsedMs } from '../../bench/machine.ts'
+import type { Acceptance } from './audit.ts'
 
 const { socket, heads } = JSON.parse(process.argv[2] ?? '{}') as { readonly socket: string; readonly heads: string } // our own test wrote it
 const classes: readonly StalenessClass[] = ['strict', 'standard', 'available']
@@ -19,6 +20,8 @@ const never = new AbortController().signal
 const lookEveryMs = 20
 const writeEveryMs = 100
 const reconnectMs = 400
+/** A turn of the event loop that took longer was a stall: the process was stopped, or the machine had other things to do. */
+const stallMs = 500
 
 interface Peer {
   readonly name: string
@@ -33,6 +36,7 @@ const allow = memberOf(trustDomainOf(source.current().id))
 const latest = new Map<string, object>()
 const verdicts = new Map<string, string>()
 const names = new Map<string, string>()
+let turnMs = elapsedMs()
 const ports = new Map(await Promise.all(classes.map(async (wanted) => [wanted, await serve(wanted)] as const)))
 
 createInterface(process.stdin)
@@ -55,6 +59,7 @@ function follow(peer: Peer): void {
 async function judge(peer: Peer): Promise<void> {
   for (;;) {
     const atMs = elapsedMs()
+    turnMs = atMs
     for (const wanted of classes) {
       const verdict = verdictOf(peer, wanted)
       const key = `${peer.name} ${wanted}`
@@ -77,7 +82,7 @@ function verdictOf({ chain }: Peer, wanted: StalenessClass): string {
   }
 }
 
-function accepted(peer: string, wanted: StalenessClass, how: 'check' | 'connection', atMs: number): void {
+function accepted(peer: string, wanted: StalenessClass, how: Acceptance['how'], atMs: number): void {
   latest.set(`${peer} ${wanted} ${how}`, { peer, class: wanted, how, atMs })
 }
 
@@ -94,7 +99,8 @@ async function write(): Promise<void> {
 async function serve(wanted: StalenessClass): Promise<number> {
   const server = createTlsServer(source, { allow, revocation: feed, class: wanted }, {}, (peer) => {
     peer.on('data', () => {
-      accepted(names.get(peerOf(peer)?.serial ?? '') ?? 'unknown', wanted, 'connection', elapsedMs())
+      const atMs = elapsedMs()
+      accepted(names.get(peerOf(peer)?.serial ?? '') ?? 'unknown', wanted, atMs - turnMs < stallMs ? 'connection' : 'connection after a stall', atMs)
       peer.write('.')
     })
   })
