@@ -4,10 +4,13 @@ import { MayflyError } from '../core/errors.ts'
 import type { StalenessClass } from '../core/revocation/freshness.ts'
 import type { SpiffeId } from '../core/spiffe-id.ts'
 import type { Authorizer } from '../verify/authorize.ts'
+import type { RevocationsElsewhere } from '../verify/elsewhere.ts'
+import { foreignStream, ofAuthority } from '../verify/elsewhere.ts'
 import type { RevocationSource } from '../verify/live-connections.ts'
 import type { RevocationChecker } from '../verify/checker.ts'
 import type { AcceptedSvid, revocationUnchecked, Verdict } from '../verify/verify-svid.ts'
 import { verifyX509Svid } from '../verify/verify-svid.ts'
+import { SignedCrl } from '../x509/signed-crl.ts'
 import { guardOf } from './connection-guard.ts'
 import type { X509Source } from './x509-source.ts'
 
@@ -17,6 +20,8 @@ export interface PeerTerms {
   readonly allow: Authorizer
   /** What knows revocations. With a feed, the open connections of a revoked peer are cut too. */
   readonly revocation: RevocationSource | RevocationChecker | typeof revocationUnchecked
+  /** Who knows the revocations of other trust domains, or of authorities that the stream does not list: without it their peers are refused, `unindexed`. With feeds, their open connections are cut too; lists cut none. */
+  readonly elsewhere?: readonly RevocationsElsewhere[]
   /** How old the revocation state may be, for a new connection and, but for `available`, for an open one; the feed's own class when that is stricter, `available` when neither says. */
   readonly class?: StalenessClass
 }
@@ -32,14 +37,24 @@ export function acceptPeer(source: X509Source, terms: PeerTerms, chain: readonly
     revocation: terms.revocation,
     nowMs: source.nowMs(),
     ...(terms.class === undefined ? {} : { class: terms.class }),
+    ...(terms.elsewhere === undefined ? {} : { elsewhere: terms.elsewhere }),
   })
   if (verdict.kind !== 'accepted') throw refused(source, verdict)
   // A resumed session has proven its key once, some time ago, and shows the chain of then.
   if (verdict.class === 'strict' && connection instanceof TLSSocket && connection.isSessionReused()) throw refused(source, { kind: 'resumed', id: verdict.id })
   Object.defineProperty(connection, peerKey, { value: verdict, configurable: true })
   if (verdict.stale) source.deps.log.warn({ event: 'peer.stale', id: verdict.id, serial: verdict.serial, ageMs: verdict.ageMs }, 'a peer was accepted on old knowledge of revocations')
-  guardOf(terms.revocation, source.deps.clock)?.hold(verdict, connection)
+  for (const revocation of speakers(terms, verdict)) guardOf(revocation, source.deps.clock)?.hold(verdict, connection)
   return verdict
+}
+
+/** Who may end the connection: the stream of the peer's trust domain, if it has one here; else the own one, and whoever speaks for an authority that it does not list. */
+function speakers({ revocation, elsewhere = [] }: PeerTerms, { facts }: AcceptedSvid): readonly (RevocationSource | RevocationChecker | typeof revocationUnchecked)[] {
+  if (typeof revocation === 'symbol') return []
+  const foreign = foreignStream(elsewhere, facts)
+  if (foreign !== undefined) return [foreign]
+  const other = revocation.check(facts).kind === 'unindexed' ? ofAuthority(elsewhere, facts) : undefined
+  return other === undefined || other instanceof SignedCrl ? [revocation] : [revocation, other]
 }
 
 type Refusal = Exclude<Verdict, AcceptedSvid> | { readonly kind: 'resumed'; readonly id: SpiffeId }

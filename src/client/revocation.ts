@@ -1,5 +1,5 @@
 import { MayflyError } from '../core/errors.ts'
-import { trustDomainOf, type SpiffeId } from '../core/spiffe-id.ts'
+import { trustDomainOf, type SpiffeId, type TrustDomain } from '../core/spiffe-id.ts'
 import { parseStreamPlace } from '../core/stream-place.ts'
 import type { StalenessClass } from '../core/revocation/freshness.ts'
 import { RevocationFeed } from '../verify/feed.ts'
@@ -22,6 +22,8 @@ export type RevocationFeedSource =
   | { readonly plain: string }
 
 export interface RevocationFeedOptions {
+  /** Another trust domain, whose stream is read by the bundle that the source has of it: for `elsewhere`. Its `sources` must be named, and nobody there is told of this verifier. The source's own when absent. */
+  readonly trustDomain?: TrustDomain
   /** The best first; `['agent']` when absent. The next takes over when those before it are gone, silent, behind or caught at a lie; no source is trusted. */
   readonly sources?: readonly RevocationFeedSource[]
   /** Keeps the highest head over restarts, so that a stream behind it is refused: `fileHeadStore(path)`. */
@@ -35,13 +37,15 @@ export interface RevocationFeedOptions {
 /**
  * Follows the revocations of the source's own trust domain over the same Workload API socket, or wherever it is told; until the first state came everything is
  * stale, see `synced`. Registers as a verifier, sends receipts, and reports whom checks accepted, signed with the source's SVID. To be disposed before
- * the source. @throws {MayflyError} NO_IDENTITY, ENDPOINT_INVALID, INVALID_ARGUMENT when `sources` is empty
+ * the source. @throws {MayflyError} NO_IDENTITY, ENDPOINT_INVALID, INVALID_ARGUMENT when `sources` is empty, or unset for another trust domain
  */
 export async function startRevocationFeed(source: X509Source, options: RevocationFeedOptions = {}): Promise<RevocationFeed> {
   const { clock, random, log } = source.deps
-  const trustDomain = trustDomainOf(source.current().id)
+  const own = trustDomainOf(source.current().id)
+  const trustDomain = options.trustDomain ?? own
+  if (trustDomain !== own && options.sources === undefined) throw new MayflyError('INVALID_ARGUMENT', `who tells the revocations of ${trustDomain} must be said`, { hint: 'sources: a relay of that trust domain' })
   const known: { feed?: RevocationFeed } = {}
-  const { sources, channels } = sourcesOf(options.sources ?? ['agent'], source, () => known.feed)
+  const { sources, channels } = sourcesOf(options.sources ?? ['agent'], trustDomain, source, () => known.feed)
   const [first, ...others] = sources
   if (first?.report === undefined) throw new MayflyError('INVALID_ARGUMENT', 'the revocation stream needs a source')
   const feed = await RevocationFeed.start(
@@ -53,7 +57,7 @@ export async function startRevocationFeed(source: X509Source, options: Revocatio
       bundles: () => source.bundles,
       ...first,
       others,
-      reports: { class: options.class ?? 'available', software: options.software ?? `node ${process.version}`, identity: identityOf(source), open: first.report },
+      ...(trustDomain === own ? { reports: { class: options.class ?? 'available', software: options.software ?? `node ${process.version}`, identity: identityOf(source), open: first.report } } : {}),
       ...(options.heads === undefined ? {} : { heads: options.heads }),
     },
   )
@@ -70,7 +74,7 @@ export async function startRevocationFeed(source: X509Source, options: Revocatio
   return feed
 }
 
-function sourcesOf(places: readonly RevocationFeedSource[], source: X509Source, feed: () => RevocationFeed | undefined): { readonly sources: readonly StreamSource[]; readonly channels: readonly RevocationChannel[] } {
+function sourcesOf(places: readonly RevocationFeedSource[], trustDomain: TrustDomain, source: X509Source, feed: () => RevocationFeed | undefined): { readonly sources: readonly StreamSource[]; readonly channels: readonly RevocationChannel[] } {
   const { api } = source
   const agent: StreamSource = { name: 'agent', open: (position, signal) => api.revocationFrames(position, signal), time: (nonce, signal) => api.signerTime(nonce, signal), report: (reports, signal) => api.verifierReports(reports, signal) }
   const channels: RevocationChannel[] = []
@@ -78,7 +82,7 @@ function sourcesOf(places: readonly RevocationFeedSource[], source: X509Source, 
     if (place === 'agent') return agent
     const name = 'unix' in place ? `unix:${place.unix}` : 'plain' in place ? `plain:${place.plain}` : place.address
     const id = 'id' in place && place.id !== undefined ? { id: place.id } : {}
-    const channel = streamChannel(parseStreamPlace(name), { clock: source.deps.clock, trustDomain: trustDomainOf(source.current().id), source, revocations: feed, ...id })
+    const channel = streamChannel(parseStreamPlace(name), { clock: source.deps.clock, trustDomain, source, revocations: feed, ...id })
     channels.push(channel)
     return streamSourceOver(name, channel)
   })

@@ -20,7 +20,7 @@ export function explainVerdict(verdict: Verdict): string {
     case 'authority_revoked':
       return `an authority above it was revoked: ${verdict.authorityId.slice(0, 16)}`
     case 'unindexed':
-      return `the revocation stream does not list the authority that signed it: ${verdict.authorityId.slice(0, 16)}`
+      return `nobody here knows what its authority revoked: the revocation stream does not list ${verdict.authorityId.slice(0, 16)}, and neither a stream nor a list of its own is named`
     case 'stale':
       return verdict.ageMs === undefined ? 'revocations are not known yet' : `revocations are known as of ${verdict.ageMs} ms ago, which class ${verdict.class} does not take`
     case 'clock_skew':

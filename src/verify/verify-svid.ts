@@ -94,8 +94,8 @@ function verifyParsed(chain: PeerChain, options: VerifyOptions): Verdict {
   if (options.nowMs < leaf.notBeforeMs) return { kind: 'not_yet_valid', id, notBeforeMs: leaf.notBeforeMs }
   const [authorityId, ...aboveIds] = path.authorityIds
   const facts: ChainFacts = { id, serial: leaf.serial.slice(), notAfterMs: leaf.notAfterMs, authorityId, aboveIds }
-  if (options.revocation === revocationUnchecked) return options.allow(id) ? acceptedOf(id, leaf, facts) : { kind: 'not_authorized', id }
-  const checker = foreignStream(options.elsewhere ?? [], facts) ?? options.revocation
+  const checker = options.revocation === revocationUnchecked ? options.revocation : (foreignStream(options.elsewhere ?? [], facts) ?? options.revocation)
+  if (options.revocation === revocationUnchecked || checker === revocationUnchecked) return options.allow(id) ? acceptedOf(id, leaf, facts) : { kind: 'not_authorized', id }
   const wanted = stricterOf(options.class ?? 'available', options.revocation.class ?? 'available')
   const question: Question = { leaf, facts, limit: hasGrantSegment(id) ? stricterOf(wanted, 'standard') : wanted, nowMs: options.nowMs }
   const verdict = checkRevocation(question, checker, options.elsewhere ?? [])

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { parseTrustDomain } from '../../src/core/spiffe-id.ts'
 import type { ChainFacts, CheckOutcome, Freshness, RevocationChecker, RevocationsElsewhere, Verdict, VerifyOptions } from '../../src/verify/index.ts'
-import { BundleSet, SignedCrl, verifyX509Svid } from '../../src/verify/index.ts'
+import { BundleSet, revocationUnchecked, SignedCrl, verifyX509Svid } from '../../src/verify/index.ts'
 import { RevocationReader } from '../../src/verify/reader.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { SignedSimStream } from '../support/revocation/signed-sim-stream.ts'
@@ -108,4 +108,19 @@ test('another trust domain is asked of its own stream alone, and that one notes 
     expect(verify([peer], [{ trustDomain: other, revocation: checker(outcome) }]).kind).toBe(outcome.kind)
   }
   expect(verify([peer], [{ trustDomain: other, revocation: { check: () => ({ kind: 'good' }), freshness: () => undefined } }]).kind).toBe('stale')
+})
+
+test('whose trust domain nobody speaks for is refused, unless the code says by name that it is not to be asked; then the verdict says so, and the bundle still decides', () => {
+  const peer = leaf(foreign, { uri: 'spiffe://other.example/web' })
+  const waived = [{ trustDomain: other, revocation: revocationUnchecked }] as const
+  const ours = checker({ kind: 'unindexed', authorityId: foreign.id })
+  expect(verify([peer], [], { class: 'available' }).kind).toBe('unindexed')
+  for (const wanted of ['strict', 'standard', 'available'] as const) expect(verify([peer], waived, { revocation: ours, class: wanted })).toMatchObject({ kind: 'accepted', class: undefined, ageMs: undefined, stale: false })
+  expect(ours.used).toEqual([])
+  expect(verify([leaf(authority('stranger'), { uri: 'spiffe://other.example/web' })], waived).kind).toBe('untrusted')
+  // signed by an authority of the own trust domain, in the other's name
+  expect(verify([leaf(root, { uri: 'spiffe://other.example/web' })], waived).kind).toBe('untrusted')
+  expect(verify([leaf(legacy)], waived).kind).toBe('unindexed')
+  expect(verify([peer], [{ trustDomain: parseTrustDomain('third.example'), revocation: revocationUnchecked }]).kind).toBe('unindexed')
+  expect(verify([peer], waived, { allow: () => false }).kind).toBe('not_authorized')
 })
