@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
-import { address, duration, flag, formatAddress, group, integer, list, oneOf, optional, text, trustDomain, withDefault } from '../src/config/fields.ts'
-import type { HostAndPort } from '../src/config/fields.ts'
+import { address, checked, duration, flag, formatAddress, group, integer, list, oneOf, optional, text, trustDomain, withDefault } from '../src/config/fields.ts'
+import type { Complain, HostAndPort, Values } from '../src/config/fields.ts'
 import type { SettingPaths } from '../src/config/live.ts'
 import { parseConfig } from '../src/config/reader.ts'
 import type { Overrides } from '../src/config/reader.ts'
@@ -8,16 +8,15 @@ import { configSchema } from '../src/config/schema.ts'
 import { tracingFields, tracingOf } from '../src/config/tracing.ts'
 import type { TracingConfig } from '../src/config/tracing.ts'
 import type { JsonSchema } from '../src/config/schema.ts'
-import { MayflyError } from '../src/core/errors.ts'
 import { keyTypes, type KeyType } from '../src/core/key-type.ts'
-import { parseJoinLine } from '../src/core/join-line.ts'
+import { parseJoinLine, type JoinLine } from '../src/core/join-line.ts'
 import { isSpiffeId, trustDomainOf } from '../src/core/spiffe-id.ts'
 import type { SpiffeId, TrustDomain } from '../src/core/spiffe-id.ts'
 import type { TierChoice } from './attest/caller.ts'
 import type { DockerConfig } from './attest/docker.ts'
-import { nodeAttestorFields, nodeAttestorProblems } from './node/config.ts'
+import { nodeAttestorFields } from './node/config.ts'
 import type { NodeAttestorConfig } from './node/config.ts'
-import { maxProbes, probeField, probesOf } from './grants/probe-config.ts'
+import { probesField, probesOf } from './grants/probe-config.ts'
 import type { Probe } from './grants/probes.ts'
 
 /** How an agent joins for the first time. */
@@ -93,7 +92,9 @@ const fields = {
   joinFile: optional(text()),
   joinToken: optional(text(255)),
   trustBundleFile: optional(text()),
-  trustBundleDigest: optional(text(64)),
+  trustBundleDigest: optional(checked(text(64), (digest, problem) => {
+    if (!/^[0-9a-f]{64}$/.test(digest)) problem('', 'must be a SHA-256, 64 hexadecimal digits of lower case')
+  })),
   nodeAttestor: nodeAttestorFields,
   insecureBootstrap: withDefault(flag(), false),
   dataDir: withDefault(text(), '.mayfly/agent'),
@@ -101,12 +102,14 @@ const fields = {
   adminSocket: optional(text(maxSocketPathBytes)),
   checkSocket: optional(text(maxSocketPathBytes)),
   adminUids: optional(list(integer(0, 4_294_967_294), 100)),
-  authorizedDelegates: withDefault(list(text(2_048), 100), []),
+  authorizedDelegates: withDefault(list(checked(text(2_048), (id, problem) => {
+    if (!isSpiffeId(id)) problem('', 'not a SPIFFE ID: write it as spiffe://example.org/proxy')
+  }), 100), []),
   keyStorage: withDefault(oneOf('disk', 'memory'), 'disk'),
   svidKeyType: withDefault(oneOf(...keyTypes), 'ec-p256'),
   logLevel: withDefault(oneOf('debug', 'info', 'warn', 'error'), 'info'),
   drain: withDefault(duration(0, 60_000), 1_000),
-  probes: withDefault(list(probeField, maxProbes), []),
+  probes: withDefault(probesField, []),
   tracing: tracingFields,
   metrics: group({
     address: optional(address()),
@@ -127,6 +130,8 @@ const fields = {
     checksPerSecond: withDefault(integer(1, 1_000_000), 2_000),
   }),
 }
+
+type RawConfig = Values<typeof fields>
 
 /** Which key each setting comes from, and what a running agent takes over. How it joined is of no more interest once it has. */
 export const agentSettings: SettingPaths<AgentConfig> = {
@@ -197,38 +202,15 @@ export const flagPaths: Readonly<Record<string, string>> = {
  * @throws {MayflyError} CONFIG_INVALID with every problem; JOIN_LINE_INVALID; what `readJoinFile` throws
  */
 export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: string, ownUid: number, readJoinFile: (path: string) => string | undefined = () => undefined): AgentConfig {
-  const raw = parseConfig(yaml, fields, overrides, fileName, flagPaths)
-  const lineText = raw.join ?? (raw.joinFile === undefined ? undefined : readJoinFile(raw.joinFile))
-  const line = lineText === undefined ? undefined : parseJoinLine(lineText)
-  const problems: string[] = []
-  const problem = (path: string, message: string): void => void problems.push(`${fileName}: ${path}: ${message}`)
-  if (raw.join !== undefined && raw.joinFile !== undefined) problem('joinFile', 'there is a join line already')
-  if (line !== undefined && raw.joinToken !== undefined) problem('joinToken', 'the join line has a token already')
-  if (line !== undefined && raw.trustDomain !== undefined && raw.trustDomain !== line.trustDomain) problem('trustDomain', `the join line is for ${line.trustDomain}`)
-  if (raw.insecureBootstrap && raw.trustBundleFile !== undefined) problem('insecureBootstrap', 'there is a trustBundleFile, so nothing has to be believed')
-  if (raw.joinToken !== undefined && raw.trustBundleFile === undefined && raw.trustBundleDigest === undefined && !raw.insecureBootstrap) {
-    problem('joinToken', 'needs a trustBundleFile to know the server by; a join line pins it, and insecureBootstrap believes whoever answers')
+  const lineOf = ({ join, joinFile }: RawConfig): JoinLine | undefined => {
+    const text = join ?? (joinFile === undefined ? undefined : readJoinFile(joinFile))
+    return text === undefined ? undefined : parseJoinLine(text)
   }
-  if (raw.joinToken !== undefined && (raw.server === undefined || raw.trustDomain === undefined)) problem('joinToken', 'needs server and trustDomain')
-  for (const { path, message } of nodeAttestorProblems(raw.nodeAttestor)) problem(path, message)
-  const attests = Object.values(raw.nodeAttestor).some((each) => each !== undefined)
-  if (attests && (line !== undefined || raw.joinToken !== undefined)) problem('nodeAttestor', 'this node joins with a token: take one of the two away')
-  if (attests && raw.trustBundleFile === undefined && raw.trustBundleDigest === undefined && !raw.insecureBootstrap) {
-    problem('nodeAttestor', 'needs a trustBundleFile or a trustBundleDigest to know the server by; insecureBootstrap believes whoever answers')
-  }
-  if (raw.trustBundleDigest !== undefined && !/^[0-9a-f]{64}$/.test(raw.trustBundleDigest)) problem('trustBundleDigest', 'must be a SHA-256, 64 hexadecimal digits of lower case')
-  if (raw.trustBundleDigest !== undefined && (line !== undefined || raw.trustBundleFile !== undefined || raw.insecureBootstrap)) problem('trustBundleDigest', 'there is another way to know the server by')
-  const workloadSocket = raw.workloadSocket ?? `${raw.dataDir}/workload.sock`
-  const adminSocket = raw.adminSocket ?? `${raw.dataDir}/admin.sock`
-  const checkSocket = raw.checkSocket ?? `${dirname(workloadSocket)}/check.sock`
-  for (const [path, socket] of [['workloadSocket', workloadSocket], ['adminSocket', adminSocket], ['checkSocket', checkSocket]] as const) {
-    if (Buffer.byteLength(socket) > maxSocketPathBytes) problem(path, `longer than the ${maxSocketPathBytes} bytes that a Unix socket's path may have: set it, or a shorter dataDir`)
-  }
-  const tooLong = Buffer.byteLength(raw.dataDir) + grantSocketBytes - maxSocketPathBytes
-  if (tooLong > 0) problem('dataDir', `longer by ${tooLong} bytes than the ${maxSocketPathBytes - grantSocketBytes} that leave room for the sockets of grants below it`)
-  const authorizedDelegates = delegatesOf(raw.authorizedDelegates, raw.trustDomain ?? line?.trustDomain, (at, message) => problem(`authorizedDelegates[${at}]`, message))
-  const probes = probesOf(raw.probes, (at, message) => problem(`probes[${at}]`, message))
-  if (problems.length > 0) throw new MayflyError('CONFIG_INVALID', problems.join('\n'), { hint: 'every problem is listed: mend them and run it again with --check-config' })
+  const raw = parseConfig(yaml, fields, overrides, fileName, flagPaths, (values, problem) => {
+    joinProblems(values, lineOf(values), problem)
+    socketProblems(values, problem)
+  })
+  const line = lineOf(raw)
   const token = line?.token ?? raw.joinToken
   const adminUids = raw.adminUids ?? [ownUid]
   return Object.freeze({
@@ -241,12 +223,10 @@ export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: s
     nodeAttestor: Object.freeze(raw.nodeAttestor),
     insecureBootstrap: raw.insecureBootstrap,
     dataDir: raw.dataDir,
-    workloadSocket,
-    adminSocket,
-    checkSocket,
+    ...socketsOf(raw),
     adminUids,
     onlyOwnAdmin: adminUids.every((uid) => uid === ownUid),
-    authorizedDelegates,
+    authorizedDelegates: Object.freeze(raw.authorizedDelegates.filter(isSpiffeId)), // all of them: the field took no other
     keyStorage: raw.keyStorage,
     svidKeyType: raw.svidKeyType,
     bindingTier: raw.attest.bindingTier,
@@ -261,19 +241,39 @@ export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: s
     checksPerSecond: raw.limits.checksPerSecond,
     metricsAddress: raw.metrics.address,
     tracing: tracingOf(raw.tracing),
-    probes,
+    probes: probesOf(raw.probes),
     logLevel: raw.logLevel,
     drainMs: raw.drain,
   })
 }
 
-/** Of the agent's own trust domain, where that is known: entries have no other IDs. */
-function delegatesOf(ids: readonly string[], trustDomain: TrustDomain | undefined, problem: (at: number, message: string) => void): readonly SpiffeId[] {
-  const read: SpiffeId[] = []
-  for (const [at, id] of ids.entries()) {
-    if (!isSpiffeId(id)) problem(at, 'not a SPIFFE ID: write it as spiffe://example.org/proxy')
-    else if (trustDomain !== undefined && trustDomainOf(id) !== trustDomain) problem(at, `of another trust domain than ${trustDomain}`)
-    else read.push(id)
+/** How the agent joins, said once and in full. */
+function joinProblems(raw: RawConfig, line: JoinLine | undefined, problem: Complain): void {
+  if (raw.join !== undefined && raw.joinFile !== undefined) problem('joinFile', 'there is a join line already')
+  if (line !== undefined && raw.joinToken !== undefined) problem('joinToken', 'the join line has a token already')
+  if (line !== undefined && raw.trustDomain !== undefined && raw.trustDomain !== line.trustDomain) problem('trustDomain', `the join line is for ${line.trustDomain}`)
+  if (raw.insecureBootstrap && raw.trustBundleFile !== undefined) problem('insecureBootstrap', 'there is a trustBundleFile, so nothing has to be believed')
+  const isServerKnown = raw.trustBundleFile !== undefined || raw.trustBundleDigest !== undefined || raw.insecureBootstrap
+  if (raw.joinToken !== undefined && !isServerKnown) problem('joinToken', 'needs a trustBundleFile to know the server by; a join line pins it, and insecureBootstrap believes whoever answers')
+  if (raw.joinToken !== undefined && (raw.server === undefined || raw.trustDomain === undefined)) problem('joinToken', 'needs server and trustDomain')
+  const attests = Object.values(raw.nodeAttestor).some((each) => each !== undefined)
+  if (attests && (line !== undefined || raw.joinToken !== undefined)) problem('nodeAttestor', 'this node joins with a token: take one of the two away')
+  if (attests && !isServerKnown) problem('nodeAttestor', 'needs a trustBundleFile or a trustBundleDigest to know the server by; insecureBootstrap believes whoever answers')
+  if (raw.trustBundleDigest !== undefined && (line !== undefined || raw.trustBundleFile !== undefined || raw.insecureBootstrap)) problem('trustBundleDigest', 'there is another way to know the server by')
+  const trustDomain = raw.trustDomain ?? line?.trustDomain
+  for (const [at, id] of raw.authorizedDelegates.entries()) {
+    if (trustDomain !== undefined && isSpiffeId(id) && trustDomainOf(id) !== trustDomain) problem(`authorizedDelegates[${at}]`, `of another trust domain than ${trustDomain}`)
   }
-  return Object.freeze(read)
+}
+
+function socketProblems(raw: RawConfig, problem: Complain): void {
+  for (const [path, socket] of Object.entries(socketsOf(raw))) {
+    if (Buffer.byteLength(socket) > maxSocketPathBytes) problem(path, `longer than the ${maxSocketPathBytes} bytes that a Unix socket's path may have: set it, or a shorter dataDir`)
+  }
+  const tooLong = Buffer.byteLength(raw.dataDir) + grantSocketBytes - maxSocketPathBytes
+  if (tooLong > 0) problem('dataDir', `longer by ${tooLong} bytes than the ${maxSocketPathBytes - grantSocketBytes} that leave room for the sockets of grants below it`)
+}
+
+function socketsOf({ dataDir, adminSocket, checkSocket, workloadSocket = `${dataDir}/workload.sock` }: RawConfig): Pick<AgentConfig, 'workloadSocket' | 'adminSocket' | 'checkSocket'> {
+  return { workloadSocket, adminSocket: adminSocket ?? `${dataDir}/admin.sock`, checkSocket: checkSocket ?? `${dirname(workloadSocket)}/check.sock` }
 }

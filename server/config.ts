@@ -1,4 +1,4 @@
-import { address, duration, flag, group, integer, list, oneOf, optional, required, text, trustDomain, withDefault } from '../src/config/fields.ts'
+import { address, checked, duration, flag, group, integer, list, oneOf, optional, required, text, trustDomain, withDefault } from '../src/config/fields.ts'
 import type { HostAndPort } from '../src/config/fields.ts'
 import type { SettingPaths } from '../src/config/live.ts'
 import { parseConfig } from '../src/config/reader.ts'
@@ -7,8 +7,7 @@ import { configSchema } from '../src/config/schema.ts'
 import { tracingFields, tracingOf } from '../src/config/tracing.ts'
 import type { TracingConfig } from '../src/config/tracing.ts'
 import type { JsonSchema } from '../src/config/schema.ts'
-import { MayflyError } from '../src/core/errors.ts'
-import { nodeAttestorFields, nodeAttestorProblems } from './attest/config.ts'
+import { nodeAttestorFields } from './attest/config.ts'
 import type { NodeAttestorsConfig } from './attest/config.ts'
 import { keyTypes, type KeyType } from '../src/core/key-type.ts'
 import type { TokenConfig } from './ca/pkcs11/token.ts'
@@ -105,22 +104,29 @@ const fields = {
   }),
   nodeAttestors: nodeAttestorFields,
   approvals: group({
-    webhook: optional(text(2_048)),
+    webhook: optional(checked(text(2_048), (url, problem) => {
+      if (!/^https?:\/\/[^\s/]+/.test(url)) problem('', 'not an http or https URL')
+    })),
     command: withDefault(list(text(1_024), 50), []),
   }),
-  crl: group({
+  crl: checked(group({
     listen: optional(address()),
     directory: optional(text()),
     reload: withDefault(list(text(1_024), 50), []),
+  }), ({ reload, directory }, problem) => {
+    if (reload.length > 0 && directory === undefined) problem('reload', 'there is no crl.directory whose files could change')
   }),
-  ca: group({
+  ca: checked(group({
     keyStorage: withDefault(oneOf('disk', 'memory', 'pkcs11'), 'disk'),
     keyType: withDefault(oneOf(...keyTypes), 'ec-p256'),
-    upstream: group({
+    upstream: checked(group({
       certPath: optional(text()),
       keyPath: optional(text()),
       bundlePath: optional(text()),
       crlPath: optional(text()),
+    }), (upstream, problem) => {
+      const isNamed = Object.values(upstream).some((path) => path !== undefined)
+      if (isNamed && (upstream.certPath === undefined || upstream.keyPath === undefined)) problem('', 'certPath and keyPath go together')
     }),
     pkcs11: group({
       module: optional(text()),
@@ -133,6 +139,8 @@ const fields = {
     authorityTtl: withDefault(duration(10_000, 366 * dayMs), 7 * dayMs),
     x509SvidTtl: withDefault(duration(2_000, hourMs), 900_000),
     agentSvidTtl: withDefault(duration(2_000, hourMs), hourMs),
+  }), ({ keyStorage, pkcs11: { module, token, slot } }, problem) => {
+    if (keyStorage === 'pkcs11' && (module === undefined || (token === undefined) === (slot === undefined))) problem('pkcs11', 'keyStorage pkcs11 wants a module, and either token (its label) or slot')
   }),
 }
 
@@ -194,27 +202,22 @@ export const flagPaths: Readonly<Record<string, string>> = {
  * @throws {MayflyError} CONFIG_INVALID with every problem
  */
 export function parseServerConfig(yaml: string, overrides: Overrides, fileName: string, ownUid: number): ServerConfig {
-  const raw = parseConfig(yaml, fields, overrides, fileName, flagPaths)
-  const adminSocket = raw.adminSocket ?? `${raw.dataDir}/admin.sock`
-  if (Buffer.byteLength(adminSocket) > maxSocketPathBytes) {
-    throw new MayflyError('CONFIG_INVALID', `${fileName}: adminSocket: longer than the ${maxSocketPathBytes} bytes that a Unix socket's path may have`, { hint: 'set adminSocket, or a shorter dataDir' })
-  }
-  if (raw.approvals.webhook !== undefined && !/^https?:\/\/[^\s/]+/.test(raw.approvals.webhook)) throw new MayflyError('CONFIG_INVALID', `${fileName}: approvals.webhook: not an http or https URL`)
-  if (raw.crl.reload.length > 0 && raw.crl.directory === undefined) throw new MayflyError('CONFIG_INVALID', `${fileName}: crl.reload: there is no crl.directory whose files could change`)
-  const problems = nodeAttestorProblems(raw.nodeAttestors)
-  if (problems.length > 0) throw new MayflyError('CONFIG_INVALID', problems.map((problem) => `${fileName}: ${problem}`).join('\n'))
+  const socketOf = ({ adminSocket, dataDir }: { readonly adminSocket: string | undefined; readonly dataDir: string }): string => adminSocket ?? `${dataDir}/admin.sock`
+  const raw = parseConfig(yaml, fields, overrides, fileName, flagPaths, (values, problem) => {
+    if (Buffer.byteLength(socketOf(values)) > maxSocketPathBytes) problem('adminSocket', `longer than the ${maxSocketPathBytes} bytes that a Unix socket's path may have: set it, or a shorter dataDir`)
+  })
   return Object.freeze({
     trustDomain: raw.trustDomain,
     dataDir: raw.dataDir,
     listen: raw.listen,
     advertise: raw.advertise,
-    adminSocket,
+    adminSocket: socketOf(raw),
     adminUids: raw.adminUids ?? [ownUid],
     dev: raw.dev,
     keyStorage: raw.ca.keyStorage,
     keyType: raw.ca.keyType,
-    upstream: upstreamOf(raw.ca.upstream, fileName),
-    pkcs11: pkcs11Of(raw.ca.keyStorage, raw.ca.pkcs11, fileName),
+    upstream: upstreamOf(raw.ca.upstream),
+    pkcs11: raw.ca.keyStorage === 'pkcs11' ? pkcs11Of(raw.ca.pkcs11) : undefined,
     authorityTtlMs: raw.ca.authorityTtl,
     x509SvidTtlMs: raw.ca.x509SvidTtl,
     agentSvidTtlMs: raw.ca.agentSvidTtl,
@@ -230,14 +233,11 @@ export function parseServerConfig(yaml: string, overrides: Overrides, fileName: 
   })
 }
 
-function upstreamOf({ certPath, keyPath, bundlePath, crlPath }: { readonly [K in keyof DiskUpstreamConfig]: string | undefined }, fileName: string): DiskUpstreamConfig | undefined {
-  if (certPath === undefined && keyPath === undefined && bundlePath === undefined && crlPath === undefined) return undefined
-  if (certPath === undefined || keyPath === undefined) throw new MayflyError('CONFIG_INVALID', `${fileName}: ca.upstream: certPath and keyPath go together`)
-  return Object.freeze({ certPath, keyPath, bundlePath, crlPath })
+/** Both of certPath and keyPath are there, or none. */
+function upstreamOf({ certPath, keyPath, bundlePath, crlPath }: { readonly [K in keyof DiskUpstreamConfig]: string | undefined }): DiskUpstreamConfig | undefined {
+  return certPath === undefined || keyPath === undefined ? undefined : Object.freeze({ certPath, keyPath, bundlePath, crlPath })
 }
 
-function pkcs11Of(keyStorage: ServerConfig['keyStorage'], { module, ...raw }: Omit<Pkcs11Config, 'module'> & { readonly module: string | undefined }, fileName: string): Pkcs11Config | undefined {
-  if (keyStorage !== 'pkcs11') return undefined
-  if (module === undefined || (raw.token === undefined) === (raw.slot === undefined)) throw new MayflyError('CONFIG_INVALID', `${fileName}: ca.pkcs11: keyStorage pkcs11 wants a module, and either token (its label) or slot`)
-  return Object.freeze({ module, ...raw })
+function pkcs11Of({ module, ...raw }: Omit<Pkcs11Config, 'module'> & { readonly module: string | undefined }): Pkcs11Config | undefined {
+  return module === undefined ? undefined : Object.freeze({ module, ...raw })
 }

@@ -1,8 +1,8 @@
-import { duration, list, optional, record, required, text, withDefault } from '../../src/config/fields.ts'
+import { checked, duration, list, optional, record, required, text, withDefault } from '../../src/config/fields.ts'
 import type { Field } from '../../src/config/fields.ts'
 import type { Probe } from './probes.ts'
 
-export const maxProbes = 64
+const maxProbes = 64
 
 /** One item of `probes` in `agent.yaml`: a name and one of file, command, kernel. */
 export interface RawProbe {
@@ -16,7 +16,7 @@ export interface RawProbe {
   readonly value: string | undefined
 }
 
-export const probeField: Field<RawProbe> = record({
+const probeField: Field<RawProbe> = record({
   name: required(text(64)),
   file: optional(text()),
   sha256: optional(text(64)),
@@ -26,8 +26,11 @@ export const probeField: Field<RawProbe> = record({
   value: optional(text(200)),
 })
 
-/** @param problem told of each item that makes no probe, by its place */
-export function probesOf(raw: readonly RawProbe[], problem: (at: number, message: string) => void): readonly Probe[] {
+/** The items of `probes`, each of which makes a probe. */
+export const probesField: Field<readonly RawProbe[]> = checked(list(probeField, maxProbes), (items, problem) => void probesOf(items, (at, message) => problem(`[${at}]`, message)))
+
+/** @param problem told of each item that makes no probe, by its place; there is none among those that {@link probesField} read */
+export function probesOf(raw: readonly RawProbe[], problem: (at: number, message: string) => void = () => undefined): readonly Probe[] {
   const names = new Set<string>()
   return raw.flatMap((item, at): readonly Probe[] => {
     const { name } = item

@@ -1,6 +1,6 @@
 import { isAgentName, isHostName } from '../../src/attest/http-challenge.ts'
-import { address, group, integer, optional, record, required, text, withDefault } from '../../src/config/fields.ts'
-import type { Field, HostAndPort } from '../../src/config/fields.ts'
+import { address, checked, group, integer, optional, record, required, text, withDefault } from '../../src/config/fields.ts'
+import type { Complain, Field, HostAndPort } from '../../src/config/fields.ts'
 
 export interface X509popConfig {
   /** PEM: the certificate of this machine, and what stands above it except the server's own authority. */
@@ -35,8 +35,12 @@ export interface NodeAttestorConfig {
 
 const x509pop: Field<X509popConfig> = record({ certificate: required(text()), key: required(text()), intermediates: optional(text()) })
 const httpChallenge: Field<HttpChallengeConfig> = record({
-  hostName: required(text(253)),
-  agentName: withDefault(text(32), 'default'),
+  hostName: required(checked(text(253), (name, problem) => {
+    if (!isHostName(name)) problem('', 'must be a DNS name, and no address')
+  })),
+  agentName: withDefault(checked(text(32), (name, problem) => {
+    if (!isAgentName(name)) problem('', 'must be a letter and up to 31 letters, digits and hyphens')
+  }), 'default'),
   listen: withDefault(address(), { host: '0.0.0.0', port: 80 }),
   advertisedPort: optional(integer(1, 65_535)),
 })
@@ -46,14 +50,8 @@ const sshpop: Field<SshpopConfig> = record({
 })
 
 /** The keys below `nodeAttestor`. */
-export const nodeAttestorFields: Field<NodeAttestorConfig> = group({ x509pop: optional(x509pop), httpChallenge: optional(httpChallenge), sshpop: optional(sshpop) })
+export const nodeAttestorFields: Field<NodeAttestorConfig> = checked(group({ x509pop: optional(x509pop), httpChallenge: optional(httpChallenge), sshpop: optional(sshpop) }), onlyOne)
 
-/** What is wrong with it, each with its path. */
-export function nodeAttestorProblems(config: NodeAttestorConfig): readonly { readonly path: string; readonly message: string }[] {
-  const { httpChallenge: http } = config
-  const problems: { path: string; message: string }[] = []
-  if (Object.values(config).filter((each) => each !== undefined).length > 1) problems.push({ path: 'nodeAttestor', message: 'a node proves itself in one way: keep one of x509pop, httpChallenge and sshpop' })
-  if (http !== undefined && !isHostName(http.hostName)) problems.push({ path: 'nodeAttestor.httpChallenge.hostName', message: 'must be a DNS name, and no address' })
-  if (http !== undefined && !isAgentName(http.agentName)) problems.push({ path: 'nodeAttestor.httpChallenge.agentName', message: 'must be a letter and up to 31 letters, digits and hyphens' })
-  return problems
+function onlyOne(config: NodeAttestorConfig, problem: Complain): void {
+  if (Object.values(config).filter((each) => each !== undefined).length > 1) problem('', 'a node proves itself in one way: keep one of x509pop, httpChallenge and sshpop')
 }

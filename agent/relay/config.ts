@@ -1,5 +1,5 @@
-import { address, duration, group, integer, list, oneOf, optional, required, text, trustDomain, withDefault } from '../../src/config/fields.ts'
-import type { Field, HostAndPort } from '../../src/config/fields.ts'
+import { address, checked, duration, group, integer, list, oneOf, optional, required, text, trustDomain, withDefault } from '../../src/config/fields.ts'
+import type { Field, HostAndPort, Values } from '../../src/config/fields.ts'
 import type { SettingPaths } from '../../src/config/live.ts'
 import { parseConfig } from '../../src/config/reader.ts'
 import type { Overrides } from '../../src/config/reader.ts'
@@ -33,9 +33,9 @@ export interface RelayConfig {
 const maxPlaces = 8
 
 const fields = {
-  upstreams: required(list(place(1), maxPlaces)),
-  upstreamId: optional(text()),
-  listen: required(list(place(0), maxPlaces)),
+  upstreams: required(places(1)),
+  upstreamId: optional(checked(text(), (id, problem) => void spiffeIdOf(id, (message) => problem('', message)))),
+  listen: required(places(0)),
   workloadSocket: optional(text(107)),
   trustDomain: optional(trustDomain()),
   trustBundleFile: optional(text()),
@@ -87,24 +87,18 @@ export function relayConfigSchema(): JsonSchema {
 
 /** Reads a relay's configuration. @throws {MayflyError} CONFIG_INVALID with every problem */
 export function parseRelayConfig(yaml: string, overrides: Overrides, fileName: string): RelayConfig {
-  const raw = parseConfig(yaml, fields, overrides, fileName, relayFlagPaths)
-  const problems: string[] = []
-  const problem = (path: string, message: string): void => void problems.push(`${fileName}: ${path}: ${message}`)
-  if (raw.upstreams.length === 0) problem('upstreams', 'at least one is wanted')
-  if (raw.listen.length === 0) problem('listen', 'at least one is wanted')
-  if (raw.trustBundleFile !== undefined && raw.trustDomain === undefined) problem('trustDomain', 'is wanted with a trustBundleFile')
-  if (raw.trustBundleFile !== undefined && raw.workloadSocket !== undefined) problem('trustBundleFile', 'the Workload API brings the bundle: one of the two')
-  const firstSocket = raw.upstreams.find(({ kind }) => kind === 'unix')
-  const workloadSocket = raw.workloadSocket ?? (raw.trustBundleFile === undefined && firstSocket?.kind === 'unix' ? firstSocket.path : undefined)
-  if (workloadSocket === undefined && raw.trustBundleFile === undefined) problem('workloadSocket', 'the Workload API of an agent is wanted, or a trustBundleFile: without the bundle the stream cannot be verified')
-  if (workloadSocket === undefined && [...raw.upstreams, ...raw.listen].some(({ kind }) => kind === 'tls')) problem('workloadSocket', 'TLS needs the SVID that a Workload API gives; over a Unix socket, or plain:127.0.0.1:port, none is needed')
-  const upstreamId = raw.upstreamId === undefined ? undefined : spiffeIdOf(raw.upstreamId, (message) => problem('upstreamId', message))
-  if (problems.length > 0) throw new MayflyError('CONFIG_INVALID', problems.join('\n'), { hint: 'every problem is listed: mend them and run it again with --check-config' })
+  const raw = parseConfig(yaml, fields, overrides, fileName, relayFlagPaths, (values, problem) => {
+    const workloadSocket = workloadSocketOf(values)
+    if (values.trustBundleFile !== undefined && values.trustDomain === undefined) problem('trustDomain', 'is wanted with a trustBundleFile')
+    if (values.trustBundleFile !== undefined && values.workloadSocket !== undefined) problem('trustBundleFile', 'the Workload API brings the bundle: one of the two')
+    if (workloadSocket === undefined && values.trustBundleFile === undefined) problem('workloadSocket', 'the Workload API of an agent is wanted, or a trustBundleFile: without the bundle the stream cannot be verified')
+    if (workloadSocket === undefined && [...values.upstreams, ...values.listen].some(({ kind }) => kind === 'tls')) problem('workloadSocket', 'TLS needs the SVID that a Workload API gives; over a Unix socket, or plain:127.0.0.1:port, none is needed')
+  })
   return Object.freeze({
     upstreams: raw.upstreams,
-    upstreamId,
+    upstreamId: raw.upstreamId === undefined ? undefined : parseSpiffeId(raw.upstreamId),
     listen: raw.listen,
-    workloadSocket,
+    workloadSocket: workloadSocketOf(raw),
     trustDomain: raw.trustDomain,
     trustBundleFile: raw.trustBundleFile,
     dataDir: raw.dataDir,
@@ -122,6 +116,18 @@ export function checkReread(wanted: RelayConfig, started: RelayConfig, fileName:
     throw new MayflyError('CONFIG_INVALID', `${fileName}: upstreams: TLS needs an SVID, and this relay was started without a Workload API`, { hint: 'start it anew for that' })
   }
   return wanted
+}
+
+/** That of the first upstream over a socket, when nothing else is said and no bundle is given. */
+function workloadSocketOf({ workloadSocket, trustBundleFile, upstreams }: Values<typeof fields>): string | undefined {
+  const firstSocket = upstreams.find(({ kind }) => kind === 'unix')
+  return workloadSocket ?? (trustBundleFile === undefined && firstSocket?.kind === 'unix' ? firstSocket.path : undefined)
+}
+
+function places(leastPort: 0 | 1): Field<readonly StreamPlace[]> {
+  return checked(list(place(leastPort), maxPlaces), (all, problem) => {
+    if (all.length === 0) problem('', 'at least one is wanted')
+  })
 }
 
 function place(leastPort: 0 | 1): Field<StreamPlace> {

@@ -1,5 +1,5 @@
-import { flag, group, integer, list, optional, record, required, text, withDefault } from '../../src/config/fields.ts'
-import type { Field } from '../../src/config/fields.ts'
+import { checked, flag, group, integer, list, optional, record, required, text, withDefault } from '../../src/config/fields.ts'
+import type { Complain, Field } from '../../src/config/fields.ts'
 import { isHostName } from '../../src/attest/http-challenge.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import { AgentPath, defaultAgentPath, sshpopNames, x509popNames } from './agent-path.ts'
@@ -7,18 +7,20 @@ import { parseNetwork } from './networks.ts'
 
 const x509pop = {
   caBundle: required(text()),
-  agentPath: withDefault(text(512), defaultAgentPath),
+  agentPath: withDefault(agentPath(x509popNames), defaultAgentPath),
 }
 const httpChallenge = {
-  allowedHosts: required(list(text(253), 100)),
+  allowedHosts: required(checked(list(checked(text(253), aboutHost), 100), (hosts, problem) => {
+    if (hosts.length === 0) problem('', 'names no host, so none could attest')
+  })),
   allowedPorts: withDefault(list(integer(1, 65_535), 100), [80]),
-  allowedNetworks: withDefault(list(text(50), 100), []),
+  allowedNetworks: withDefault(list(checked(text(50), aboutNetwork), 100), []),
   firstUse: withDefault(flag(), true),
 }
 const sshpop = {
   authorities: required(text()),
   canonicalDomain: optional(text(253)),
-  agentPath: withDefault(text(512), defaultAgentPath),
+  agentPath: withDefault(agentPath(sshpopNames), defaultAgentPath),
   allowSha1: withDefault(flag(), false),
 }
 
@@ -52,29 +54,28 @@ export interface SshpopConfig {
 }
 
 /** The keys below `nodeAttestors`. */
-export const nodeAttestorFields: Field<NodeAttestorsConfig> = group({ x509pop: optional(record(x509pop)), httpChallenge: optional(record(httpChallenge)), sshpop: optional(record(sshpop)) })
+export const nodeAttestorFields: Field<NodeAttestorsConfig> = group({ x509pop: optional(record(x509pop)), httpChallenge: optional(checked(record(httpChallenge), aboutFirstUse)), sshpop: optional(record(sshpop)) })
 
-/** What is wrong with it, each with its path. */
-export function nodeAttestorProblems({ x509pop, httpChallenge, sshpop }: NodeAttestorsConfig): readonly string[] {
-  const problems: string[] = []
-  const checked = (path: string, parse: () => unknown): void => {
+function agentPath(names: readonly string[]): Field<string> {
+  return checked(text(512), (template, problem) => {
     try {
-      parse()
+      AgentPath.parse(template, names)
     } catch (error) {
       if (!(error instanceof MayflyError)) throw error
-      problems.push(`${path}: ${error.message}; ${error.hint ?? ''}`)
+      problem('', `${error.message}; ${error.hint ?? ''}`)
     }
-  }
-  if (x509pop !== undefined) checked('nodeAttestors.x509pop.agentPath', () => AgentPath.parse(x509pop.agentPath, x509popNames))
-  if (sshpop !== undefined) checked('nodeAttestors.sshpop.agentPath', () => AgentPath.parse(sshpop.agentPath, sshpopNames))
-  if (httpChallenge === undefined) return problems
-  const { allowedHosts, allowedPorts, allowedNetworks, firstUse } = httpChallenge
-  if (allowedHosts.length === 0) problems.push('nodeAttestors.httpChallenge.allowedHosts: names no host, so none could attest')
-  for (const [at, host] of allowedHosts.entries()) {
-    const name = host.startsWith('*.') ? host.slice(2) : host
-    if (!isHostName(name) || name !== name.toLowerCase()) problems.push(`nodeAttestors.httpChallenge.allowedHosts[${at}]: must be a DNS name of lower case, or *. before one`)
-  }
-  for (const [at, network] of allowedNetworks.entries()) if (parseNetwork(network) === undefined) problems.push(`nodeAttestors.httpChallenge.allowedNetworks[${at}]: must be a network such as 10.0.0.0/8 or fd00::/8`)
-  if (!firstUse && allowedPorts.some((port) => port >= 1_024)) problems.push('nodeAttestors.httpChallenge.firstUse: must be true when a port that needs no root is allowed: any process of the host could attest')
-  return problems
+  })
+}
+
+function aboutHost(host: string, problem: Complain): void {
+  const name = host.startsWith('*.') ? host.slice(2) : host
+  if (!isHostName(name) || name !== name.toLowerCase()) problem('', 'must be a DNS name of lower case, or *. before one')
+}
+
+function aboutNetwork(network: string, problem: Complain): void {
+  if (parseNetwork(network) === undefined) problem('', 'must be a network such as 10.0.0.0/8 or fd00::/8')
+}
+
+function aboutFirstUse({ allowedPorts, firstUse }: HttpChallengeConfig, problem: Complain): void {
+  if (!firstUse && allowedPorts.some((port) => port >= 1_024)) problem('firstUse', 'must be true when a port that needs no root is allowed: any process of the host could attest')
 }

@@ -17,7 +17,12 @@ export interface Place {
   group<F extends Fields>(fields: F): Values<F> | undefined
   /** Notes what is wrong here; returns `undefined` so that a reader can return it. */
   problem(message: string): undefined
+  /** Notes what is wrong with something that is here. */
+  readonly problemBelow: Complain
 }
+
+/** Notes a problem by its path from where one stands, such as `reload`, `hosts[1].name` or, for the whole, an empty one. */
+export type Complain = (path: string, message: string) => void
 
 /** One key: how its value is read, and what it is when it is absent. */
 export interface Field<T> {
@@ -31,6 +36,8 @@ export interface Field<T> {
   spell(value: T): Json
   /** Set for a group of keys. */
   readonly fields?: Fields
+  /** What no key can tell alone; asked once all of a group could be read. */
+  check?(value: T, problem: Complain): void
 }
 
 export type Fields = Readonly<Record<string, Field<unknown>>>
@@ -51,6 +58,22 @@ export function optional<T>(field: Field<T>): Field<T | undefined> {
 /** Keys below a key; absent is the same as empty. */
 export function group<F extends Fields>(fields: F): Field<Values<F>> {
   return { required: false, read: () => undefined, schema: schemaOf(fields), spell: () => null, fields }
+}
+
+/** The same field, its value looked at once more when it could be read: what fits the type and is wrong all the same, or keys of a group that do not fit each other. */
+export function checked<T>(field: Field<T>, check: (value: T, problem: Complain) => void): Field<T> {
+  if (field.fields !== undefined) return { ...field, check }
+  const read = (place: Place): T | undefined => {
+    const value = field.read(place)
+    if (value === undefined) return undefined
+    let isGood = true
+    check(value, (path, message) => {
+      isGood = false
+      place.problemBelow(path, message)
+    })
+    return isGood ? value : undefined
+  }
+  return { ...field, read }
 }
 
 export function text(maxLength = 4096): Field<string> {
@@ -136,13 +159,8 @@ export function list<T>(item: Field<T>, mostItems: number): Field<readonly T[]> 
     const places = place.items()
     if (places === undefined) return place.problem('must be a list')
     if (places.length > mostItems) return place.problem(`has more than ${mostItems} items`)
-    const values: T[] = []
-    for (const each of places) {
-      const value = item.read(each)
-      if (value === undefined) return undefined
-      values.push(value)
-    }
-    return values
+    const values = places.map((each) => item.read(each)).filter((value) => value !== undefined)
+    return values.length === places.length ? values : undefined // each that could not be read has said why
   }
   return scalarField(schema, read, (values) => values.map((value) => item.spell(value)))
 }

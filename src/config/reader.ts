@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import type { Document, LineCounter } from 'yaml'
 import { MayflyError } from '../core/errors.ts'
-import type { Fields, Place, Values } from './fields.ts'
+import type { Complain, Fields, Place, Values } from './fields.ts'
 
 /** One thing wrong with a configuration. */
 export interface Problem {
@@ -22,34 +22,39 @@ const maxTextBytes = 1_048_576
 /**
  * Reads YAML 1.2 or JSON against a shape: every problem at once, unknown and repeated keys refused, no anchors, no tags.
  * @param text empty for a configuration made of flags alone
+ * @param check asked once all could be read, for what no group can tell alone
  */
-export function readConfig<F extends Fields>(text: string, fields: F, overrides: Overrides = {}): Reading<Values<F>> {
+export function readConfig<F extends Fields>(text: string, fields: F, overrides: Overrides = {}, check?: Check<Values<F>>): Reading<Values<F>> {
   if (text.length > maxTextBytes) return { ok: false, problems: [{ path: '', message: `longer than ${maxTextBytes} bytes` }] }
   if (text === '') {
     const problems: Problem[] = []
-    return readRoot(new DocumentPlace(undefined, '', undefined, problems), fields, overrides, problems)
+    return readRoot(new DocumentPlace(undefined, '', undefined, problems), fields, overrides, problems, check)
   }
   const { LineCounter: Lines, parseDocument } = yaml()
   const lines = new Lines()
   const document = parseDocument(text, { lineCounter: lines, schema: 'core', merge: false, uniqueKeys: true, strict: true, prettyErrors: false })
   if (document.errors.length > 0) {
-    return { ok: false, problems: document.errors.map((error) => ({ path: '', line: lines.linePos(error.pos[0]).line, message: error.message })) }
+    return { ok: false, problems: document.errors.map(({ pos, code, message }) => ({ path: '', line: lines.linePos(pos[0]).line, message: code === 'DUPLICATE_KEY' ? `${/^[\w.-]{1,80}/.exec(text.slice(pos[0]))?.[0] ?? 'a key'} is there twice` : message })) }
   }
   const problems: Problem[] = []
-  return readRoot(new DocumentPlace(document.contents ?? undefined, '', lines, problems), fields, overrides, problems)
+  return readRoot(new DocumentPlace(document.contents ?? undefined, '', lines, problems), fields, overrides, problems, check)
 }
 
-function readRoot<F extends Fields>(root: DocumentPlace, fields: F, overrides: Overrides, problems: Problem[]): Reading<Values<F>> {
-  const value = readFields(root, fields, flagTree(overrides))
+/** Looks at what was read as a whole, and complains of what does not fit together. */
+export type Check<T> = (value: T, problem: Complain) => void
+
+function readRoot<F extends Fields>(root: DocumentPlace, fields: F, overrides: Overrides, problems: Problem[], check: Check<Values<F>> | undefined): Reading<Values<F>> {
+  const value = readFields(root, fields, flagTree(overrides), check)
   return problems.length > 0 || value === undefined ? { ok: false, problems } : { ok: true, value }
 }
 
 /**
  * As {@link readConfig}, or throws. @param flags the path that each flag stands for: what is missing is said with its flag
+ * @param check as there
  * @throws {MayflyError} CONFIG_INVALID, one problem a line after the first
  */
-export function parseConfig<F extends Fields>(text: string, fields: F, overrides: Overrides = {}, fileName = 'configuration', flags: Readonly<Record<string, string>> = {}): Values<F> {
-  const reading = readConfig(text, fields, overrides)
+export function parseConfig<F extends Fields>(text: string, fields: F, overrides: Overrides = {}, fileName = 'configuration', flags: Readonly<Record<string, string>> = {}, check?: Check<Values<F>>): Values<F> {
+  const reading = readConfig(text, fields, overrides, check)
   if (reading.ok) return reading.value
   const flagOf = new Map(Object.entries(flags).map(([flag, path]) => [path, flag]))
   const problems = reading.problems.map((problem) => {
@@ -89,7 +94,7 @@ function flagTree(overrides: Overrides): FlagTree {
   return root
 }
 
-function readFields<F extends Fields>(place: DocumentPlace, fields: F, flags: FlagTree): Values<F> | undefined {
+function readFields<F extends Fields>(place: DocumentPlace, fields: F, flags: FlagTree, check?: Check<Values<F>>): Values<F> | undefined {
   const before = place.problems.length
   const given = place.children()
   if (given === undefined) return undefined
@@ -102,7 +107,7 @@ function readFields<F extends Fields>(place: DocumentPlace, fields: F, flags: Fl
     const path = place.path === '' ? key : `${place.path}.${key}`
     const child = flag?.value === undefined ? given.get(key) : new FlagPlace(flag.value, path, place.problems)
     if (field.fields !== undefined) {
-      values[key] = readFields((child as DocumentPlace | undefined) ?? new DocumentPlace(undefined, path, place.lines, place.problems), field.fields, flag ?? { below: new Map() }) // a group never has a flag of its own
+      values[key] = readFields((child as DocumentPlace | undefined) ?? new DocumentPlace(undefined, path, place.lines, place.problems), field.fields, flag ?? { below: new Map() }, field.check?.bind(field)) // a group never has a flag of its own
     } else if (child === undefined || child.isNull()) {
       if (field.required) place.problemAt(path, 'required')
       else values[key] = field.default
@@ -110,7 +115,34 @@ function readFields<F extends Fields>(place: DocumentPlace, fields: F, flags: Fl
       values[key] = field.read(child)
     }
   }
-  return place.problems.length > before ? undefined : (Object.freeze(values) as Values<F>) // every key was read by its field
+  if (place.problems.length > before) return undefined
+  const read = Object.freeze(values) as Values<F> // every key was read by its field
+  check?.(read, (path, message) => {
+    if (isByFlag(flags, path)) place.problems.push({ path: joined(place.path, path), message: `${message}${byFlag}` })
+    else place.problemBelow(path, message)
+  })
+  return place.problems.length > before ? undefined : read
+}
+
+const byFlag = ' (given by a flag)'
+
+function isByFlag(flags: FlagTree, path: string): boolean {
+  let at: FlagTree | undefined = flags
+  for (const key of stepsOf(path)) {
+    at = at.below.get(key)
+    if (at === undefined) return false
+    if (at.value !== undefined) return true
+  }
+  return false
+}
+
+/** Of `hosts[1].name`: `hosts`, `1`, `name`. */
+function stepsOf(path: string): readonly string[] {
+  return path.split(/[.[\]]+/).filter((step) => step !== '')
+}
+
+function joined(above: string, path: string): string {
+  return above === '' || path === '' || path.startsWith('[') ? `${above}${path}` : `${above}.${path}`
 }
 
 class DocumentPlace implements Place {
@@ -175,6 +207,16 @@ class DocumentPlace implements Place {
     return undefined
   }
 
+  /** By its line, when it is there. */
+  readonly problemBelow: Complain = (path, message) => {
+    let node: Document['contents'] | undefined = this.#node
+    for (const step of stepsOf(path)) {
+      if (yaml().isMap(node)) node = node.get(step, true) as Document['contents'] | undefined // a node of a parsed mapping, kept as one
+      else node = yaml().isSeq(node) ? (node.get(Number(step), true) as Document['contents'] | undefined) : undefined // likewise of a sequence
+    }
+    this.problems.push({ path: joined(this.path, path), ...this.#lineAt((node ?? (this.path === '' ? undefined : this.#node))?.range?.[0]), message })
+  }
+
   problemAt(path: string, message: string): void {
     const offset = this.#node?.range?.[0]
     this.problems.push({ path, ...this.#lineAt(this.path === '' ? undefined : offset), message })
@@ -218,8 +260,12 @@ class FlagPlace implements Place {
   }
 
   problem(message: string): undefined {
-    this.#problems.push({ path: this.path, message: `${message} (given by a flag)` })
+    this.problemBelow('', message)
     return undefined
+  }
+
+  readonly problemBelow: Complain = (path, message) => {
+    this.#problems.push({ path: joined(this.path, path), message: `${message}${byFlag}` })
   }
 }
 

@@ -63,7 +63,7 @@ describe('the configuration of an agent', () => {
 
   test('a data folder below which the sockets of grants would have no room is refused at the start, by as much as is too much', () => {
     expect(parseAgentConfig(`dataDir: /${'x'.repeat(67)}\n`, {}, 'agent.yaml', 0).workloadSocket).toHaveLength(82)
-    expect(() => parseAgentConfig(`dataDir: /${'x'.repeat(70)}\n`, {}, 'agent.yaml', 0)).toThrow(/agent\.yaml: dataDir: longer by 3 bytes than the 68/)
+    expect(() => parseAgentConfig(`dataDir: /${'x'.repeat(70)}\n`, {}, 'agent.yaml', 0)).toThrow(/agent\.yaml:1: dataDir: longer by 3 bytes than the 68/)
   })
 
   test('the join line may be in a file, which may be gone', () => {

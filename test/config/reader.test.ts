@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { address, duration, flag, group, integer, list, oneOf, optional, required, text, trustDomain, withDefault } from '../../src/config/fields.ts'
+import { address, checked, duration, flag, group, integer, list, oneOf, optional, record, required, text, trustDomain, withDefault } from '../../src/config/fields.ts'
 import { formatProblems, parseConfig, readConfig } from '../../src/config/reader.ts'
 
 const fields = {
@@ -70,4 +70,34 @@ test('no text makes the reader throw', () => {
     }),
     { numRuns: 1_000 },
   )
+})
+
+test('each item of a list is read, whatever is wrong with another', () => {
+  const reading = readConfig('trustDomain: a\nadminUids:\n  - -1\n  - 7\n  - root\n', fields)
+  expect(reading.ok ? '' : formatProblems(reading.problems, 'f')).toBe('f:3: adminUids[0]: must be 0 to 4294967294\nf:5: adminUids[2]: must be a whole number')
+})
+
+test('what no key can tell alone is told with the line of the key it is about, or none when it is a flag', () => {
+  const pair = checked(group({ from: optional(integer(0, 9)), to: optional(integer(0, 9)) }), ({ from = 0, to = 9 }, problem) => {
+    if (from > to) problem('to', 'is before from')
+  })
+  const shape = { pair, spans: withDefault(list(checked(record({ at: required(integer(0, 9)) }), ({ at }, problem) => {
+    if (at === 5) problem('at', 'not five')
+  }), 9), []) }
+  const check = ({ spans }: { readonly spans: readonly unknown[] }, problem: (path: string, message: string) => void): void => {
+    if (spans.length === 2) problem('spans[1].at', 'one too many')
+  }
+  const told = (yaml: string, flags = {}): string => {
+    const reading = readConfig(yaml, shape, flags, check)
+    return reading.ok ? 'good' : formatProblems(reading.problems, 'f')
+  }
+  expect(told('pair:\n  from: 7\n  to: 3\nspans:\n  - at: 1\n  - at: 5\n')).toBe('f:3: pair.to: is before from\nf:6: spans[1].at: not five')
+  expect(told('pair: {from: 7}\n', { 'pair.to': '3' })).toBe('f: pair.to: is before from (given by a flag)')
+  expect(told('spans: [{at: 1},\n  {at: 2}]\n')).toBe('f:2: spans[1].at: one too many')
+  expect(told('spans: [{at: 1}]\n')).toBe('good')
+})
+
+test('a key that is there twice is named', () => {
+  const reading = readConfig('trustDomain: a\ndev: true\ntrustDomain: b\n', fields)
+  expect(reading.ok ? '' : formatProblems(reading.problems, 'f')).toBe('f:3: trustDomain is there twice')
 })

@@ -10,12 +10,13 @@ import { sshpop } from '../../../agent/node/sshpop.ts'
 import { x509pop } from '../../../agent/node/x509pop.ts'
 import type { NodeAttestor } from '../../../agent/node/node-attestor.ts'
 import { AgentPath, defaultAgentPath, sshpopNames, x509popNames } from '../../../server/attest/agent-path.ts'
-import { nodeAttestorProblems } from '../../../server/attest/config.ts'
+import { nodeAttestorFields } from '../../../server/attest/config.ts'
 import { HttpChallenge, isHostOf } from '../../../server/attest/http-challenge.ts'
 import { parseNetwork, ReachableAddresses } from '../../../server/attest/networks.ts'
 import { Sshpop } from '../../../server/attest/sshpop.ts'
 import { X509pop } from '../../../server/attest/x509pop.ts'
 import { formatHttpChallengePayload, httpChallengeAnswer, isHostName, parseHttpChallenge } from '../../../src/attest/http-challenge.ts'
+import { readConfig } from '../../../src/config/reader.ts'
 import { keyUsageBit } from '../../../src/x509/extensions.ts'
 import { derName } from '../../../src/x509/name.ts'
 import { oid } from '../../../src/x509/oids.ts'
@@ -273,12 +274,14 @@ describe('the configuration', () => {
   })
 
   test('every problem is named with its path', () => {
-    const problems = nodeAttestorProblems({
-      x509pop: { caBundle: 'x', agentPath: '/x' },
-      sshpop: undefined,
-      httpChallenge: { allowedHosts: ['.*', '10.0.0.1', 'OK.example.org', '*.example.org'], allowedPorts: [8080], allowedNetworks: ['10.0.0.0'], firstUse: false },
-    })
-    expect(problems.map((problem) => problem.split(': ')[0])).toEqual(['nodeAttestors.x509pop.agentPath', ...[0, 1, 2].map((at) => `nodeAttestors.httpChallenge.allowedHosts[${at}]`), 'nodeAttestors.httpChallenge.allowedNetworks[0]', 'nodeAttestors.httpChallenge.firstUse'])
+    const problemsOf = (config: object): readonly string[] => {
+      const reading = readConfig(JSON.stringify({ nodeAttestors: config }), { nodeAttestors: nodeAttestorFields })
+      return reading.ok ? [] : reading.problems.map(({ path }) => path)
+    }
+    expect(problemsOf({ x509pop: { caBundle: 'x', agentPath: '/x' }, httpChallenge: { allowedHosts: ['.*', '10.0.0.1', 'OK.example.org', '*.example.org'], allowedNetworks: ['10.0.0.0'] } })).toEqual(['nodeAttestors.x509pop.agentPath', ...[0, 1, 2].map((at) => `nodeAttestors.httpChallenge.allowedHosts[${at}]`), 'nodeAttestors.httpChallenge.allowedNetworks[0]'])
+    expect(problemsOf({ httpChallenge: { allowedHosts: ['*.example.org'], allowedPorts: [8080], firstUse: false } })).toEqual(['nodeAttestors.httpChallenge.firstUse'])
+    expect(problemsOf({ httpChallenge: { allowedHosts: [] } })).toEqual(['nodeAttestors.httpChallenge.allowedHosts'])
+    expect(problemsOf({ x509pop: { caBundle: 'x' }, httpChallenge: { allowedHosts: ['*.example.org'] } })).toEqual([])
   })
 })
 

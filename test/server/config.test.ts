@@ -1,0 +1,53 @@
+import { expect, test } from 'vitest'
+
+import { parseServerConfig } from '../../server/config.ts'
+import { MayflyError } from '../../src/core/errors.ts'
+
+const mistakes: readonly (readonly [line: string, path: string])[] = [
+  ['trustDomain: Example.ORG', 'trustDomain'],
+  ['listen: nowhere', 'listen'],
+  ['advertise: "a b:1"', 'advertise'],
+  ['adminUids: [0, -1, root]', 'adminUids[1]'],
+  ['dev: maybe', 'dev'],
+  ['logLevel: loud', 'logLevel'],
+  ['maxConnections: 0', 'maxConnections'],
+  ['frob: 1', 'frob'],
+  ['drain: 5 parsecs', 'drain'],
+  ['limits: {signaturesPersecond: 3}', 'limits.signaturesPersecond'],
+  ['metrics: {address: 127.0.0.1}', 'metrics.address'],
+  ['approvals: {webhook: not-a-url}', 'approvals.webhook'],
+  ['crl: {reload: [nginx, -s, reload]}', 'crl.reload'],
+  ['tracing: {endpoint: "ftp://x", samplePercent: 101}', 'tracing.endpoint'],
+  ['nodeAttestors:', ''],
+  ['  x509pop: {caBundle: /ca.pem, agentPath: /fixed}', 'nodeAttestors.x509pop.agentPath'],
+  ['  httpChallenge:', ''],
+  ['    allowedHosts: ["*", 10.0.0.1]', 'nodeAttestors.httpChallenge.allowedHosts[1]'],
+  ['    allowedNetworks: [10.0.0.0/33]', 'nodeAttestors.httpChallenge.allowedNetworks[0]'],
+  ['    allowedPorts: [80, 700000]', 'nodeAttestors.httpChallenge.allowedPorts[1]'],
+  ['ca:', ''],
+  ['  keyStorage: floppy', 'ca.keyStorage'],
+  ['  keyType: rsa-1024', 'ca.keyType'],
+  ['  x509SvidTtl: 2h', 'ca.x509SvidTtl'],
+  ['  upstream: {certPath: /x}', 'ca.upstream'],
+]
+
+test('twenty mistakes in one file are told at once, each with its line and path', () => {
+  const told = problemsOf(mistakes.map(([line]) => line).join('\n'))
+  const wanted = mistakes.flatMap(([, path], at) => (path === '' ? [] : [`server.yaml:${at + 1}: ${path}: `]))
+  expect(wanted.length).toBeGreaterThan(20)
+  expect(wanted.filter((start) => !told.some((line) => line.startsWith(start)))).toEqual([])
+})
+
+test('what does not fit together is told with its line too', () => {
+  expect(problemsOf(`trustDomain: a\nadminSocket: /${'ü'.repeat(60)}\n`)).toEqual([expect.stringMatching(/^server\.yaml:2: adminSocket: longer than the 107 bytes/)])
+  expect(problemsOf('trustDomain: a\nca:\n  keyStorage: pkcs11\n  pkcs11: {module: /m.so}\n')).toEqual([expect.stringMatching(/^server\.yaml:4: ca\.pkcs11: keyStorage pkcs11 wants a module/)])
+})
+
+function problemsOf(yaml: string): readonly string[] {
+  try {
+    parseServerConfig(yaml, {}, 'server.yaml', 0)
+    return []
+  } catch (error) {
+    return error instanceof MayflyError ? error.message.split('\n') : [String(error)]
+  }
+}
