@@ -25,13 +25,13 @@ export class Directory implements Disposable {
   constructor(store: DirectoryStores) {
     this.#store = store
     this.#following = store.journal.onCommit(({ records }) => {
-      for (const { record } of records) {
-        if (record.kind.startsWith('role.')) this.#roles = undefined
-        if (record.kind.startsWith('owner.')) this.#owners = undefined
-        if (record.kind.startsWith('exception.')) this.#exceptions = undefined
-        if (record.kind.startsWith('person.')) this.#people = undefined
+      for (const { kind } of records) {
+        if (kind.startsWith('role.')) this.#roles = undefined
+        if (kind.startsWith('owner.')) this.#owners = undefined
+        if (kind.startsWith('exception.')) this.#exceptions = undefined
+        if (kind.startsWith('person.')) this.#people = undefined
       }
-      if (records.some(({ record: { kind } }) => kind.startsWith('role.') || kind.startsWith('exception.'))) for (const listener of this.#listeners) listener()
+      if (records.some(({ kind }) => kind.startsWith('role.') || kind.startsWith('exception.'))) for (const listener of this.#listeners) listener()
     })
   }
 

@@ -69,7 +69,9 @@ export class GrantIndex implements Disposable {
 
   #follow(records: readonly CommittedRecord[]): void {
     const revoked: { readonly serials: readonly string[]; readonly cause: string }[] = []
-    for (const { record } of records) {
+    for (const committed of records) {
+      if (committed.kind === 'credentials.reserved' || committed.kind === 'credentials.released') continue // most commits issue: their records are not even parsed
+      const { record } = committed
       if (record.kind === 'grant.requested') this.#changed(record.grant)
       else if (record.kind === 'grant.moved') this.#moved(record.id, record.move, record.atMs)
       else if (record.kind === 'credentials.ended' && record.bit === 'revoked') revoked.push(record)

@@ -104,7 +104,7 @@ export class Grants implements AsyncDisposable {
     this.#following.use(index.onRevoked((serials, cause) => this.#revoked(serials, cause)))
     this.#following.use(
       store.journal.onCommit(({ records }) => {
-        for (const { record } of records) if (record.kind === 'uses.reported') this.#used(record.uses)
+        for (const committed of records) if (committed.kind === 'uses.reported' && committed.record.kind === 'uses.reported') this.#used(committed.record.uses)
       }),
     )
     this.#reevaluations = new Reevaluations({ ...parts, ...deps, ends: this.ends })

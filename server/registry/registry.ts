@@ -140,7 +140,7 @@ export class Registry implements AsyncDisposable {
 
   #follow(commit: Commit): void {
     const touched: Touched[] = []
-    for (const { record } of commit.records) this.#apply(record, touched)
+    for (const committed of commit.records) if (!committed.kind.startsWith('credentials.')) this.#apply(committed.record, touched) // of most commits, and none of its concern: not even parsed
     if (touched.length > 0) this.subscribers.touch(touched)
   }
 

@@ -314,6 +314,8 @@ export interface Commit {
 
 export interface CommittedRecord {
   readonly seq: number
+  readonly kind: JournalRecord['kind']
+  /** Parsed when it is first looked at: ask for the kind first. */
   readonly record: JournalRecord
 }
 

@@ -70,7 +70,7 @@ export function apply(tables: Tables, record: JournalRecord): StreamEvent[] {
     case 'credentials.reserved':
       return reserved(tables, record)
     case 'credentials.released':
-      for (const serial of record.serials) tables.ledger.release(Buffer.from(serial, 'hex'))
+      tables.ledger.release(record.serials)
       return []
     case 'credentials.ended':
       return ended(tables, record)
@@ -153,6 +153,7 @@ function reserved(tables: Tables, record: RecordOf<'credentials.reserved'>): Str
     const bucket = `${serial.shard} ${serial.minute}`
     if (serial.index >= (highest.get(bucket)?.index ?? 0)) highest.set(bucket, serial)
   }
+  tables.ledger.reserve(record.credentials.map(({ serial }) => serial))
   for (const { minute, shard, index } of highest.values()) tables.ledger.takeIndex(minute, shard, index)
   return []
 }

@@ -74,7 +74,7 @@ export class Engine {
     try {
       this.#step('begin')
       this.#database.exec('BEGIN IMMEDIATE')
-      const parts = commands.map((decide) => this.#run(decide))
+      const parts = this.#runAll(commands, mark)
       this.#step('commit')
       this.#database.exec('COMMIT')
       this.#step('committed')
@@ -118,7 +118,20 @@ export class Engine {
     this.#copies.end()
   }
 
-  #run<R>(decide: Decide<R>): { outcome: Outcome<R>; records: AppendedRecord[]; streamEvents: StreamEvent[] } {
+  /** Hardly ever does a command fail once it has begun to write. So none is guarded by a savepoint of its own until one did: then all are undone and run once more, each guarded. */
+  #runAll<R>(commands: readonly Decide<R>[], mark: ReturnType<Tables['mark']>): Part<R>[] {
+    try {
+      return commands.map((decide) => this.#run(decide, false))
+    } catch (error) {
+      if (!(error instanceof HalfWritten)) throw error
+      this.#database.exec('ROLLBACK; BEGIN IMMEDIATE')
+      this.#tables.restore(mark)
+      return commands.map((decide) => this.#run(decide, true))
+    }
+  }
+
+  /** @throws {HalfWritten} when the command failed after it began to write and was not guarded */
+  #run<R>(decide: Decide<R>, guarded: boolean): Part<R> {
     const mark = this.#tables.mark()
     const records: AppendedRecord[] = []
     const streamEvents: StreamEvent[] = []
@@ -131,7 +144,7 @@ export class Engine {
     }
     if (decision.records.length === 0) return { outcome: { ok: true, value: decision.result() }, records, streamEvents }
     if (this.#options.readOnly) throw new MayflyError('STORE_UNWRITABLE', 'the store was opened for reading only')
-    this.#database.exec('SAVEPOINT command')
+    if (guarded) this.#database.exec('SAVEPOINT command')
     try {
       for (const record of decision.records) {
         this.#step('append')
@@ -139,10 +152,11 @@ export class Engine {
         this.#step('apply')
         streamEvents.push(...apply(this.#tables, record))
       }
-      this.#database.exec('RELEASE command')
+      if (guarded) this.#database.exec('RELEASE command')
       return { outcome: { ok: true, value: decision.result() }, records, streamEvents }
     } catch (error) {
       if (sqliteCode(error) !== undefined && !isConstraint(error)) throw error
+      if (!guarded) throw new HalfWritten()
       this.#database.exec('ROLLBACK TO command; RELEASE command')
       this.#tables.restore(mark)
       return { outcome: { ok: false, error }, records: [], streamEvents: [] }
@@ -161,6 +175,15 @@ export class Engine {
     }
   }
 }
+
+/** What one command of a transaction did. */
+interface Part<R> {
+  readonly outcome: Outcome<R>
+  readonly records: readonly AppendedRecord[]
+  readonly streamEvents: readonly StreamEvent[]
+}
+
+class HalfWritten extends Error {}
 
 /** Shards are leased when several servers share a store; a store of one server is the first. */
 const firstShard = 1

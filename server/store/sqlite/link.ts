@@ -3,7 +3,8 @@ import { MayflyError } from '../../../src/core/errors.ts'
 import type { Commit, CommittedRecord, Domain } from '../port.ts'
 import type { Answer, PlainError, Reply, Request, WorkerOptions } from './messages.ts'
 import type { ArgsOf, OperationName, ResultOf } from './operations.ts'
-import { recordOf, type AppendedRecord } from './tables/journal.ts'
+import { recordOf } from '../../journal/payload.ts'
+import type { AppendedRecord } from './tables/journal.ts'
 
 /** Bounds of the worker's heap: the tables live in the file, not in it. */
 const resourceLimits = { maxOldGenerationSizeMb: 192, maxYoungGenerationSizeMb: 8 }

@@ -175,4 +175,13 @@ export const migrations: readonly string[] = [
   UPDATE grants SET asked_owner = asked.owner
     FROM (SELECT json_extract(payload, '$.grant.id') AS id, json_extract(payload, '$.grant.owner') AS owner FROM journal WHERE kind = 'grant.requested') AS asked WHERE asked.id = grants.id;
   `,
+  `
+  -- rows of the ledger that were written down and are not known to have been handed out: state says the rest
+  CREATE TABLE unreleased (serial BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
+  INSERT INTO unreleased SELECT serial FROM ledger WHERE state = 'reserved';
+  DROP INDEX ledger_reserved;
+  UPDATE ledger SET state = 'released' WHERE state = 'reserved';
+  -- the order of the serials is that of notAfter
+  DROP INDEX ledger_not_after;
+  `,
 ]

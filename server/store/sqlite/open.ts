@@ -1,7 +1,7 @@
 import { getCompileCacheDir } from 'node:module'
 import type { TrustDomain } from '../../../src/core/spiffe-id.ts'
 import type { Store } from '../port.ts'
-import { packRequests, unpackResults } from './packing.ts'
+import { packRequests, packSerials, unpackResults } from './packing.ts'
 import { WorkerLink } from './link.ts'
 import { grantAreas } from './open-grants.ts'
 
@@ -66,7 +66,7 @@ function storeOver(link: WorkerLink, held: AsyncDisposableStack): Store {
     },
     credentials: {
       reserve: async (requests, atMs) => unpackResults(await link.call('credentials.reserve', [packRequests(requests), atMs])),
-      release: (...args) => link.call('credentials.release', args),
+      release: (serials, atMs) => link.call('credentials.release', [packSerials(serials), atMs]),
       abandonUnreleased: (...args) => link.call('credentials.abandonUnreleased', args),
       bySerial: (...args) => link.call('credentials.bySerial', args),
       bySerials: (...args) => link.call('credentials.bySerials', args),

@@ -12,7 +12,7 @@ type NameIn<A extends Area> = Exclude<`${A}.${keyof Store[A] & string}`, 'journa
 export type OperationName = { [A in Area]: NameIn<A> }[Area]
 
 type MethodOf<N extends OperationName> = N extends `${infer A extends Area}.${infer K}` ? (K extends keyof Store[A] ? Store[A][K] : never) : never
-export type ArgsOf<N extends OperationName> = N extends 'credentials.reserve' ? [requests: PackedRequests, atMs: number] : MethodOf<N> extends (...args: infer A) => unknown ? A : never
+export type ArgsOf<N extends OperationName> = N extends 'credentials.reserve' ? [requests: PackedRequests, atMs: number] : N extends 'credentials.release' ? [serials: Uint8Array, atMs: number] : MethodOf<N> extends (...args: infer A) => unknown ? A : never
 export type ResultOf<N extends OperationName> = N extends 'credentials.reserve' ? PackedResults : MethodOf<N> extends (...args: never) => Promise<infer R> ? R : never
 
 /** Calls that change nothing and ask only the tables. */

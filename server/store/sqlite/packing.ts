@@ -1,14 +1,17 @@
+import { shareCommon, spreadCommon, type CommonFields } from '../../journal/common-fields.ts'
 import { serialBytes } from '../../../src/core/serial.ts'
 import type { CredentialRequest, ReserveResult } from '../port.ts'
 
-/** Requests as JSON text, the random bytes as hexadecimal: much cheaper to send to another thread than the objects. */
-export type PackedRequests = string
-
-/** A request in the worker. */
-export interface UnpackedRequest extends Omit<CredentialRequest, 'random'> {
-  /** 8 bytes, hexadecimal. */
-  readonly random: string
+/** Requests as a message to another thread: much cheaper than the objects. */
+export interface PackedRequests {
+  /** JSON of the {@link CommonFields} of {@link UnpackedRequest}. */
+  readonly text: string
+  /** 8 bytes of each. */
+  readonly randoms: Uint8Array
 }
+
+/** A request in the worker, its random bytes beside it. */
+export type UnpackedRequest = Omit<CredentialRequest, 'random'>
 
 /** Results in one piece of memory: a serial for each request, zeros where it was refused. */
 export interface PackedResults {
@@ -19,11 +22,15 @@ export interface PackedResults {
 export type Refusal = Extract<ReserveResult, { ok: false }>
 
 export function packRequests(requests: readonly CredentialRequest[]): PackedRequests {
-  return JSON.stringify(requests.map((request) => ({ ...request, random: Buffer.from(request.random).toString('hex') })))
+  const randoms = new Uint8Array(requests.length * randomBytes)
+  for (const [at, { random }] of requests.entries()) randoms.set(random, at * randomBytes)
+  return { text: JSON.stringify(shareCommon<UnpackedRequest>(requests.map(({ random: _random, ...rest }) => rest))), randoms }
 }
 
-export function unpackRequests(packed: PackedRequests): UnpackedRequest[] {
-  return JSON.parse(packed) as UnpackedRequest[] // packRequests made it
+/** With the 8 random bytes of each. */
+export function unpackRequests({ text, randoms }: PackedRequests): { readonly requests: readonly UnpackedRequest[]; readonly randomOf: (at: number) => Uint8Array } {
+  const shared = JSON.parse(text) as CommonFields<UnpackedRequest> // packRequests made it
+  return { requests: spreadCommon(shared), randomOf: (at) => randoms.subarray(at * randomBytes, (at + 1) * randomBytes) }
 }
 
 export function packResults(results: readonly (Uint8Array | Refusal)[]): PackedResults {
@@ -42,3 +49,18 @@ export function unpackResults({ serials, refusals }: PackedResults): ReserveResu
   for (const { at, ok, code, message } of refusals) results[at] = { ok, code, message }
   return results
 }
+
+/** Serials one after another. */
+export function packSerials(serials: readonly Uint8Array[]): Uint8Array {
+  const packed = new Uint8Array(serials.length * serialBytes)
+  for (const [at, serial] of serials.entries()) packed.set(serial, at * serialBytes)
+  return packed
+}
+
+/** The same as hexadecimal text, each. */
+export function serialTexts(packed: Uint8Array): string[] {
+  const text = Buffer.from(packed.buffer, packed.byteOffset, packed.length).toString('hex')
+  return Array.from({ length: packed.length / serialBytes }, (_, at) => text.slice(at * serialBytes * 2, (at + 1) * serialBytes * 2))
+}
+
+const randomBytes = 8

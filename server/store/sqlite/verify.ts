@@ -1,9 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { MayflyError } from '../../../src/core/errors.ts'
 import { journalGenesis, journalHash } from '../../journal/chain.ts'
+import { recordOf } from '../../journal/payload.ts'
 import { apply } from './apply.ts'
 import { openScratch } from './database.ts'
-import { recordOf } from './tables/journal.ts'
 import { Tables } from './tables/tables.ts'
 
 /** Some ten milliseconds' worth. */

@@ -4,24 +4,24 @@ import { maxIndex } from '../../../../src/core/revocation/codec.ts'
 import { grantPrefixesOf } from '../../../../src/core/task.ts'
 import type { ReservedCredential } from '../../../journal/records.ts'
 import type { Command } from '../operations.ts'
-import { packResults, unpackRequests, type Refusal, type UnpackedRequest } from '../packing.ts'
-import { deniedHolder, keyHolder, type LedgerHit } from '../tables/ledger.ts'
+import { packResults, serialTexts, unpackRequests, type Refusal, type UnpackedRequest } from '../packing.ts'
+import { deniedHolder, keyHolder, unreleased, type LedgerHit } from '../tables/ledger.ts'
 import type { Tables } from '../tables/tables.ts'
 import { decision, endRecords, live, refuseWhileRolledBack, toHex } from './ending.ts'
 
 export const reserve: Command<'credentials.reserve'> = (tables, packed, atMs) => {
   const plan = new Plan(tables, atMs)
-  const requests = unpackRequests(packed)
+  const { requests, randomOf } = unpackRequests(packed)
   if (requests.some(({ kind }) => kind === 'grant')) throw new MayflyError('INVALID_ARGUMENT', 'credentials of grants come with their activation or renewal')
-  const results = packResults(requests.map((request) => plan.add(request)))
+  const results = packResults(requests.map((request, at) => plan.add(request, randomOf(at))))
   return decision(plan.reserved.length === 0 ? [] : [{ kind: 'credentials.reserved', credentials: plan.reserved, atMs }], results)
 }
 
 export const release: Command<'credentials.release'> = (_tables, serials, atMs) =>
-  decision(serials.length === 0 ? [] : [{ kind: 'credentials.released', serials: serials.map(toHex), atMs }], undefined)
+  decision(serials.length === 0 ? [] : [{ kind: 'credentials.released', serials: serialTexts(serials), atMs }], undefined)
 
 export const abandonUnreleased: Command<'credentials.abandonUnreleased'> = (tables, atMs) => {
-  const hits = tables.ledger.hits({ sql: "state = 'reserved'", values: [] })
+  const hits = tables.ledger.hits(unreleased)
   return decision(endRecords(hits, 'superseded', 'abandoned', '', { name: 'system', atMs }), hits.length)
 }
 
@@ -31,13 +31,13 @@ export const supersede: Command<'credentials.supersede'> = (tables, serials, by)
 }
 
 export const endByAgent: Command<'credentials.endByAgent'> = (tables, agentId, serials, cause, by) => {
-  const sql = "serial = ? AND agent_id = ? AND kind = 'workload' AND state IN ('reserved', 'released', 'superseded')"
+  const sql = "serial = ? AND agent_id = ? AND kind = 'workload' AND state IN ('released', 'superseded')"
   const hits = hitsOf(serials, (serial) => tables.ledger.hits({ sql, values: [serial, agentId] }))
   return decision(endRecords(hits, 'revoked', cause, '', by), hits.length)
 }
 
 export const prune: Command<'credentials.prune'> = (tables, beforeMs, by) => {
-  const dropped = tables.ledger.count({ sql: 'not_after_ms < ?', values: [beforeMs] })
+  const dropped = tables.ledger.countBefore(beforeMs)
   return decision(dropped === 0 ? [] : [{ kind: 'credentials.pruned', beforeMs, by: by.name, atMs: by.atMs }], dropped)
 }
 
@@ -52,6 +52,7 @@ export class Plan {
   readonly #holders = new Map<string, string>()
   readonly #authorities = new Set<string>()
   readonly #agents = new Map<string, boolean | undefined>()
+  #looked = false
 
   constructor(tables: Tables, atMs: number) {
     this.#tables = tables
@@ -60,17 +61,24 @@ export class Plan {
     this.#prunedBeforeMs = tables.domain.prunedBeforeMs()
   }
 
-  add(request: UnpackedRequest): Uint8Array | Refusal {
+  /** @param random 8 bytes */
+  add(request: UnpackedRequest, random: Uint8Array): Uint8Array | Refusal {
     const agentId = request.agentId ?? (request.kind === 'agent' ? request.spiffeId : undefined)
-    if (request.kind !== 'server') refuseWhileRolledBack(this.#tables)
+    if (request.kind !== 'server') this.#refuseWhileRolledBack()
     const refusal = this.#checkTarget(request, agentId) ?? this.#checkKey(request, agentId)
     if (refusal !== undefined) return refusal
     this.#checkAuthority(request.authorityId)
-    const serial = { shard: this.#shard, minute: minuteOf(request.notAfterMs), index: this.#takeIndex(request.notAfterMs), random: Buffer.from(request.random, 'hex') }
+    const serial = { shard: this.#shard, minute: minuteOf(request.notAfterMs), index: this.#takeIndex(request.notAfterMs), random }
     const bytes = encodeSerial(serial)
-    const { random: _random, ...rest } = request
-    this.reserved.push({ ...rest, ...(agentId === undefined ? {} : { agentId }), serial: toHex(bytes) })
+    this.reserved.push({ ...request, ...(agentId === undefined ? {} : { agentId }), serial: toHex(bytes) })
     return bytes
+  }
+
+  /** Nothing of this transaction changes the answer. */
+  #refuseWhileRolledBack(): void {
+    if (this.#looked) return
+    refuseWhileRolledBack(this.#tables)
+    this.#looked = true
   }
 
   #checkTarget(request: UnpackedRequest, agentId: string | undefined): Refusal | undefined {

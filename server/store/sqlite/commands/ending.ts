@@ -15,7 +15,7 @@ export function revocable(condition: LedgerCondition, atMs: number): LedgerCondi
 
 /** Rows that are live: neither ended nor past their notAfter. */
 export function live(condition: LedgerCondition, atMs: number): LedgerCondition {
-  return { sql: `(${condition.sql}) AND state IN ('reserved', 'released') AND not_after_ms > ?`, values: [...condition.values, atMs] }
+  return { sql: `(${condition.sql}) AND state = 'released' AND not_after_ms > ?`, values: [...condition.values, atMs] }
 }
 
 /** An agent's own SVIDs, which bear its id as those of its workloads do, and all that it obtained for them. */

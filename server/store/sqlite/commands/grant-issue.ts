@@ -46,7 +46,8 @@ function issue(tables: Tables, grant: Grant, { credential, asked, decision }: Gr
   if (kind !== 'grant' || spiffeId !== grant.spiffeId || agentId !== grant.agentId || owner !== grant.owner) throw new MayflyError('INVALID_ARGUMENT', 'the credential is not of this grant')
   if (notAfterMs > limitMs) throw new MayflyError('TTL_TOO_LONG', 'the credential would outlive what it stands on', { details: { notAfterMs, limitMs } })
   const plan = new Plan(tables, by.atMs)
-  const serial = plan.add({ ...credential, random: toHex(credential.random) })
+  const { random, ...request } = credential
+  const serial = plan.add(request, random)
   if (!(serial instanceof Uint8Array)) throw new MayflyError(serial.code, serial.message)
   const before = tables.ledger.hits(live(ofGrant(grant.id), by.atMs))
   const moved = move(grant, moveOf(toHex(serial), notAfterMs), by, asked)

@@ -1,7 +1,7 @@
 import { MayflyError } from '../../../../src/core/errors.ts'
 import { formatSerial, parseSerial } from '../../../../src/core/serial.ts'
 import type { Read, ReadName } from '../operations.ts'
-import { recordOf } from '../tables/journal.ts'
+import { recordOf } from '../../../journal/payload.ts'
 import { agentById, countAgents, listAgents } from './agents.ts'
 import { listBundles } from './bundles.ts'
 import { countCredentials, credentialBySerial, credentialsBySerials, listCredentials } from './credentials.ts'
@@ -55,7 +55,7 @@ export const reads: { readonly [N in ReadName]: Read<N> } = {
   'policies.history': (tables, limit) => tables.policies.history(bounded(limit)),
   'exceptions.all': (tables) => tables.policies.exceptions(),
   'journal.head': (tables) => tables.journal.head(),
-  'journal.from': (tables, seq, limit) => tables.journal.from(seq, bounded(limit)).map((row) => ({ seq: row.seq, record: recordOf(row) })),
+  'journal.from': (tables, seq, limit) => tables.journal.from(seq, bounded(limit)).map((row) => ({ seq: row.seq, kind: row.kind, record: recordOf(row) })),
 }
 
 function bounded(limit: number): number {

@@ -1,4 +1,5 @@
 import { journalGenesis, journalHash } from '../../../journal/chain.ts'
+import { payloadOf } from '../../../journal/payload.ts'
 import type { JournalRecord } from '../../../journal/records.ts'
 import type { Statements } from '../query.ts'
 
@@ -7,7 +8,7 @@ export interface JournalHead {
   readonly hash: Uint8Array
 }
 
-/** A record as it stands in the file: `payload` is JSON of the record without its kind. */
+/** A record as it stands in the file: `payload` is its {@link payloadOf}. */
 export interface JournalRow {
   readonly seq: number
   readonly kind: JournalRecord['kind']
@@ -34,8 +35,8 @@ export class JournalTable {
 
   append(record: JournalRecord): AppendedRecord {
     const before = this.head()
-    const { kind, ...rest } = record
-    const payload = JSON.stringify(rest)
+    const { kind } = record
+    const payload = payloadOf(record)
     const seq = before.seq + 1
     this.#statements.query('INSERT INTO journal (seq, kind, payload, prev_hash) VALUES (?, ?, ?, ?)').run(seq, kind, payload, before.hash)
     this.#head = { seq, hash: journalHash(seq, before.hash, kind, payload) }
@@ -53,8 +54,3 @@ export class JournalTable {
 }
 
 export type AppendedRecord = Pick<JournalRow, 'seq' | 'kind' | 'payload'>
-
-/** The record that a row holds. What is in the journal was written by {@link JournalTable.append}: its chain vouches for it. */
-export function recordOf(row: AppendedRecord): JournalRecord {
-  return { kind: row.kind, ...(JSON.parse(row.payload) as object) } as JournalRecord // as above
-}

@@ -1,8 +1,10 @@
 import { parseSpiffeId, type SpiffeId } from '../../../../src/core/spiffe-id.ts'
+import { minuteOf, serialBytes } from '../../../../src/core/serial.ts'
 import { taskOf } from '../../../../src/core/task.ts'
 import type { ReservedCredential } from '../../../journal/records.ts'
 import type { Credential, EndCause } from '../../port.ts'
 import type { Statements } from '../query.ts'
+import { runsOf } from '../serial-runs.ts'
 
 /** A condition on ledger rows, with its values; written by the code, never by a caller. */
 export interface LedgerCondition {
@@ -45,7 +47,7 @@ export class LedgerTable {
       .query(
         `INSERT INTO ledger (serial, kind, spiffe_id, entry_id, agent_id, owner, grant_id, root_grant_id, public_key_hash, authority_id, not_before_ms, not_after_ms,
            issued_at_ms, state)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'reserved')`,
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'released')`,
       )
       .run(
         Buffer.from(credential.serial, 'hex'), credential.kind, credential.spiffeId, credential.entryId ?? null, credential.agentId ?? null, credential.owner,
@@ -74,12 +76,21 @@ export class LedgerTable {
     this.#statements.query('INSERT INTO denied_keys (hash, cause, at_ms) VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING').run(publicKeyHash, cause, atMs)
   }
 
-  release(serial: Uint8Array): void {
-    this.#statements.query("UPDATE ledger SET state = 'released' WHERE serial = ? AND state = 'reserved'").run(serial)
+  /** Notes that these rows, which are there, are not known to have been handed out yet. */
+  reserve(serials: readonly string[]): void {
+    const note = this.#statements.query('INSERT INTO unreleased SELECT serial FROM ledger WHERE serial BETWEEN ? AND ?')
+    for (const { first, last } of runsOf(serials)) note.run(Buffer.from(first, 'hex'), Buffer.from(last, 'hex'))
+  }
+
+  /** Notes that they were handed out. */
+  release(serials: readonly string[]): void {
+    const note = this.#statements.query('DELETE FROM unreleased WHERE serial BETWEEN ? AND ?')
+    for (const { first, last } of runsOf(serials)) note.run(Buffer.from(first, 'hex'), Buffer.from(last, 'hex'))
   }
 
   /** Returns the credential's key and kind, or `undefined` when there is no such row. */
   end(serial: Uint8Array, state: 'superseded' | 'revoked' | 'abandoned', cause: EndCause, reason: string, atMs: number): { readonly key: Uint8Array; readonly kind: Credential['kind'] } | undefined {
+    this.#statements.query('DELETE FROM unreleased WHERE serial = ?').run(serial)
     return this.#statements
       .query<{ key: Uint8Array; kind: Credential['kind'] }>('UPDATE ledger SET state = ?, ended_at_ms = ?, cause = ?, reason = ? WHERE serial = ? RETURNING public_key_hash AS key, kind')
       .one(state, atMs, cause, reason, serial)
@@ -87,9 +98,13 @@ export class LedgerTable {
 
   /** All that an authority signed and that still lives ends with it, without bits of its own. */
   endByAuthority(authorityId: string, reason: string, atMs: number): void {
+    const id = Buffer.from(authorityId, 'hex')
+    this.#statements
+      .query('DELETE FROM unreleased WHERE EXISTS (SELECT 1 FROM ledger WHERE ledger.serial = unreleased.serial AND authority_id = ? AND not_after_ms > ?)')
+      .run(id, atMs)
     this.#statements
       .query("UPDATE ledger SET state = 'revoked', ended_at_ms = ?1, cause = 'authority_revoked', reason = ?3 WHERE authority_id = ?2 AND state <> 'revoked' AND not_after_ms > ?1")
-      .run(atMs, Buffer.from(authorityId, 'hex'), reason)
+      .run(atMs, id, reason)
   }
 
   /** Grants that ever held this key. */
@@ -110,8 +125,30 @@ export class LedgerTable {
     return this.#statements.query<{ ms: number | null }>(`SELECT max(not_after_ms) AS ms FROM ledger WHERE ${condition.sql}`).one(...condition.values)?.ms ?? 0
   }
 
+  /** Rows whose notAfter lies before. */
+  countBefore(ms: number): number {
+    return this.count(this.#endingBefore(ms))
+  }
+
   dropBefore(ms: number): void {
-    this.#statements.query('DELETE FROM ledger WHERE not_after_ms < ?').run(ms)
+    const { sql, values } = this.#endingBefore(ms)
+    this.#statements.query(`DELETE FROM unreleased WHERE serial IN (SELECT serial FROM ledger WHERE ${sql})`).run(...values)
+    this.#statements.query(`DELETE FROM ledger WHERE ${sql}`).run(...values)
+  }
+
+  /** Rows whose notAfter lies after: found by their serials, which are in the order of notAfter within each shard. */
+  endingAfter(ms: number): LedgerCondition {
+    return this.#inShards('not_after_ms > ?', ms, (shard) => [startOf(shard, minuteOf(ms)), startOf(shard + 1, 0)])
+  }
+
+  #endingBefore(ms: number): LedgerCondition {
+    return this.#inShards('not_after_ms < ?', ms, (shard) => [startOf(shard, 0), startOf(shard, minuteOf(ms) + 1)])
+  }
+
+  #inShards(condition: string, ms: number, range: (shard: number) => readonly [from: Uint8Array, to: Uint8Array]): LedgerCondition {
+    const shards = this.#statements.query<{ shard: number }>('SELECT shard FROM domain UNION SELECT shard FROM past_shards').all()
+    const ranges = shards.map(() => '(serial >= ? AND serial < ?)').join(' OR ')
+    return { sql: `${condition} AND (${ranges})`, values: [ms, ...shards.flatMap(({ shard }) => range(shard))] }
   }
 
   bySerial(serial: string): Credential | undefined {
@@ -158,10 +195,14 @@ export function keyHolder(kind: Credential['kind'], spiffeId: string, entryId: s
   return kind === 'workload' ? `${kind} ${entryId ?? spiffeId} ${agentId ?? ''}` : `${kind} ${spiffeId}`
 }
 
+/** Written down and, as far as the ledger knows, not handed out: neither released nor ended. */
+export const unreleased: LedgerCondition = { sql: 'serial IN (SELECT serial FROM unreleased)', values: [] }
+
 /** Holder of the keys that were ended. */
 export const deniedHolder = 'denied'
 
-const columns = `serial, kind, spiffe_id, entry_id, agent_id, owner, public_key_hash, authority_id, not_before_ms, not_after_ms, issued_at_ms, state,
+const columns = `serial, kind, spiffe_id, entry_id, agent_id, owner, public_key_hash, authority_id, not_before_ms, not_after_ms, issued_at_ms,
+  iif(EXISTS (SELECT 1 FROM unreleased WHERE unreleased.serial = ledger.serial), 'reserved', state) AS state,
   ended_at_ms, cause, reason`
 
 interface HolderRow {
@@ -203,4 +244,12 @@ function credentialOf(row: LedgerRow): Credential {
     ...(row.cause === null ? {} : { cause: row.cause }),
     ...(row.reason === null || row.reason === '' ? {} : { reason: row.reason }),
   }
+}
+
+/** Not above the first serial of this bucket, and above all before it. */
+function startOf(shard: number, minute: number): Uint8Array {
+  const bytes = Buffer.alloc(serialBytes)
+  bytes.writeUInt8(shard, 0)
+  bytes.writeUInt32BE(Math.max(0, Math.min(minute, 0xffff_ffff)), 1)
+  return bytes
 }
