@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -28,6 +28,13 @@ describe('the packed tarball, installed into an empty folder', () => {
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { readonly version: string } // our own
     expect(execFileSync(bin(), ['--version'], { encoding: 'utf8', env })).toBe(`mayfly ${version}\n`)
     expect(execFileSync(bin(), ['--help'], { encoding: 'utf8', env })).toContain('usage: mayfly')
+  })
+
+  test('gives programs that import nothing of Node’s own, which would load all that its modules can give', () => {
+    const dist = join(folder, 'node_modules/mayfly/dist')
+    const programs = globSync(['server/**/*.js', 'agent/**/*.js', 'src/cli/**/*.js'], { cwd: dist })
+    expect(programs.length).toBeGreaterThan(50)
+    for (const file of programs) expect(readFileSync(join(dist, file), 'utf8'), file).not.toMatch(/^(import|export)\b[^;]*"node:/m)
   })
 
   test('gives a mayfly dev that serves, hands out an SVID and stops', async () => {
