@@ -1,11 +1,10 @@
-import type { StalenessClass } from '../core/revocation/freshness.ts'
-import { stalenessLimitMs } from '../core/revocation/freshness.ts'
+import { isOutdated, type Freshness, type StalenessClass } from '../core/revocation/freshness.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { RevocationChecker } from '../verify/checker.ts'
 
 interface Watched {
-  readonly limitMs: number
-  readonly cut: (ageMs: number) => void
+  readonly limit: StalenessClass
+  readonly cut: (known: Freshness | undefined) => void
 }
 
 const lookEveryMs = 250
@@ -25,9 +24,9 @@ export class AgeWatch {
     this.#clock = clock
   }
 
-  /** @param cut called at most once, with the age in ms. @returns to be disposed when there is nothing to end any more */
-  add(limit: Exclude<StalenessClass, 'available'>, cut: (ageMs: number) => void): Disposable {
-    const watched: Watched = { limitMs: stalenessLimitMs[limit], cut }
+  /** @param cut called at most once, with how fresh the source is; unset: it knows nothing. @returns to be disposed when there is nothing to end any more */
+  add(limit: Exclude<StalenessClass, 'available'>, cut: (known: Freshness | undefined) => void): Disposable {
+    const watched: Watched = { limit, cut }
     this.#watched.add(watched)
     if (this.#running === undefined) void this.#run((this.#running = new AbortController()))
     return { [Symbol.dispose]: () => this.#remove(watched) }
@@ -43,15 +42,15 @@ export class AgeWatch {
   async #run({ signal }: AbortController): Promise<void> {
     while (!signal.aborted) {
       await this.#clock.sleep(lookEveryMs, signal).catch(() => undefined) // only aborts
-      if (!signal.aborted) this.#look(this.#source.freshness()?.ageMs ?? Number.POSITIVE_INFINITY)
+      if (!signal.aborted) this.#look(this.#source.freshness())
     }
   }
 
-  #look(ageMs: number): void {
+  #look(known: Freshness | undefined): void {
     for (const watched of this.#watched) {
-      if (ageMs <= watched.limitMs) continue
+      if (known !== undefined && !isOutdated(known, watched.limit)) continue
       this.#remove(watched)
-      watched.cut(ageMs)
+      watched.cut(known)
     }
   }
 }

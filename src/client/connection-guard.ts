@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { MayflyError } from '../core/errors.ts'
+import { stalenessLimitMs, type Freshness, type StalenessClass } from '../core/revocation/freshness.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { RevocationSource } from '../verify/live-connections.ts'
 import { LiveConnections } from '../verify/live-connections.ts'
@@ -28,9 +29,8 @@ export class ConnectionGuard {
     })
     const ageing =
       limit === 'strict' || limit === 'standard'
-        ? this.#ages.add(limit, (ageMs) => {
-            const heard = Number.isFinite(ageMs) ? `for ${(ageMs / 1_000).toFixed(0)} s` : 'at all'
-            connection.destroy(new MayflyError('PEER_REFUSED', `the peer ${id} may have been revoked: nothing was heard ${heard}, and class ${limit} does not allow that`, { details: { id, serial, verdict: 'stale' } }))
+        ? this.#ages.add(limit, (known) => {
+            connection.destroy(new MayflyError('PEER_REFUSED', `the peer ${id} may have been revoked: ${outdated(known, limit)}, and class ${limit} does not allow that`, { details: { id, serial, verdict: 'stale' } }))
           })
         : undefined
     const letGo = (): void => {
@@ -45,6 +45,11 @@ export class ConnectionGuard {
   get size(): number {
     return this.#live.size
   }
+}
+
+function outdated(known: Freshness | undefined, limit: StalenessClass): string {
+  if (known === undefined) return 'nothing was heard at all'
+  return known.ageMs > stalenessLimitMs[limit] ? `nothing was heard for ${(known.ageMs / 1_000).toFixed(0)} s` : 'nobody says what the time of the stream is'
 }
 
 /** The guard of a source of revocations, one for all that use it; `undefined` when it does not tell of revocations as they come. */

@@ -95,6 +95,11 @@ export class StreamFollower {
     return this.#accept(decoded, time)
   }
 
+  /** The signer's wall clock, as it was measured; unset when it was not of late. */
+  signerNowMs(time: ReaderTime): number | undefined {
+    return this.#clock.at(time)?.mostMs
+  }
+
   /** A time request with this nonce is sent now; its answer goes to {@link receive}. */
   asksTime(nonce: Uint8Array, time: ReaderTime): void {
     this.#clock.asks(nonce, time.bootMs)

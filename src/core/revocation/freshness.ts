@@ -34,8 +34,12 @@ export const clockSkewLimitMs = 1_000
 
 /** Whether a state of this freshness is within the limit; nothing received is not, and neither is one that is measured by clocks which differ; for `strict`, nor one whose clock is not measured though that was asked for. */
 export function isWithin(freshness: Freshness | undefined, limit: StalenessClass): boolean {
-  if (freshness === undefined || (limit === 'strict' && freshness.unmeasured === true)) return false
-  return freshness.ageMs <= stalenessLimitMs[limit] && skewOf(freshness) === undefined
+  return freshness !== undefined && !isOutdated(freshness, limit) && skewOf(freshness) === undefined
+}
+
+/** Whether news may have been missed for longer than the limit allows: what ends an open connection. Clocks that differ do not, since revocations come all the same. */
+export function isOutdated({ ageMs, unmeasured }: Freshness, limit: StalenessClass): boolean {
+  return ageMs > stalenessLimitMs[limit] || (limit === 'strict' && unmeasured === true)
 }
 
 /** By how much the signer's clock is surely ahead (or behind, when negative), if that is more than {@link clockSkewLimitMs}. */
