@@ -6,6 +6,9 @@ import type { Output } from './output.ts'
 /** Numbers of gRPC's status codes, as results of a batch carry them, and the code of ours that is nearest. */
 const codesByNumber: Readonly<Record<number, ErrorCode>> = { 3: 'INVALID_ARGUMENT', 5: 'NOT_FOUND', 6: 'ALREADY_EXISTS', 7: 'PERMISSION_DENIED', 8: 'LIMIT_EXCEEDED', 9: 'EXPECTATION_FAILED', 13: 'INTERNAL', 14: 'UNAVAILABLE' }
 
+/** What can be done about it, where the server could say it only in a trailer, which an item has not. */
+const hints: Partial<Record<ErrorCode, string>> = { BUNDLE_UNKNOWN: 'mayfly bundle set <trust domain> <file> brings it here first' }
+
 /** What one item of a batch came to. */
 export interface ItemStatus {
   readonly code: number
@@ -16,7 +19,8 @@ export interface ItemStatus {
 export function requireOk(status: ItemStatus | null | undefined, hint?: string): void {
   if (status === null || status === undefined || status.code === 0) return
   const { code, text } = readStatus(status)
-  throw new MayflyError(code, text, hint === undefined ? {} : { hint })
+  const said = hint ?? hints[code]
+  throw new MayflyError(code, text, said === undefined ? {} : { hint: said })
 }
 
 /** The server writes its own code before the message; SPIRE's number is the fallback. */

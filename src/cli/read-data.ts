@@ -14,7 +14,8 @@ export async function readData(path: string, cwd: string, stdin: AsyncIterable<U
   }
 }
 
-async function readAll(stream: AsyncIterable<Uint8Array | string>): Promise<string> {
+/** All of it, as UTF-8. */
+export async function readAll(stream: AsyncIterable<Uint8Array | string>): Promise<string> {
   const parts: Buffer[] = []
   for await (const part of stream) parts.push(Buffer.from(part))
   return Buffer.concat(parts).toString('utf8')
