@@ -91,6 +91,8 @@ const why: Readonly<Record<Attack, readonly string[]>> = {
   'claims a higher epoch': ['forged'],
   'replays what it heard': ['behind', 'rollback', 'withheld'],
   'withholds batches': ['withheld', 'rollback', 'behind'],
+  'withholds odd batches': ['withheld'],
+  'withholds even batches': ['withheld'],
   'withholds heartbeats and batches': ['silent'],
   delays: ['behind', 'silent'],
   reorders: ['withheld'],
@@ -132,6 +134,25 @@ test.each(attacks.filter((attack) => !attack.includes('time')))('a verifier that
   await clock.advance(attack === 'delays' ? 4_000 : 0)
   expect(isWithin(feed.freshness(), 'strict')).toBe(true)
   expect(isRefused(0)).toBe(true)
+})
+
+const pairs = attacks.flatMap((first, at) => [first, attacks[(at + 1) % attacks.length] ?? first, attacks[(at + 6) % attacks.length] ?? first].map((other): [Attack, Attack] => [first, other]))
+
+test.each(pairs)('between a relay that %s and one that %s, nobody who is fresh accepts what was revoked, and the first honest word mends it', async (first, other) => {
+  await start()
+  hostile.attack = first
+  second.attack = other
+  for (let at = 0; at < 12_000; at += 250) {
+    if (at % 3_000 === 0) {
+      revoke()
+      await settle()
+    }
+    await clock.advance(250)
+    if (isWithin(feed.freshness(), 'strict')) for (let index = 0; index < revoked - 2; index++) expect(isRefused(index)).toBe(true)
+  }
+  second.attack = undefined
+  for (let at = 0; at < 20_000 && !(isRefused(revoked - 1) && isWithin(feed.freshness(), 'strict')); at += 250) await clock.advance(250)
+  expect(isRefused(revoked - 1)).toBe(true)
 })
 
 test('while all is well one source is read, and the other is not connected to', async () => {

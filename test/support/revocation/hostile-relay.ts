@@ -8,7 +8,7 @@ import { publicKeyHash } from '../../../src/x509/fingerprint.ts'
 import { decodeFrameBody, openFrame } from '../../../src/core/revocation/frame.ts'
 
 /** What a relay may do with what passes through it; it holds no key of the stream. */
-export const attacks = ['flips a byte', 'signs itself', 'sends garbage', 'claims a higher epoch', 'replays what it heard', 'withholds batches', 'withholds heartbeats and batches', 'delays', 'reorders', 'answers the time with old frames', 'withholds the time', 'closes'] as const
+export const attacks = ['flips a byte', 'signs itself', 'sends garbage', 'claims a higher epoch', 'replays what it heard', 'withholds batches', 'withholds odd batches', 'withholds even batches', 'withholds heartbeats and batches', 'delays', 'reorders', 'answers the time with old frames', 'withholds the time', 'closes'] as const
 export type Attack = (typeof attacks)[number]
 
 const delayMs = 4_000
@@ -62,6 +62,10 @@ export class HostileRelay implements StreamSource {
           if (kind !== 'batch' && !(kind === 'snapshot' && this.#heard.length > 0)) yield message
           else if (kind === 'snapshot') yield* this.#heard.filter((old) => kindOf(old) === 'snapshot')
           break
+        case 'withholds odd batches':
+        case 'withholds even batches':
+          if (kind !== 'batch' || seqOf(message) % 2 === (this.attack === 'withholds odd batches' ? 0 : 1)) yield message
+          break
         case 'withholds heartbeats and batches':
           break
         case 'delays':
@@ -105,4 +109,9 @@ export class HostileRelay implements StreamSource {
 function kindOf({ frame }: StreamFrame): string | undefined {
   const opened = openFrame(frame)
   return opened === undefined ? undefined : decodeFrameBody(opened.body)?.kind
+}
+
+function seqOf({ frame }: StreamFrame): number {
+  const opened = openFrame(frame)
+  return opened === undefined ? 0 : (decodeFrameBody(opened.body)?.seq ?? 0)
 }
