@@ -47,7 +47,7 @@ describe.skipIf(!isRoot)('first light: server, agent and workloads as processes'
   })
 
   test('an SVID is rotated under an open stream', async () => {
-    await world.create(name, { uid, ttlSeconds: 4 })
+    await world.create(name, { uid, ttlSeconds: 8 })
     await using workload = WorkloadProcess.start(world.agent.workloadSocket, { uid })
     const first = await workload.svids()
     const second = await workload.svids()

@@ -33,7 +33,7 @@ describe.skipIf(!isRoot)('first light, when something ends', () => {
 
   test('a server away for longer than an SVID lives: nothing expired is served, and all mends itself', async () => {
     await using world = await World.start()
-    await world.create('web', { uid: 4001, ttlSeconds: 3 })
+    await world.create('web', { uid: 4001, ttlSeconds: 6 })
     await using workload = WorkloadProcess.start(world.agent.workloadSocket, { uid: 4001 })
     const first = await workload.svids()
     await world.product.killServer('SIGKILL')

@@ -8,7 +8,7 @@ import { jobId, jobRole } from '../support/product/grants.ts'
 import { Product } from '../support/product/product.ts'
 import type { AgentProcess } from '../support/product/product.ts'
 
-/** Promised of an end, whatever it was. */
+/** Reading all the memory of a process is work. Promised are 20 s, whatever the end was. */
 const gone = { interval: 500 }
 
 let product: Product
@@ -80,7 +80,7 @@ describe("a grant's key is in the agent's memory while it runs, and nowhere with
     await expect.poll(() => inMemory(encoded), gone).toBe(1)
     task.tell({ do: 'stall', socket, name: 'stalled' })
     await task.said('answered', ({ name }) => name === 'stalled')
-    expect(inMemory(encoded)).toBe(2) // with the message that waits
+    await expect.poll(() => inMemory(encoded), gone).toBe(2) // with the message that waits
     await task.program.kill()
     await expect.poll(() => inMemory(needles), gone).toBe(0)
     expect(onDisk(needles)).toEqual([])
