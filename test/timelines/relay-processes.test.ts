@@ -22,7 +22,7 @@ const uid = process.geteuid?.() ?? 0
 vi.setConfig({ testTimeout: 180_000 })
 
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const limit = AbortSignal.timeout(30_000)
+  const limit = AbortSignal.timeout(120_000)
   while (!(await holds())) await systemClock.sleep(20, limit)
 }
 
