@@ -52,8 +52,11 @@ export interface StepsDeps {
   readonly onWaiting: (step: WaitingStep) => void
 }
 
-const maxBlock = 100
 const blocksOfBudget = 10
+/** A block lasts for so long at the pace of the task, … */
+const blockSeconds = 5
+/** … or has so many steps. Each is a call, a transaction and news of the grant to its node and task: a fast task is not to be held up by one every few steps. */
+const leastBlock = 100
 const maxDescriptionBytes = 200
 const maxSteps = 5_000
 const maxWaitMs = 25 * 60_000
@@ -68,13 +71,13 @@ export class Steps {
     this.#deps = deps
   }
 
-  /** A block of the budget, a tenth of it: what is left of one that is lost is spent. 0 when none is left. @throws {MayflyError} NOT_FOUND, GRANT_STATE, GRANT_ENDED */
+  /** A block of the budget, a tenth of it at most: what is left of one that is lost is spent. 0 when none is left. @throws {MayflyError} NOT_FOUND, GRANT_STATE, GRANT_ENDED */
   async lease(grantId: string, agentId: SpiffeId): Promise<number> {
     const { store, index, time } = this.#deps
-    const { budget } = ownGrant(grantId, agentId, index)
+    const grant = ownGrant(grantId, agentId, index)
+    const nowMs = time.nowMs()
     try {
-      const block = Math.min(maxBlock, Math.max(1, Math.ceil(budget.steps / blocksOfBudget)))
-      return (await store.grants.lease(grantId, block, { name: agentId, atMs: time.nowMs() })).steps
+      return (await store.grants.lease(grantId, blockOf(grant, nowMs), { name: agentId, atMs: nowMs })).steps
     } catch (error) {
       if (error instanceof MayflyError && error.code === 'BUDGET_SPENT') return 0
       throw error
@@ -195,4 +198,9 @@ function deadline(clock: Clock, ms: number, outer: AbortSignal): Disposable & { 
   if (ms <= 0) passed.abort()
   else clock.sleep(ms, AbortSignal.any([done.signal, outer])).then(() => passed.abort(), () => undefined) // it is over before
   return { signal: AbortSignal.any([passed.signal, outer]), [Symbol.dispose]: () => done.abort() }
+}
+
+function blockOf({ budget, used, activatedAtMs }: Grant, nowMs: number): number {
+  const perSecond = used.steps / Math.max(1, (nowMs - activatedAtMs) / 1_000)
+  return Math.max(1, Math.min(Math.ceil(budget.steps / blocksOfBudget), Math.max(leastBlock, Math.ceil(perSecond * blockSeconds))))
 }

@@ -25,6 +25,20 @@ describe('steps', () => {
     await expect(world.grants.steps.lease(id, agentId)).rejects.toMatchObject({ code: 'GRANT_STATE' })
   })
 
+  test('invariant 4: a block lasts for some seconds at the pace of the task, and is a tenth of the budget at most', async () => {
+    const world = await GrantWorld.start()
+    await world.putRole({ budget: { ...world.role().budget, steps: 20_000 } })
+    const { id, activatedAtMs } = await world.active()
+    const lease = async (): Promise<number> => await world.grants.steps.lease(id, agentId)
+    expect(await lease()).toBe(100)
+    expect(await lease()).toBe(500)
+    expect(await lease()).toBe(2_000)
+    await world.clock.advance(10_000)
+    const { used } = world.grants.index.byId(id) ?? { used: { steps: 0 } }
+    expect(used.steps).toBe(2_600)
+    expect(await lease()).toBe(Math.ceil((used.steps / ((world.grants.nowMs() - activatedAtMs) / 1_000)) * 5))
+  })
+
   test('that an agent decided are recorded, those of its own grants', async () => {
     const world = await GrantWorld.start()
     const { id } = await world.active()
