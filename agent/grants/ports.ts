@@ -15,7 +15,9 @@ export interface GrantServer {
   renew(request: ActivateGrantRequest, signal: AbortSignal): Promise<GrantCredential__Output>
   /** How many more steps may pass; 0 when the budget is spent. */
   leaseSteps(grantId: string, signal: AbortSignal): Promise<number>
-  recordSteps(steps: TakenStep[], signal: AbortSignal): Promise<void>
+  /** As {@link GrantServer.recordSteps} takes it: made when the step is taken, so that a batch of hundreds holds up nothing when it is sent. */
+  writeStep(step: TakenStep): Uint8Array
+  recordSteps(steps: readonly Uint8Array[], signal: AbortSignal): Promise<void>
   confirmStep(request: ConfirmStepRequest, signal: AbortSignal): Promise<StepAnswer__Output>
   end(request: AgentEndGrantRequest, signal: AbortSignal): Promise<Grant__Output>
   show(grantId: string, signal: AbortSignal): Promise<Grant__Output>

@@ -1,3 +1,5 @@
+import { methodOf } from '../../src/rpc/services.ts'
+import { written } from '../../src/rpc/written.ts'
 import type { ServerConnection } from '../sync/connection.ts'
 import type { GrantServer } from './ports.ts'
 
@@ -12,7 +14,8 @@ export function grantServerOver(connection: () => Pick<ServerConnection, 'grantC
     activate: async (request, signal) => await connection().grantCall('Activate', request, { signal, timeoutMs: callLimitMs }),
     renew: async (request, signal) => await connection().grantCall('Renew', request, { signal, timeoutMs: callLimitMs }),
     leaseSteps: async (grantId, signal) => (await connection().grantCall('LeaseSteps', { grantId }, { signal, timeoutMs: callLimitMs })).steps,
-    recordSteps: async (steps, signal) => void (await connection().grantCall('RecordSteps', { steps }, { signal, timeoutMs: callLimitMs })),
+    writeStep: (step) => methodOf('mayfly.v1.GrantControl', 'RecordSteps').requestSerialize({ steps: [step] }),
+    recordSteps: async (steps, signal) => void (await connection().grantCall('RecordSteps', written({}, steps), { signal, timeoutMs: callLimitMs })),
     confirmStep: async (request, signal) => await connection().grantCall('ConfirmStep', request, { signal, timeoutMs: confirmLimitMs }),
     end: async (request, signal) => await connection().grantCall('End', request, { signal, timeoutMs: callLimitMs }),
     reportOutsider: async (report, signal) => void (await connection().grantCall('ReportOutsider', report, { signal, timeoutMs: callLimitMs })),

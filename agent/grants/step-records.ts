@@ -12,7 +12,7 @@ export interface StepRecordsDeps {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
-  readonly server: Pick<GrantServer, 'recordSteps'>
+  readonly server: Pick<GrantServer, 'writeStep' | 'recordSteps'>
 }
 
 const maxWaiting = 10_000
@@ -28,7 +28,7 @@ export class StepRecords implements AsyncDisposable {
   readonly #deps: StepRecordsDeps
   readonly #stop = new AbortController()
   readonly #wake = new Wake()
-  readonly #waiting: { readonly step: TakenStep; readonly atBootMs: number }[] = []
+  readonly #waiting: { readonly step: Uint8Array; readonly atBootMs: number }[] = []
   readonly #running: Promise<void>
 
   constructor(deps: StepRecordsDeps) {
@@ -49,7 +49,7 @@ export class StepRecords implements AsyncDisposable {
   /** A denial beyond the bound is dropped: nothing was let pass by it. */
   add(step: TakenStep): void {
     if (this.#waiting.length >= maxWaiting && step.allowed !== true) return
-    this.#waiting.push({ step, atBootMs: this.#deps.clock.bootMs() })
+    this.#waiting.push({ step: this.#deps.server.writeStep(step), atBootMs: this.#deps.clock.bootMs() })
     this.#wake.ring()
   }
 

@@ -5,6 +5,7 @@ import { descriptors } from '../../proto/generated/descriptors.ts'
 import type { Services } from '../../proto/generated/services.ts'
 import { MayflyError } from '../core/errors.ts'
 import { secretCopiesOf } from './secret.ts'
+import { writtenBytesOf } from './written.ts'
 
 /** Full name of a service, such as `mayfly.v1.Sync`. */
 export type ServiceName = keyof Services
@@ -89,7 +90,7 @@ function codecOf(root: () => Protobuf.Root, service: ServiceName, type: string):
   return {
     // The writer of protobufjs is its Buffer writer under Node.
     write: (value) => {
-      const encoded = found().encode(found().fromObject(value)).finish() as Buffer
+      const encoded = writtenBytesOf(value) ?? (found().encode(found().fromObject(value)).finish() as Buffer)
       return secretCopiesOf(value)?.follow(encoded) ?? encoded
     },
     read: (bytes) => found().toObject(found().decode(bytes), shape),

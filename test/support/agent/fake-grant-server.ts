@@ -5,13 +5,17 @@ import type { ConfirmStepRequest } from '../../../proto/generated/mayfly/v1/Conf
 import type { Grant__Output } from '../../../proto/generated/mayfly/v1/Grant.ts'
 import type { GrantCredential__Output } from '../../../proto/generated/mayfly/v1/GrantCredential.ts'
 import type { OutsiderReport } from '../../../proto/generated/mayfly/v1/OutsiderReport.ts'
+import type { RecordStepsRequest__Output } from '../../../proto/generated/mayfly/v1/RecordStepsRequest.ts'
 import type { StepAnswer__Output } from '../../../proto/generated/mayfly/v1/StepAnswer.ts'
 import type { StepTerms__Output } from '../../../proto/generated/mayfly/v1/StepTerms.ts'
 import type { TakenStep } from '../../../proto/generated/mayfly/v1/TakenStep.ts'
 import type { GrantServer } from '../../../agent/grants/ports.ts'
 import { MayflyError } from '../../../src/core/errors.ts'
 import type { Clock } from '../../../src/ports/clock.ts'
+import { methodOf } from '../../../src/rpc/services.ts'
 import { TestIssuer } from './test-issuer.ts'
+
+const recordSteps = methodOf('mayfly.v1.GrantControl', 'RecordSteps')
 
 /** A server of a test as the grants of an agent see it; what it decides is set by the test. */
 export class FakeGrantServer implements GrantServer {
@@ -110,9 +114,13 @@ export class FakeGrantServer implements GrantServer {
     this.#tell()
   }
 
-  async recordSteps(steps: TakenStep[]): Promise<void> {
+  writeStep(step: TakenStep): Uint8Array {
+    return recordSteps.requestSerialize({ steps: [step] })
+  }
+
+  async recordSteps(steps: readonly Uint8Array[]): Promise<void> {
     this.#hear()
-    this.recorded.push(...steps)
+    this.recorded.push(...(recordSteps.requestDeserialize(Buffer.concat(steps)) as RecordStepsRequest__Output).steps) // of that method
     this.#tell()
   }
 
