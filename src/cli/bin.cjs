@@ -4,7 +4,7 @@
 var major = Number(process.versions.node.split('.')[0])
 if (major < 24) {
   console.error('mayfly: needs Node 24 or newer, and this is ' + process.versions.node)
-  console.error('hint: npx --package=node@24 --package=mayfly mayfly, or install Node 24 from your package manager')
+  console.error('hint: install Node 24 from your package manager, or try: npx --yes --package=node@24 -- node ' + __filename)
   process.exit(1)
 }
 require('./src/cli/main.js')

@@ -2,6 +2,7 @@ import { Metadata as GrpcMetadata, status as statusNumbers } from '@grpc/grpc-js
 import type { ErrorCode, RpcStatusName } from '../core/errors.ts'
 import { isErrorCode, MayflyError } from '../core/errors.ts'
 import { permissionDeniedDetails } from './status-details.ts'
+import { unreachable } from './unreachable.ts'
 
 /** A gRPC status as grpc-js takes and gives it. */
 export interface RpcStatus {
@@ -33,8 +34,9 @@ export function fromStatus(failure: unknown): MayflyError {
   const sent = failure.metadata?.get(codeKey)[0]
   const code = typeof sent === 'string' && isErrorCode(sent) ? sent : nearestCode(failure.code)
   const hint = failure.metadata?.get(hintKey)[0]
-  return new MayflyError(code, failure.details === '' ? 'the call failed' : failure.details, {
-    ...(hint instanceof Buffer ? { hint: hint.toString() } : {}),
+  const local = sent === undefined && code === 'UNAVAILABLE' ? unreachable(failure.details) : undefined
+  return new MayflyError(code, local?.message ?? (failure.details === '' ? 'the call failed' : failure.details), {
+    ...(hint instanceof Buffer ? { hint: hint.toString() } : local?.hint === undefined ? {} : { hint: local.hint }),
     details: readDetails(failure.metadata?.get(detailsKey)[0]),
     cause: failure,
   })

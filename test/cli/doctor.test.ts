@@ -50,6 +50,12 @@ describe('mayfly doctor beside a server and an agent', () => {
     expect(out).toMatch(/^fail {2}agent\.reach.*ECONNREFUSED/m)
   })
 
+  test('a server that is named and not there is missed', async () => {
+    const { out, code } = await shell.exec('mayfly doctor --server-socket nowhere.sock')
+    expect(out).toMatch(/^fail {2}server\.serving +no server listens at nowhere\.sock/m)
+    expect(code).toBe(1)
+  })
+
   test('without either there is one line to begin with', async () => {
     const { out, code } = await shell.exec('cd bin && env -u MAYFLY_SERVER_SOCKET -u MAYFLY_AGENT_SOCKET mayfly doctor')
     expect(out).toContain('no server and no agent here')

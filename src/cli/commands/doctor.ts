@@ -45,7 +45,10 @@ function print({ check, status, detail, todo }: Finding, { output }: Context): v
 /** A machine has a server, an agent, or both; one that has neither has nothing to be well. */
 async function serviceFindings(options: PlaceOptions, context: Context): Promise<readonly Finding[]> {
   const { serverSocket: server, agentSocket: agent } = placesOf(options, context)
-  const [hasServer, hasAgent] = [existsSync(server), existsSync(agent)]
+  const { env } = context
+  // one that was named is wanted, there or not
+  const hasServer = existsSync(server) || options['server-socket'] !== undefined || env['MAYFLY_SERVER_SOCKET'] !== undefined
+  const hasAgent = existsSync(agent) || options['agent-socket'] !== undefined || env['MAYFLY_AGENT_SOCKET'] !== undefined
   if (!hasServer && !hasAgent) return [fail('services', 'no server and no agent here', 'mayfly dev starts both; --server-socket and --agent-socket name those of another place')]
   return [...(hasServer ? await ofServer(options, context, dirname(server)) : []), ...(hasAgent ? await ofAgent(options, context, dirname(agent)) : [])]
 }
@@ -76,7 +79,8 @@ async function answered(check: string, open: () => Promise<RpcChannel>, look: (c
     return await look(channel)
   } catch (error) {
     if (!(error instanceof MayflyError)) throw error
-    return [fail(check, error.message, error.hint ?? `docs/errors.md says more of ${error.code}`)]
+    const todo = error.code === 'DEADLINE_EXCEEDED' ? 'it is there and does not answer: its log, its load and its disk may say why; start it anew' : `docs/errors.md says more of ${error.code}`
+    return [fail(check, error.message, error.hint ?? todo)]
   }
 }
 
