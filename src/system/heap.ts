@@ -10,6 +10,14 @@ const worthBytes = 6e6
 /** Between what is collected because it was asked for, and how long a process that never rests may put it off. */
 const forgetLooks = 8
 
+/**
+ * From now on the garbage of a moment is collected by the thread that made it. V8 divides even a third of a millisecond's work among threads and waits for the last: where the cores are
+ * taken by others, as on a node that works, that is several milliseconds in which nobody is answered.
+ */
+export function collectAlone(): void {
+  setFlagsFromString('--no-parallel-scavenge')
+}
+
 /** Collects what is garbage, at good moments. */
 export interface HeapTrim extends Disposable {
   /** Has garbage collected within ten seconds: what only the collector gives back, as OpenSSL's form of a key, is overwritten then. */
