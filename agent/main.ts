@@ -22,7 +22,7 @@ async function main(args: readonly string[]): Promise<number> {
   makeFolders(config)
   // In a folder that is ours alone: a cache of code that others may write would be theirs to run.
   enableCompileCache(join(config.dataDir, 'cache'))
-  const [{ Agent }, { pino }, { clockWith }, { readBootId, readBootMs }, { systemRandom }, files, { FileLock }, { linuxProcesses }, { ExitWatch }, { selfTestPeerCredentials }, { onHangUp, stopOnSignals }, { trimHeapWhenIdle }, { LiveConfig }, { reloadLogged }, { LinuxCgroups }, { probeSenses }] = await Promise.all([
+  const [{ Agent }, { pino }, { clockWith }, { readBootId, readBootMs }, { systemRandom }, files, { FileLock }, { linuxProcesses }, { ExitWatch }, { selfTestPeerCredentials }, { onHangUp, stopOnSignals }, { collectAlone, trimHeapWhenIdle }, { LiveConfig }, { reloadLogged }, { LinuxCgroups }, { probeSenses }] = await Promise.all([
     import('./agent.ts'),
     import('pino'),
     import('../src/system/clock.ts'),
@@ -63,6 +63,7 @@ async function main(args: readonly string[]): Promise<number> {
   using _lock = FileLock.acquire(join(config.dataDir, 'agent.lock'))
   const support = await selfTestPeerCredentials()
   await using exitWatch = ExitWatch.start()
+  collectAlone()
   using trim = trimHeapWhenIdle()
   await using agent = await Agent.start(config, {
     clock,
