@@ -1,4 +1,4 @@
-import { address, checked, duration, flag, group, integer, list, oneOf, optional, required, text, trustDomain, withDefault } from '../src/config/fields.ts'
+import { address, checked, duration, flag, group, integer, list, oneOf, optional, record, required, text, trustDomain, withDefault } from '../src/config/fields.ts'
 import type { HostAndPort } from '../src/config/fields.ts'
 import type { SettingPaths } from '../src/config/live.ts'
 import { parseConfig } from '../src/config/reader.ts'
@@ -13,7 +13,10 @@ import { keyTypes, type KeyType } from '../src/core/key-type.ts'
 import type { TokenConfig } from './ca/pkcs11/token.ts'
 import type { DiskUpstreamConfig } from './ca/upstream/disk.ts'
 import type { ServerLimits } from './limits.ts'
+import { adminRoles } from '../src/core/admin-role.ts'
+import { isSpiffeId, parseSpiffeId } from '../src/core/spiffe-id.ts'
 import type { TrustDomain } from '../src/core/spiffe-id.ts'
+import type { NamedAdmin } from './api/admins.ts'
 
 /** What a server is told: frozen, every value checked. */
 export interface ServerConfig {
@@ -27,6 +30,8 @@ export interface ServerConfig {
   readonly adminSocket: string
   /** Who may use the admin socket. */
   readonly adminUids: readonly number[]
+  /** Others who may administer, each with some of the roles. */
+  readonly admins: readonly NamedAdmin[]
   /** Entries may select the uids of {@link adminUids}: for `mayfly dev`, where one person is all. */
   readonly dev: boolean
   readonly keyStorage: 'disk' | 'memory' | 'pkcs11'
@@ -85,6 +90,15 @@ const fields = {
   advertise: optional(address()),
   adminSocket: optional(text(maxSocketPathBytes)),
   adminUids: optional(list(integer(0, 4_294_967_294), 100)),
+  admins: withDefault(list(checked(record({
+    uid: optional(integer(0, 4_294_967_294)),
+    spiffeId: optional(text(2_048)),
+    roles: required(list(oneOf(...adminRoles), 10)),
+  }), ({ uid, spiffeId, roles }, problem) => {
+    if ((uid === undefined) === (spiffeId === undefined)) problem('', 'names either a uid or a spiffeId')
+    if (spiffeId !== undefined && !isSpiffeId(spiffeId)) problem('spiffeId', 'not a SPIFFE ID')
+    if (roles.length === 0) problem('roles', 'at least one role')
+  }), 100), []),
   dev: withDefault(flag(), false),
   logLevel: withDefault(oneOf('debug', 'info', 'warn', 'error'), 'info'),
   maxConnections: withDefault(integer(1, 100_000), 12_000),
@@ -152,6 +166,7 @@ export const serverSettings: SettingPaths<ServerConfig> = {
   advertise: { path: 'advertise', live: true },
   adminSocket: { path: 'adminSocket', live: false },
   adminUids: { path: 'adminUids', live: false },
+  admins: { path: 'admins', live: false },
   dev: { path: 'dev', live: false },
   keyStorage: { path: 'ca.keyStorage', live: false },
   keyType: { path: 'ca.keyType', live: false },
@@ -205,6 +220,8 @@ export function parseServerConfig(yaml: string, overrides: Overrides, fileName: 
   const socketOf = ({ adminSocket, dataDir }: { readonly adminSocket: string | undefined; readonly dataDir: string }): string => adminSocket ?? `${dataDir}/admin.sock`
   const raw = parseConfig(yaml, fields, overrides, fileName, flagPaths, (values, problem) => {
     if (Buffer.byteLength(socketOf(values)) > maxSocketPathBytes) problem('adminSocket', `longer than the ${maxSocketPathBytes} bytes that a Unix socket's path may have: set it, or a shorter dataDir`)
+    const roots = values.adminUids ?? [ownUid]
+    for (const [at, { uid }] of values.admins.entries()) if (uid !== undefined && roots.includes(uid)) problem(`admins[${at}]`, `uid ${uid} is one of adminUids, who may do everything`)
   })
   return Object.freeze({
     trustDomain: raw.trustDomain,
@@ -213,6 +230,7 @@ export function parseServerConfig(yaml: string, overrides: Overrides, fileName: 
     advertise: raw.advertise,
     adminSocket: socketOf(raw),
     adminUids: raw.adminUids ?? [ownUid],
+    admins: raw.admins.map(({ uid, spiffeId, roles }) => Object.freeze({ uid, spiffeId: spiffeId === undefined ? undefined : parseSpiffeId(spiffeId), roles })),
     dev: raw.dev,
     keyStorage: raw.ca.keyStorage,
     keyType: raw.ca.keyType,

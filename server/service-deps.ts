@@ -1,8 +1,10 @@
 import { join } from 'node:path'
 import { formatAddress } from '../src/config/fields.ts'
 import { toHex } from '../src/core/bytes.ts'
+import type { Admins } from './api/admins.ts'
 import type { Standing } from './api/authorization.ts'
 import { EntryOperations } from './api/entry-operations.ts'
+import { Privileged } from './api/privileged.ts'
 import { JoinTokens } from './attest/join-token.ts'
 import { upstreamStatus } from './ca/upstream/status.ts'
 import type { ServerConfig } from './config.ts'
@@ -14,15 +16,16 @@ import { writeBackup } from './recovery/backup.ts'
 import type { ServicesDeps } from './services.ts'
 
 /** What the services are given of the parts. Settings that may change while the server runs are read anew each time. */
-export async function serviceDeps(config: ServerConfig, deps: ServerDeps, parts: ServerParts, { standing, listeningOn }: { readonly standing: Standing; readonly listeningOn: string }): Promise<ServicesDeps> {
+export async function serviceDeps(config: ServerConfig, deps: ServerDeps, parts: ServerParts, { standing, admins, listeningOn }: { readonly standing: Standing; readonly admins: Admins; readonly listeningOn: string }): Promise<ServicesDeps> {
   const { clock, random, log, version } = deps
   const { trustDomain } = config
   const { live, store, registry, authorities, issuer, streamSigner, revocations, grants, svid } = parts
   const limits = (): ServerLimits => live.current.limits
   const { maxTtlMs, maxDnsNames } = parts.profiles.svids['x509-svid']
-  const rules = { trustDomain, maxTtlSeconds: maxTtlMs / 1_000, maxDnsNames, adminUids: new Set(config.dev ? [] : config.adminUids) }
+  const rules = { trustDomain, maxTtlSeconds: maxTtlMs / 1_000, maxDnsNames, adminUids: new Set(config.dev ? [] : admins.uids) }
+  const privileged = new Privileged({ entries: registry.entries, admins, standing })
   const joinTokens = new JoinTokens({ store, clock, random, trustDomain })
-  const operations = new EntryOperations({ store, clock, grantTimeMs: () => grants.nowMs(), random, log, rules, limits })
+  const operations = new EntryOperations({ store, clock, grantTimeMs: () => grants.nowMs(), random, log, rules, privileged, limits })
   return {
     store,
     clock,
@@ -32,6 +35,8 @@ export async function serviceDeps(config: ServerConfig, deps: ServerDeps, parts:
     registry,
     federated: parts.federated,
     rules,
+    privileged,
+    admins,
     operations,
     issuer,
     downstream: parts.downstream,

@@ -4,6 +4,7 @@ import { listenUnix } from '../src/rpc/listen-unix.ts'
 import type { UnixListener } from '../src/rpc/listen-unix.ts'
 import { both, RpcServer } from '../src/rpc/server.ts'
 import type { Caller } from './api/caller.ts'
+import { Admins } from './api/admins.ts'
 import { Connections, standingOf } from './api/connections.ts'
 import type { ServerConfig } from './config.ts'
 import { publishCrls } from './crl/lazy-crls.ts'
@@ -32,7 +33,8 @@ export async function serve(config: ServerConfig, deps: ServerDeps, parts: Serve
   const { clock, log } = deps
   const { registry, revocations, bundles, restored, svid, rollback } = parts
   const crlAddress = await publishCrls(config, deps, parts.crls, held)
-  const standing = standingOf({ registry, revocation: revocations, clock })
+  const admins = new Admins({ rootUids: config.adminUids, named: config.admins })
+  const standing = standingOf({ registry, revocation: revocations, admins, clock })
   const connections = held.use(new Connections({ trustDomain: config.trustDomain, bundles, restored, revocation: revocations, standing, clock, log }))
   const rpcOf = (listener: string, maxConnections: number): RpcServer<Caller> => {
     const { metrics, tracing } = observers
@@ -45,7 +47,7 @@ export async function serve(config: ServerConfig, deps: ServerDeps, parts: Serve
   const tls = held.use(await openTls(config, deps, parts, (socket, chain) => connections.acceptTls(socket, chain, rpcs.tls)))
   svid.rotate((identity) => tls.use(identity))
 
-  const services = await serviceDeps(config, deps, parts, { standing, listeningOn: tls.address })
+  const services = await serviceDeps(config, deps, parts, { standing, admins, listeningOn: tls.address })
   for (const rpc of Object.values(rpcs)) addServices(rpc, services)
   const stopIssuing = (): void => {
     for (const { health } of Object.values(rpcs)) for (const service of silentWhenRolledBack) health.set(service, 'NOT_SERVING')
@@ -53,7 +55,7 @@ export async function serve(config: ServerConfig, deps: ServerDeps, parts: Serve
   if (rollback.rolledBack !== undefined) stopIssuing()
   rollback.onFound(stopIssuing)
 
-  const admin = held.use(await openAdmin(config, deps, connections, rpcs.admin))
+  const admin = held.use(await openAdmin(config, deps, admins, connections, rpcs.admin))
   const metricsAddress = config.metricsAddress === undefined ? undefined : await observers.metrics?.serve(config.metricsAddress, {
     store: parts.store,
     registry,
@@ -73,15 +75,14 @@ async function openTls({ listen, maxConnections }: ServerConfig, { inherited }: 
   return await listenTls({ host: listen.host, port: listen.port, fd: inherited?.get('tls'), identity: svid.identity, maxConnections, onConnection })
 }
 
-async function openAdmin({ adminSocket, adminUids }: ServerConfig, { inherited, ownUid, peerCredentials, log }: ServerDeps, connections: Connections, rpc: RpcServer<Caller>): Promise<UnixListener> {
-  const uids = new Set(adminUids)
+async function openAdmin({ adminSocket }: ServerConfig, { inherited, ownUid, peerCredentials, log }: ServerDeps, admins: Admins, connections: Connections, rpc: RpcServer<Caller>): Promise<UnixListener> {
   return await listenUnix(adminSocket, {
     // Others than the owner of the process pass the file's mode only when the list names them; the list decides in any case.
-    mode: adminUids.some((uid) => uid !== ownUid) ? 0o666 : 0o600,
+    mode: admins.uids.some((uid) => uid !== ownUid) ? 0o666 : 0o600,
     fd: inherited?.get('admin'),
     onConnection: (socket) => {
       try {
-        connections.acceptLocal(socket, peerCredentials(socket), uids, rpc)
+        connections.acceptLocal(socket, peerCredentials(socket), admins, rpc)
       } catch (error) {
         log.warn({ event: 'connection.refused', error }, 'no credentials for a connection of the admin socket')
         socket.destroy()

@@ -21,6 +21,7 @@ import { AgentVersions } from './agent-versions.ts'
 import { nameOf } from './caller.ts'
 import type { Caller, OutdatedCaller } from './caller.ts'
 import { issueOne, svidToWire } from './issuance.ts'
+import type { Privileged } from './privileged.ts'
 import type { Issued, Issuer } from './issuance.ts'
 import { agentFilter, agentToWire } from './wire-agent.ts'
 import { agentId as parseAgentId, memberId } from './wire-id.ts'
@@ -29,6 +30,8 @@ export interface AgentServiceDeps {
   readonly store: Store
   readonly grants: { readonly targets: Pick<TargetEnds, 'ban' | 'evict'> }
   readonly issuer: Issuer
+  /** Which IDs are root's alone to give. */
+  readonly privileged: Pick<Privileged, 'check'>
   readonly joinTokens: JoinTokens
   readonly attestors: readonly NodeAttestor[]
   readonly clock: Clock
@@ -93,7 +96,7 @@ export function agentService(deps: AgentServiceDeps): Handlers<'spire.api.server
       log.info({ event: 'agent.banned', agentId, by: nameOf(peer), credentials: hits.credentials }, 'agent banned')
       return {}
     },
-    CreateJoinToken: async (request, { peer }) => await createJoinToken(request, { name: nameOf(peer), atMs: clock.nowMs() }, deps),
+    CreateJoinToken: async (request, { peer }) => await createJoinToken(request, peer, deps),
   }
 }
 
@@ -120,11 +123,13 @@ async function issueAgentSvid(agentId: SpiffeId, csr: Buffer, signal: AbortSigna
   return issued
 }
 
-async function createJoinToken(request: CreateJoinTokenRequest__Output, by: Actor, { joinTokens, trustDomain, log }: AgentServiceDeps): Promise<JoinToken> {
+async function createJoinToken(request: CreateJoinTokenRequest__Output, caller: Caller, { joinTokens, privileged, trustDomain, clock, log }: AgentServiceDeps): Promise<JoinToken> {
+  const by: Actor = { name: nameOf(caller), atMs: clock.nowMs() }
   const aliasId = request.agentId === null ? undefined : memberId(request.agentId, trustDomain)
   if (aliasId !== undefined && (pathOf(aliasId) === '' || isReserved(aliasId) || hasGrantSegment(aliasId))) {
     throw new MayflyError('INVALID_ARGUMENT', 'the extra ID of an agent has a path, outside /spire and without `task` or `sub`')
   }
+  if (aliasId !== undefined) privileged.check(caller, { spiffeId: aliasId })
   const issued = await joinTokens.create({
     ttlMs: request.ttl * 1_000,
     ...(request.token === '' ? {} : { value: request.token }),

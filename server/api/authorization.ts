@@ -1,11 +1,12 @@
+import { adminRoles, isAdminRole, mayAct, type AdminRole } from '../../src/core/admin-role.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import { isAgentId } from '../../src/core/spiffe-id.ts'
 import type { SpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Services } from '../../proto/generated/services.ts'
 import type { Caller, SvidCaller } from './caller.ts'
 
-/** Who may call: `anyone`, even without a certificate; `agent`: one that is attested, neither banned nor disabled; `admin`: on the admin socket, or with an SVID of an admin entry; `downstream`: with an SVID of a downstream entry. */
-export type Right = 'anyone' | 'agent' | 'admin' | 'downstream'
+/** Who may call: `anyone`, even without a certificate; `agent`: one that is attested, neither banned nor disabled; `downstream`: with an SVID of a downstream entry; else an administrator with that role, on the admin socket or with an SVID. */
+export type Right = 'anyone' | 'agent' | 'downstream' | AdminRole
 
 type ServedService = Exclude<keyof Services, 'SpiffeWorkloadAPI' | 'mayfly.v1.AgentAdmin' | 'mayfly.v1.Verifier' | 'mayfly.v1.VerifierReports' | 'mayfly.v1.Relays' | 'mayfly.v1.Grants' | 'spire.agent.debug.v1.Debug' | 'spire.api.agent.delegatedidentity.v1.DelegatedIdentity' | 'grpc.reflection.v1.ServerReflection'>
 type Table = { readonly [S in ServedService]: { readonly [M in keyof Services[S]]: readonly Right[] } }
@@ -14,7 +15,12 @@ type Table = { readonly [S in ServedService]: { readonly [M in keyof Services[S]
 const renewal = '/spire.api.server.agent.v1.Agent/RenewAgent'
 /** Where an agent says how far the revocation stream has come. */
 const stream = '/mayfly.v1.Sync/Connect'
-const admins = ['admin'] as const
+const read = ['read'] as const
+const register = ['register'] as const
+const revoke = ['revoke'] as const
+const policy = ['policy'] as const
+const authority = ['authority'] as const
+const root = ['root'] as const
 const agents = ['agent'] as const
 const downstreams = ['downstream'] as const
 
@@ -25,84 +31,84 @@ export const rights: Table = {
     AttestAgent: ['anyone'],
     RenewAgent: agents,
     PostStatus: agents,
-    CountAgents: admins,
-    ListAgents: admins,
-    GetAgent: admins,
-    DeleteAgent: admins,
-    BanAgent: admins,
-    CreateJoinToken: admins,
+    CountAgents: read,
+    ListAgents: read,
+    GetAgent: read,
+    DeleteAgent: revoke,
+    BanAgent: revoke,
+    CreateJoinToken: register,
   },
   'spire.api.server.bundle.v1.Bundle': {
     GetBundle: ['anyone'],
-    CountBundles: admins,
-    AppendBundle: admins,
+    CountBundles: read,
+    AppendBundle: authority,
     PublishJWTAuthority: downstreams,
     PublishWITAuthority: downstreams,
-    ListFederatedBundles: admins,
-    GetFederatedBundle: ['admin', 'agent'],
-    BatchCreateFederatedBundle: admins,
-    BatchUpdateFederatedBundle: admins,
-    BatchSetFederatedBundle: admins,
-    BatchDeleteFederatedBundle: admins,
+    ListFederatedBundles: read,
+    GetFederatedBundle: ['read', 'agent'],
+    BatchCreateFederatedBundle: authority,
+    BatchUpdateFederatedBundle: authority,
+    BatchSetFederatedBundle: authority,
+    BatchDeleteFederatedBundle: authority,
   },
-  'spire.api.server.debug.v1.Debug': { GetInfo: admins },
-  'spire.api.server.logger.v1.Logger': { GetLogger: admins, SetLogLevel: admins, ResetLogLevel: admins },
+  'spire.api.server.debug.v1.Debug': { GetInfo: read },
+  'spire.api.server.logger.v1.Logger': { GetLogger: read, SetLogLevel: root, ResetLogLevel: root },
   'spire.api.server.trustdomain.v1.TrustDomain': {
-    ListFederationRelationships: admins,
-    GetFederationRelationship: admins,
-    BatchCreateFederationRelationship: admins,
-    BatchUpdateFederationRelationship: admins,
-    BatchDeleteFederationRelationship: admins,
-    RefreshBundle: admins,
+    ListFederationRelationships: read,
+    GetFederationRelationship: read,
+    BatchCreateFederationRelationship: authority,
+    BatchUpdateFederationRelationship: authority,
+    BatchDeleteFederationRelationship: authority,
+    RefreshBundle: authority,
   },
   'spire.api.server.localauthority.v1.LocalAuthority': {
-    GetX509AuthorityState: admins,
-    PrepareX509Authority: admins,
-    ActivateX509Authority: admins,
-    TaintX509Authority: admins,
-    RevokeX509Authority: admins,
-    TaintX509UpstreamAuthority: admins,
-    RevokeX509UpstreamAuthority: admins,
-    GetJWTAuthorityState: admins,
-    PrepareJWTAuthority: admins,
-    ActivateJWTAuthority: admins,
-    TaintJWTAuthority: admins,
-    RevokeJWTAuthority: admins,
-    GetWITAuthorityState: admins,
-    PrepareWITAuthority: admins,
-    ActivateWITAuthority: admins,
-    TaintWITAuthority: admins,
-    RevokeWITAuthority: admins,
+    GetX509AuthorityState: read,
+    PrepareX509Authority: authority,
+    ActivateX509Authority: authority,
+    TaintX509Authority: authority,
+    RevokeX509Authority: authority,
+    TaintX509UpstreamAuthority: authority,
+    RevokeX509UpstreamAuthority: authority,
+    GetJWTAuthorityState: read,
+    PrepareJWTAuthority: authority,
+    ActivateJWTAuthority: authority,
+    TaintJWTAuthority: authority,
+    RevokeJWTAuthority: authority,
+    GetWITAuthorityState: read,
+    PrepareWITAuthority: authority,
+    ActivateWITAuthority: authority,
+    TaintWITAuthority: authority,
+    RevokeWITAuthority: authority,
   },
   'spire.api.server.entry.v1.Entry': {
-    CountEntries: admins,
-    ListEntries: admins,
-    GetEntry: admins,
-    BatchCreateEntry: admins,
-    BatchUpdateEntry: admins,
-    BatchDeleteEntry: admins,
+    CountEntries: read,
+    ListEntries: read,
+    GetEntry: read,
+    BatchCreateEntry: register,
+    BatchUpdateEntry: register,
+    BatchDeleteEntry: register,
     GetAuthorizedEntries: agents,
     SyncAuthorizedEntries: agents,
   },
   'spire.api.server.svid.v1.SVID': {
-    MintX509SVID: admins,
-    MintJWTSVID: admins,
-    MintWITSVID: admins,
+    MintX509SVID: root,
+    MintJWTSVID: root,
+    MintWITSVID: root,
     BatchNewX509SVID: agents,
     NewJWTSVID: agents,
     BatchNewWITSVID: agents,
     NewDownstreamX509CA: downstreams,
   },
   'mayfly.v1.Sync': { Connect: agents },
-  'mayfly.v1.RevocationStream': { Watch: ['agent', 'admin'], Time: ['agent', 'admin'] },
+  'mayfly.v1.RevocationStream': { Watch: ['agent', 'read'], Time: ['agent', 'read'] },
   'mayfly.v1.Crls': { Watch: agents },
-  'mayfly.v1.Backups': { Create: admins },
+  'mayfly.v1.Backups': { Create: root },
   'mayfly.v1.Leaks': { Report: ['anyone'] },
-  'mayfly.v1.Authorities': { List: admins, Prepare: admins, Activate: admins, Taint: admins, Revoke: admins },
-  'mayfly.v1.Registry': { CreateEntries: admins, UpdateEntries: admins, ListEntries: admins, CountEntries: admins, GetEntry: admins },
-  'mayfly.v1.Revocations': { Revoke: admins, Disable: admins, Enable: admins, ListDisabled: admins },
-  'mayfly.v1.Settings': { Reload: admins },
-  'mayfly.v1.Verifiers': { List: admins, RevocationStatus: admins, AwaitReceipts: admins },
+  'mayfly.v1.Authorities': { List: read, Prepare: authority, Activate: authority, Taint: authority, Revoke: authority },
+  'mayfly.v1.Registry': { CreateEntries: register, UpdateEntries: register, ListEntries: read, CountEntries: read, GetEntry: read },
+  'mayfly.v1.Revocations': { Revoke: revoke, Disable: revoke, Enable: revoke, ListDisabled: read },
+  'mayfly.v1.Settings': { Reload: root },
+  'mayfly.v1.Verifiers': { List: read, RevocationStatus: read, AwaitReceipts: read },
   'mayfly.v1.GrantControl': {
     Request: agents,
     Activate: agents,
@@ -115,32 +121,33 @@ export const rights: Table = {
     ReportOutsider: agents,
   },
   'mayfly.v1.GrantAdmin': {
-    List: admins,
-    Show: admins,
-    Watch: admins,
-    End: admins,
-    Suspend: admins,
-    Resume: admins,
-    ListSteps: admins,
-    PutRole: admins,
-    DeleteRole: admins,
-    ListRoles: admins,
-    PutOwner: admins,
-    ListOwners: admins,
-    TransferOwner: admins,
-    RemoveOwner: admins,
+    List: read,
+    Show: read,
+    Watch: read,
+    End: revoke,
+    Suspend: revoke,
+    Resume: revoke,
+    ListSteps: read,
+    PutRole: register,
+    DeleteRole: register,
+    ListRoles: read,
+    PutOwner: register,
+    ListOwners: read,
+    TransferOwner: register,
+    RemoveOwner: revoke,
   },
   // approving takes a person's signature, whoever brings it: that the caller is an admin is no approval
-  'mayfly.v1.Approvals': { List: admins, Approve: ['anyone'], Deny: ['anyone'], Withdraw: ['anyone'], AddPerson: admins, RemovePerson: admins, ListPeople: admins },
-  'mayfly.v1.Policies': { Show: admins, Apply: admins, Explain: admins, Replay: admins, PutException: admins, RemoveException: admins, ListExceptions: admins },
-  'mayfly.v1.Status': { Get: admins, WatchEvents: admins, FindCredentials: admins },
+  'mayfly.v1.Approvals': { List: read, Approve: ['anyone'], Deny: ['anyone'], Withdraw: ['anyone'], AddPerson: policy, RemovePerson: policy, ListPeople: read },
+  'mayfly.v1.Policies': { Show: read, Apply: policy, Explain: read, Replay: read, PutException: policy, RemoveException: policy, ListExceptions: read },
+  'mayfly.v1.Status': { Get: read, WatchEvents: read, FindCredentials: read },
 }
 
 /** What is known of SPIFFE IDs at this moment. */
 export interface Standing {
   /** Why this agent may not call, or `undefined` when it may. */
   agentProblem(id: SpiffeId): 'AGENT_NOT_ATTESTED' | 'AGENT_BANNED' | 'TARGET_DISABLED' | undefined
-  isAdmin(id: SpiffeId): boolean
+  /** What this ID may administer; nothing for most. */
+  rolesOf(id: SpiffeId): ReadonlySet<AdminRole>
   /** Whether some live entry makes its holder a server further down. */
   isDownstream(id: SpiffeId): boolean
   /** Whether this SVID has been revoked, lost its authority, or expired by the stream's time, since the connection was made. One that was merely superseded may go on. */
@@ -163,7 +170,8 @@ export function authorize(method: string, caller: Caller, standing: Standing): v
     case 'anonymous':
       throw new MayflyError('UNAUTHENTICATED', 'this call needs a client certificate', { hint: 'connect with an SVID of this trust domain, or over the admin socket' })
     case 'local':
-      if (allowed.includes('admin')) return
+      if (mayAdminister(allowed, caller.roles)) return
+      if (allowed.some(isAdminRole)) throw lacking(`uid ${caller.uid}`, caller.roles, allowed)
       throw new MayflyError('PERMISSION_DENIED', `only ${allowed.includes('agent') ? 'an agent' : 'a downstream server, with its SVID,'} may make this call`)
     case 'outdated':
       if (method === renewal) return checkAgent(caller.id, standing)
@@ -171,14 +179,34 @@ export function authorize(method: string, caller: Caller, standing: Standing): v
     case 'unindexed':
       if (method === stream) return
       throw new MayflyError('PERMISSION_DENIED', `the authority of the SVID of ${caller.id} is not one of this server`)
-    case 'svid':
-      if (allowed.includes('admin') && standing.isAdmin(caller.id)) return
+    case 'svid': {
+      const roles = standing.rolesOf(caller.id)
+      if (mayAdminister(allowed, roles)) return
       if (allowed.includes('downstream') && standing.isDownstream(caller.id)) return
       if (allowed.includes('agent') && isAgentId(caller.id)) return checkAgent(caller.id, standing)
+      if (roles.size > 0 && allowed.some(isAdminRole)) throw lacking(caller.id, roles, allowed)
       throw new MayflyError('PERMISSION_DENIED', `${caller.id} may not make this call`)
+    }
     default:
       caller satisfies never
   }
+}
+
+/** What a caller may administer. */
+export function rolesOf(caller: Caller, standing: Pick<Standing, 'rolesOf'>): ReadonlySet<AdminRole> {
+  if (caller.kind === 'local') return caller.roles
+  return caller.kind === 'svid' ? standing.rolesOf(caller.id) : nothing
+}
+
+const nothing: ReadonlySet<AdminRole> = new Set<AdminRole>()
+
+function mayAdminister(allowed: readonly Right[], roles: ReadonlySet<AdminRole>): boolean {
+  return allowed.some((right) => isAdminRole(right) && mayAct(roles, right))
+}
+
+function lacking(who: string, roles: ReadonlySet<AdminRole>, allowed: readonly Right[]): MayflyError {
+  const has = adminRoles.filter((role) => roles.has(role)).join(', ')
+  return new MayflyError('PERMISSION_DENIED', `${who} administers with the role ${has}; this call takes ${allowed.filter(isAdminRole).join(' or ')}`, { hint: 'somebody who has it has to; admins in the configuration of the server says who has what' })
 }
 
 /** `undefined` for a method without a row. */

@@ -1,3 +1,4 @@
+import type { AdminRole } from '../../src/core/admin-role.ts'
 import type { ErrorCode } from '../../src/core/errors.ts'
 import type { ChainFacts } from '../../src/core/revocation/check.ts'
 import type { SpiffeId } from '../../src/core/spiffe-id.ts'
@@ -20,6 +21,7 @@ export interface LocalCaller {
   readonly kind: 'local'
   readonly uid: number
   readonly pid: number
+  readonly roles: ReadonlySet<AdminRole>
 }
 
 /** TLS with an SVID of this trust domain, verified when the connection was made. */

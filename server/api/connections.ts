@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { rootAlone, type AdminRole } from '../../src/core/admin-role.ts'
 import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
 import { isAgentId } from '../../src/core/spiffe-id.ts'
 import type { Clock } from '../../src/ports/clock.ts'
@@ -11,6 +12,7 @@ import { LiveConnections } from '../../src/verify/live-connections.ts'
 import type { RevocationSource } from '../../src/verify/live-connections.ts'
 import { revocationUnchecked, verifyX509Svid } from '../../src/verify/verify-svid.ts'
 import type { Verdict } from '../../src/verify/verify-svid.ts'
+import type { Admins } from './admins.ts'
 import type { Standing } from './authorization.ts'
 import type { Caller } from './caller.ts'
 
@@ -91,10 +93,11 @@ export class Connections implements AsyncDisposable {
   }
 
   /** A connection of the admin socket. Whoever may not administer is told so, but cannot take the places of those who may. */
-  acceptLocal(socket: Socket, credentials: { readonly uid: number; readonly pid: number }, adminUids: ReadonlySet<number>, rpc: RpcServer<Caller>): void {
+  acceptLocal(socket: Socket, credentials: { readonly uid: number; readonly pid: number }, admins: Admins, rpc: RpcServer<Caller>): void {
     const { uid, pid } = credentials
-    if (adminUids.has(uid)) {
-      rpc.inject(socket, { kind: 'local', uid, pid })
+    const roles = admins.ofUid(uid)
+    if (roles !== undefined) {
+      rpc.inject(socket, { kind: 'local', uid, pid, roles })
       return
     }
     if (this.#refusedLocal >= maxRefusedLocal) {
@@ -104,7 +107,7 @@ export class Connections implements AsyncDisposable {
     this.#refusedLocal++
     socket.once('close', () => this.#refusedLocal--)
     this.#deps.log.warn({ event: 'connection.refused', uid, pid, code: 'PERMISSION_DENIED' }, 'a uid that may not administer connected')
-    rpc.inject(socket, { kind: 'refused', code: 'PERMISSION_DENIED', message: `uid ${uid} may not administer this server`, hint: `add it to adminUids, or run as uid ${[...adminUids].join(' or ')}`, address: `uid:${uid}` })
+    rpc.inject(socket, { kind: 'refused', code: 'PERMISSION_DENIED', message: `uid ${uid} may not administer this server`, hint: `add it to adminUids, or run as uid ${admins.uids.join(' or ')}`, address: `uid:${uid}` })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -189,13 +192,16 @@ export class Connections implements AsyncDisposable {
   }
 }
 
+const nothing: ReadonlySet<AdminRole> = new Set<AdminRole>()
+
 /** What the authorization table asks. */
 export function standingOf(deps: {
-  readonly registry: { readonly agents: { byId(id: SpiffeId): { readonly banned: boolean } | undefined }; readonly entries: { isAgentDisabled(id: SpiffeId): boolean; isAdmin(id: SpiffeId, nowMs: number): boolean; downstreamEntry(id: SpiffeId, nowMs: number): unknown } }
+  readonly registry: { readonly agents: { byId(id: SpiffeId): { readonly banned: boolean } | undefined }; readonly entries: { isAgentDisabled(id: SpiffeId): boolean; isAdmin(id: SpiffeId, nowMs: number): boolean; isShut(id: SpiffeId, nowMs: number): boolean; downstreamEntry(id: SpiffeId, nowMs: number): unknown } }
   readonly revocation: RevocationSource
+  readonly admins: Pick<Admins, 'ofId'>
   readonly clock: Clock
 }): Standing {
-  const { registry, revocation, clock } = deps
+  const { registry, revocation, admins, clock } = deps
   return {
     agentProblem: (id) => {
       const agent = registry.agents.byId(id)
@@ -203,7 +209,11 @@ export function standingOf(deps: {
       if (agent.banned) return 'AGENT_BANNED'
       return registry.entries.isAgentDisabled(id) ? 'TARGET_DISABLED' : undefined
     },
-    isAdmin: (id) => registry.entries.isAdmin(id, clock.nowMs()),
+    rolesOf: (id) => {
+      const named = admins.ofId(id)
+      if (named !== undefined) return registry.entries.isShut(id, clock.nowMs()) ? nothing : named
+      return registry.entries.isAdmin(id, clock.nowMs()) ? rootAlone : nothing
+    },
     isDownstream: (id) => registry.entries.downstreamEntry(id, clock.nowMs()) !== undefined,
     isEnded: ({ facts }) => {
       const { kind } = revocation.check(facts)

@@ -11,6 +11,7 @@ import type { EntryRules, RawEntry } from '../registry/entry-rules.ts'
 import type { Actor, EntryFilter, ItemResult, PageOf, Store } from '../store/port.ts'
 import { nameOf } from './caller.ts'
 import type { Caller } from './caller.ts'
+import type { Privileged } from './privileged.ts'
 import { ok, statusOf, statusOfError } from './status.ts'
 import type { WireStatus } from './status.ts'
 import { RisingUuids } from './uuid.ts'
@@ -24,6 +25,7 @@ export interface EntryDeps {
   readonly random: Random
   readonly log: Logger
   readonly rules: EntryRules
+  readonly privileged: Pick<Privileged, 'check'>
   readonly limits: () => ServerLimits
 }
 
@@ -62,21 +64,25 @@ export class EntryOperations {
   }
 
   async create(items: readonly NewEntry[], caller: Caller): Promise<readonly EntryOutcome[]> {
-    return await this.#batch(caller, items, (item) => this.#specOf(item), (specs) => this.#deps.store.entries.create(specs, this.#actor(caller)))
+    return await this.#batch(caller, items, (item) => this.#specOf(item, caller), (specs) => this.#deps.store.entries.create(specs, this.#actor(caller)))
   }
 
   /** What {@link create} would say of the items by themselves; whether one is there already is not looked at. */
   async check(items: readonly NewEntry[], caller: Caller): Promise<readonly EntryOutcome[]> {
     const nowMs = this.#deps.clock.nowMs()
     const sample = { createdAtSeconds: Math.floor(nowMs / 1_000), revision: 0, disabled: false }
-    return await this.#batch(caller, items, (item) => this.#specOf(item), async (specs) => specs.map((spec) => ({ ok: true, value: { ...spec, ...sample } })))
+    return await this.#batch(caller, items, (item) => this.#specOf(item, caller), async (specs) => specs.map((spec) => ({ ok: true, value: { ...spec, ...sample } })))
   }
 
   async update(items: readonly Item<{ readonly id: string; readonly raw: Partial<RawEntry> }>[], caller: Caller): Promise<readonly EntryOutcome[]> {
     return await this.#batch(
       caller,
       items,
-      ({ id, raw }) => checkPatch(id, raw, this.#deps.rules),
+      ({ id, raw }) => {
+        const patch = checkPatch(id, raw, this.#deps.rules)
+        this.#deps.privileged.check(caller, patch)
+        return patch
+      },
       (patches) => this.#deps.store.entries.update(patches, this.#actor(caller)),
     )
   }
@@ -85,7 +91,11 @@ export class EntryOperations {
     return await this.#batch(
       caller,
       ids.map((id) => () => ({ id })),
-      ({ id }) => ({ id: checkEntryId(id) }),
+      ({ id }) => {
+        const known = { id: checkEntryId(id) }
+        this.#deps.privileged.check(caller, known)
+        return known
+      },
       (known) => this.#deps.store.entries.delete(known.map(({ id }) => id), this.#actor(caller)),
     )
   }
@@ -152,8 +162,10 @@ export class EntryOperations {
     return outcomes
   }
 
-  #specOf({ id, raw }: { readonly id: string; readonly raw: RawEntry }): EntrySpec & { readonly id: string } {
-    return { ...checkEntry(raw, this.#deps.rules), id: id === '' ? this.#ids.next(this.#deps.clock.nowMs()) : checkEntryId(id) }
+  #specOf({ id, raw }: { readonly id: string; readonly raw: RawEntry }, caller: Caller): EntrySpec & { readonly id: string } {
+    const spec = checkEntry(raw, this.#deps.rules)
+    this.#deps.privileged.check(caller, spec)
+    return { ...spec, id: id === '' ? this.#ids.next(this.#deps.clock.nowMs()) : checkEntryId(id) }
   }
 
   #actor(caller: Caller): Actor {

@@ -1,5 +1,6 @@
 import type { LeakAnswer } from '../../proto/generated/mayfly/v1/LeakAnswer.ts'
 import type { LeakReport__Output } from '../../proto/generated/mayfly/v1/LeakReport.ts'
+import { mayAct } from '../../src/core/admin-role.ts'
 import { toHex } from '../../src/core/bytes.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import { leakStatement } from '../../src/core/leak.ts'
@@ -14,6 +15,7 @@ import type { KeyKind } from '../../src/x509/spki.ts'
 import { termsOf } from '../limits.ts'
 import type { ServerLimits } from '../limits.ts'
 import type { Store } from '../store/port.ts'
+import { rolesOf } from './authorization.ts'
 import type { Standing } from './authorization.ts'
 import { nameOf } from './caller.ts'
 import type { Caller } from './caller.ts'
@@ -47,12 +49,12 @@ export function leaksService(deps: LeaksServiceDeps): Handlers<'mayfly.v1.Leaks'
   const ofAll = new Quota(deps.clock, termsOfAll)
   return {
     Report: async (report, { peer }) => {
-      const admin = isAdmin(peer, deps.standing)
+      const admin = mayAct(rolesOf(peer, deps.standing), 'revoke')
       if (!admin) {
         ofOne.take(addressOf(peer), 1)
         ofAll.take('all', 1)
       }
-      if (report.denyUnknown && !admin) throw new MayflyError('PERMISSION_DENIED', 'only an administrator may have an unknown key denied')
+      if (report.denyUnknown && !admin) throw new MayflyError('PERMISSION_DENIED', 'only an administrator with the role revoke may have an unknown key denied')
       return await end(report, peer, admin, deps)
     },
   }
@@ -87,10 +89,6 @@ function isSigned(publicKey: Uint8Array, statement: Uint8Array, signature: Uint8
     if (error instanceof MayflyError) throw new MayflyError('INVALID_ARGUMENT', 'not a public key of a kind that mayfly takes', { cause: error })
     return false // openssl throws on signatures of some forms
   }
-}
-
-function isAdmin(caller: Caller, standing: Standing): boolean {
-  return caller.kind === 'local' || (caller.kind === 'svid' && standing.isAdmin(caller.id))
 }
 
 /** By address and not by connection: ports are many. */

@@ -36,6 +36,7 @@ import type { ServedStream } from './revocation-stream-service.ts'
 import { merge } from './merge.ts'
 import { refusals } from './refusal-feed.ts'
 import { frameToWire, positionFromWire } from './wire-stream.ts'
+import type { Admins } from './admins.ts'
 import { Wakeup } from './wakeup.ts'
 import { grantChanges, policyPushes } from './grant-feed.ts'
 import { grantForAgent, probesFromWire } from './wire-grant.ts'
@@ -56,6 +57,8 @@ export interface SyncServiceDeps {
   readonly grants: Pick<Grants, 'directory' | 'heard' | 'index' | 'nowMs'>
   readonly approvals: Pick<Approvals, 'mayApprove'>
   readonly policies: Pick<Policies, 'inForce' | 'onApplied'>
+  /** IDs that administer by name: agents are told so, as of an entry that makes administrators. */
+  readonly admins: Pick<Admins, 'ofId'>
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -133,13 +136,14 @@ function refuseSkew(agentVersion: string, version: string): void {
 }
 
 /** The snapshot in parts, then changes; what changes while the snapshot is read comes after it. Before entries come the bundles of the trust domains that they federate with. */
-async function* entries(subscription: Subscription, wakeup: Wakeup, signal: AbortSignal, { registry, federated }: Pick<SyncServiceDeps, 'registry' | 'federated'>): AsyncGenerator<ServerMessage> {
+async function* entries(subscription: Subscription, wakeup: Wakeup, signal: AbortSignal, { registry, federated, admins }: Pick<SyncServiceDeps, 'registry' | 'federated' | 'admins'>): AsyncGenerator<ServerMessage> {
+  const toWire = (entry: Entry): ReturnType<typeof mayflyEntryToWire> => mayflyEntryToWire(admins.ofId(entry.spiffeId) === undefined ? entry : { ...entry, admin: true })
   using federation = new FederationFeed(federated, () => wakeup.wake())
   for await (const page of registry.authorizedEntries(subscription.agentId)) {
     for (const entry of page) subscription.known.add(entry.id)
     federation.note(page, [])
     yield* federation.arrivals()
-    for (const part of partsOf(page)) yield { snapshot: { entries: part.map((entry) => mayflyEntryToWire(entry)), complete: false } }
+    for (const part of partsOf(page)) yield { snapshot: { entries: part.map(toWire), complete: false } }
   }
   yield { snapshot: { entries: [], complete: true } }
   while (!signal.aborted) {
@@ -149,7 +153,7 @@ async function* entries(subscription: Subscription, wakeup: Wakeup, signal: Abor
     federation.note(upserted, deletedIds)
     yield* federation.arrivals()
     for (let at = 0; at < deletedIds.length; at += 10 * maxPartEntries) yield { change: { upserted: [], deletedIds: deletedIds.slice(at, at + 10 * maxPartEntries) } }
-    for (const part of partsOf(upserted)) yield { change: { upserted: part.map((entry) => mayflyEntryToWire(entry)), deletedIds: [] } }
+    for (const part of partsOf(upserted)) yield { change: { upserted: part.map(toWire), deletedIds: [] } }
     yield* federation.departures()
   }
 }

@@ -175,9 +175,27 @@ export class EntryIndex {
     return this.#byParent.has(id)
   }
 
+  /** Whether an entry of this kind hangs below the ID, at any depth. */
+  isAbove(id: SpiffeId, what: (entry: IndexedEntry) => boolean): boolean {
+    const seen = new Set<SpiffeId>([id])
+    for (const parent of seen) {
+      for (const entry of this.#byParent.get(parent) ?? []) {
+        if (what(entry)) return true
+        seen.add(entry.spiffeId) // looked at in its turn
+      }
+    }
+    return false
+  }
+
   /** Whether some live entry for this ID makes its holder an administrator. */
   isAdmin(id: SpiffeId, nowMs: number): boolean {
     return this.withSpiffeId(id).some((entry) => entry.admin && this.#isLive(entry, nowMs))
+  }
+
+  /** Whether the ID has entries, and none of them is live. */
+  isShut(id: SpiffeId, nowMs: number): boolean {
+    const entries = this.withSpiffeId(id)
+    return entries.length > 0 && !entries.some((entry) => this.#isLive(entry, nowMs))
   }
 
   /** The oldest live entry by which the holder of this ID runs a server further down. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 
-import { parseServerConfig } from '../../server/config.ts'
+import { parseServerConfig, type ServerConfig } from '../../server/config.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 
 const mistakes: readonly (readonly [line: string, path: string])[] = [
@@ -30,6 +30,19 @@ const mistakes: readonly (readonly [line: string, path: string])[] = [
   ['  x509SvidTtl: 2h', 'ca.x509SvidTtl'],
   ['  upstream: {certPath: /x}', 'ca.upstream'],
 ]
+
+test('administrators are named by a uid or an ID, with roles that there are, and nobody twice', () => {
+  const read = (admins: string): ServerConfig => parseServerConfig(`trustDomain: example.org\nadmins:\n${admins}`, {}, 'server.yaml', 1000)
+  expect(read('  - uid: 7\n    roles: [read, revoke]\n  - spiffeId: spiffe://example.org/ops\n    roles: [root]\n').admins).toEqual([{ uid: 7, spiffeId: undefined, roles: ['read', 'revoke'] }, { uid: undefined, spiffeId: 'spiffe://example.org/ops', roles: ['root'] }])
+  for (const [admins, problem] of [
+    ['  - roles: [read]\n', 'names either a uid or a spiffeId'],
+    ['  - uid: 7\n    spiffeId: spiffe://a/b\n    roles: [read]\n', 'names either a uid or a spiffeId'],
+    ['  - spiffeId: ops\n    roles: [read]\n', 'not a SPIFFE ID'],
+    ['  - uid: 7\n    roles: []\n', 'at least one role'],
+    ['  - uid: 7\n    roles: [emperor]\n', 'must be one of read, register, revoke, policy, authority, root'],
+    ['  - uid: 1000\n    roles: [read]\n', 'uid 1000 is one of adminUids, who may do everything'],
+  ] as const) expect(() => read(admins)).toThrow(problem)
+})
 
 test('twenty mistakes in one file are told at once, each with its line and path', () => {
   const told = problemsOf(mistakes.map(([line]) => line).join('\n'))

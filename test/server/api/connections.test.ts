@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Caller } from '../../../server/api/caller.ts'
 import { authorize } from '../../../server/api/authorization.ts'
+import { Admins } from '../../../server/api/admins.ts'
 import { Connections, standingOf } from '../../../server/api/connections.ts'
 import type { CheckOutcome } from '../../../src/core/revocation/check.ts'
 import type { RpcServer } from '../../../src/rpc/server.ts'
@@ -34,13 +35,14 @@ let connections: Connections
 let callers: Caller[]
 
 const revocation: RevocationSource = { check: () => outcome, freshness: () => ({ ageMs: 0, aheadMs: 0, behindMs: 0 }), onRevoked: () => ({ [Symbol.dispose]: () => undefined }) }
-const registry = { agents: { byId: () => ({ banned: false }) }, entries: { isAgentDisabled: () => false, isAdmin: () => false, downstreamEntry: () => undefined } }
+const registry = { agents: { byId: () => ({ banned: false }) }, entries: { isAgentDisabled: () => false, isAdmin: () => false, isShut: () => false, downstreamEntry: () => undefined } }
+const admins = new Admins({ rootUids: [], named: [] })
 
 beforeEach(() => {
   clock = new FakeClock(nowMs)
   outcome = { kind: 'good' }
   callers = []
-  const standing = standingOf({ registry, revocation, clock })
+  const standing = standingOf({ registry, revocation, admins, clock })
   connections = new Connections({ trustDomain, bundles: () => BundleSet.of({ trustDomain, x509Authorities: [root.der] }), restored: () => BundleSet.of({ trustDomain, x509Authorities: [past.der] }), revocation, standing, clock, log: new KeptLog() })
 })
 
@@ -90,7 +92,7 @@ test.each([
   connect(agent.der)
   outcome = { kind }
   const [caller] = callers
-  expect(caller?.kind === 'svid' && standingOf({ registry, revocation, clock }).isEnded(caller)).toBe(ended)
+  expect(caller?.kind === 'svid' && standingOf({ registry, revocation, admins, clock }).isEnded(caller)).toBe(ended)
 })
 
 test.for(['revoked', 'superseded', 'authority_revoked'] as const)("an agent that comes with an SVID that is %s is told in SPIRE's words to attest again; a workload is not", (kind) => {
@@ -107,7 +109,7 @@ test('an agent whose authority a restore ended is told apart: it may renew, and 
   connect(leaf(past, { uri, notAfterMs: nowMs - 60_000 }).der)
   expect(callers.map(({ kind }) => kind)).toEqual(['outdated', 'refused', 'refused'])
   const [caller] = callers
-  const standing = standingOf({ registry, revocation, clock })
+  const standing = standingOf({ registry, revocation, admins, clock })
   const call = (method: string): void => authorize(method, caller ?? { kind: 'anonymous', address: '' }, standing)
   call('/spire.api.server.agent.v1.Agent/RenewAgent')
   call('/spire.api.server.bundle.v1.Bundle/GetBundle')
