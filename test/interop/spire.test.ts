@@ -61,7 +61,7 @@ describe.skipIf(found === undefined)("SPIRE's own agent, command and nested serv
 
   test('attests by a join token; an entry made by the command becomes an SVID, its change another, its end none', async () => {
     expect(cli('agent', 'show', '-spiffeID', agentId).text).toMatch(/Attestation type +: join_token/)
-    const id = entry('/web', '-x509SVIDTTL', '600', '-federatesWith', 'spiffe://other.test') // whose bundle nobody has
+    const id = entry('/web', '-x509SVIDTTL', '600')
     const first = await svid()
     expect(first.extensions.subjectAltName?.uris).toEqual(['spiffe://example.org/web'])
     expect(cli('entry', 'update', '-entryID', id, '-parentID', agentId, '-spiffeID', 'spiffe://example.org/web', '-selector', `unix:path:${spire.agent}`, '-dns', 'web.example.org').text).toMatch(/Revision +: 1/)
@@ -148,8 +148,10 @@ describe.skipIf(found === undefined)("SPIRE's own agent, command and nested serv
   })
 
   test.for<[string, RegExp]>([
-    ['bundle delete -id spiffe://other.test', /federation comes with a later release/],
-    ['federation list', /federation comes with a later release/],
+    ['bundle delete -id spiffe://other.test', /there is no bundle of other\.test/],
+    ['bundle set -id spiffe://example.org -path /dev/null', /unable to parse bundle data|not allowed/],
+    ['federation list', /federation relationships come with a later release/],
+    ['entry create -parentID spiffe://example.org/spire/server -spiffeID spiffe://example.org/x -selector a:b -federatesWith spiffe://other.test', /unable to find federated bundle/],
     ['jwt mint -spiffeID spiffe://example.org/x -audience y', /they come with a later release/],
     ['localauthority jwt show', /they come with a later release/],
     ['upstreamauthority taint -subjectKeyID aa', /upstream authority is not configured/],

@@ -4,18 +4,20 @@ import { RpcChannel } from '../../../src/rpc/channel.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { Program } from '../product/process.ts'
 
-/** A real SPIRE server and its agent on this machine, of the trust domain example.org, below the upstream authority of two PEM files. */
+/** A real SPIRE server and its agent on this machine, of the trust domain example.org unless it is told another, below the upstream authority of two PEM files or with one of its own. */
 export class RealSpire implements AsyncDisposable {
   readonly socket: string
   readonly agentSocket: string
   readonly #folder: string
   readonly #programs: { readonly agent: string; readonly server: string }
   readonly #port: number
+  readonly #trustDomain: string
   readonly #running: Program[] = []
   #admin: RpcChannel | undefined
   #agent: Program | undefined
 
-  private constructor(folder: string, programs: { readonly agent: string; readonly server: string }) {
+  private constructor(folder: string, programs: { readonly agent: string; readonly server: string }, trustDomain: string) {
+    this.#trustDomain = trustDomain
     this.#folder = join(folder, 'spire')
     this.#programs = programs
     this.#port = 21_000 + (process.pid % 5_000)
@@ -23,20 +25,20 @@ export class RealSpire implements AsyncDisposable {
     this.agentSocket = join(this.#folder, 'a.sock')
   }
 
-  static async start(folder: string, programs: { readonly agent: string; readonly server: string }, upstream: { readonly certPath: string; readonly keyPath: string }): Promise<RealSpire> {
-    const spire = new RealSpire(folder, programs)
+  static async start(folder: string, programs: { readonly agent: string; readonly server: string }, upstream: { readonly certPath: string; readonly keyPath: string } | undefined, trustDomain = 'example.org'): Promise<RealSpire> {
+    const spire = new RealSpire(folder, programs, trustDomain)
     mkdirSync(join(spire.#folder, 'server'), { recursive: true })
     mkdirSync(join(spire.#folder, 'agent'))
     const config = join(spire.#folder, 'server.conf')
     writeFileSync(
       config,
-      `server { bind_address = "127.0.0.1" bind_port = "${spire.#port}" trust_domain = "example.org" data_dir = "${spire.#folder}/server" socket_path = "${spire.socket}" log_level = "WARN" }
+      `server { bind_address = "127.0.0.1" bind_port = "${spire.#port}" trust_domain = "${trustDomain}" data_dir = "${spire.#folder}/server" socket_path = "${spire.socket}" log_level = "WARN" }
 plugins {
   DataStore "sql" { plugin_data { database_type = "sqlite3" connection_string = "${spire.#folder}/server/d.sqlite3" } }
   KeyManager "memory" { plugin_data {} }
   NodeAttestor "join_token" { plugin_data {} }
-  UpstreamAuthority "disk" { plugin_data { cert_file_path = "${upstream.certPath}" key_file_path = "${upstream.keyPath}" } }
-}\n`,
+${upstream === undefined ? '' : `  UpstreamAuthority "disk" { plugin_data { cert_file_path = "${upstream.certPath}" key_file_path = "${upstream.keyPath}" } }
+`}}\n`,
     )
     spire.#running.push(new Program(programs.server, ['run', '-config', config]))
     try {
@@ -60,10 +62,10 @@ plugins {
 
   /** Joins its agent with a token and, as SPIRE's `token generate -spiffeID` does, gives the node that name. Resolves with the agent's ID. */
   async startAgent(name: string): Promise<string> {
-    const { value } = await this.admin.unary('spire.api.server.agent.v1.Agent', 'CreateJoinToken', { ttl: 600, agentId: { trustDomain: 'example.org', path: name } })
+    const { value } = await this.admin.unary('spire.api.server.agent.v1.Agent', 'CreateJoinToken', { ttl: 600, agentId: { trustDomain: this.#trustDomain, path: name } })
     writeFileSync(
       join(this.#folder, 'agent.conf'),
-      `agent { data_dir = "${this.#folder}/agent" log_level = "WARN" server_address = "127.0.0.1" server_port = "${this.#port}" socket_path = "${this.agentSocket}" insecure_bootstrap = true trust_domain = "example.org" }
+      `agent { data_dir = "${this.#folder}/agent" log_level = "WARN" server_address = "127.0.0.1" server_port = "${this.#port}" socket_path = "${this.agentSocket}" insecure_bootstrap = true trust_domain = "${this.#trustDomain}" }
 plugins {
   KeyManager "disk" { plugin_data { directory = "${this.#folder}/agent" } }
   NodeAttestor "join_token" { plugin_data {} }
@@ -72,8 +74,8 @@ plugins {
     )
     this.#runAgent('-joinToken', value)
     const id = `/spire/agent/join_token/${value}`
-    await answers(async () => await this.admin.unary('spire.api.server.agent.v1.Agent', 'GetAgent', { id: { trustDomain: 'example.org', path: id } }), () => this.#said())
-    return `spiffe://example.org${id}`
+    await answers(async () => await this.admin.unary('spire.api.server.agent.v1.Agent', 'GetAgent', { id: { trustDomain: this.#trustDomain, path: id } }), () => this.#said())
+    return `spiffe://${this.#trustDomain}${id}`
   }
 
   async stopAgent(): Promise<void> {
