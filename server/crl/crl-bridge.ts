@@ -1,12 +1,13 @@
 import { MayflyError } from '../../src/core/errors.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
-import { buildCrl, crlEntry } from '../../src/x509/crl.ts'
+import { buildCrl } from '../../src/x509/crl.ts'
 import type { CrlReason } from '../../src/x509/crl.ts'
 import { publicKeyHash } from '../../src/x509/fingerprint.ts'
 import { subjectKeyIdOf } from '../../src/x509/template.ts'
 import type { KeyedAuthority } from '../ca/active-authority.ts'
 import type { Credential, EndCause, Store } from '../store/port.ts'
+import { CrlEntries } from './crl-entries.ts'
 import type { PublishedCrl } from './published-crl.ts'
 import type { UpstreamLists } from './upstream-lists.ts'
 
@@ -23,11 +24,6 @@ export interface CrlBridgeDeps {
   readonly log: Logger
   /** No number of a list published before is higher. */
   readonly lastNumber: bigint
-}
-
-interface Entry {
-  readonly der: Uint8Array
-  readonly notAfterMs: number
 }
 
 /** A list past this is an outage at whoever checks it: freshness comes from the stream, not from here. */
@@ -51,7 +47,7 @@ const retryMs = 5_000
 export class CrlBridge implements AsyncDisposable {
   readonly #deps: CrlBridgeDeps
   readonly #stop = new AbortController()
-  readonly #byAuthority = new Map<string, Map<string, Entry>>()
+  readonly #byAuthority = new Map<string, CrlEntries>()
   readonly #listeners = new Set<(crls: readonly PublishedCrl[]) => void>()
   readonly #unknown = new Set<string>()
   readonly #changed = new Set<string>()
@@ -80,6 +76,7 @@ export class CrlBridge implements AsyncDisposable {
         }
       }),
       deps.authorities.onChange(() => bridge.#ring()),
+      ...[deps.above?.onChange(() => bridge.#ring())].filter((following) => following !== undefined),
     ]
     await bridge.#load()
     await bridge.#publish()
@@ -103,6 +100,7 @@ export class CrlBridge implements AsyncDisposable {
     this.#stop.abort()
     this.#wake.abort()
     await this.#running
+    await this.#deps.above?.[Symbol.asyncDispose]()
   }
 
   #ended(serials: readonly string[]): void {
@@ -158,11 +156,11 @@ export class CrlBridge implements AsyncDisposable {
     }
   }
 
-  #add({ serial, authorityId, notAfterMs, endedAtMs, cause, state }: Credential): void {
+  #add({ serial, authorityId, endedAtMs, cause, state }: Credential): void {
     if (state !== 'revoked' && state !== 'superseded') return
-    const entries = this.#byAuthority.get(authorityId) ?? new Map<string, Entry>()
+    const entries = this.#byAuthority.get(authorityId) ?? new CrlEntries()
     this.#byAuthority.set(authorityId, entries)
-    entries.set(serial, { der: crlEntry(Buffer.from(serial, 'hex'), endedAtMs ?? 0, state === 'superseded' ? 'superseded' : reasonOf(cause)), notAfterMs })
+    entries.add(serial, endedAtMs ?? 0, state === 'superseded' ? 'superseded' : reasonOf(cause))
     this.#changed.add(authorityId)
   }
 
@@ -203,9 +201,9 @@ export class CrlBridge implements AsyncDisposable {
   }
 
   async #make(issuer: KeyedAuthority, nowMs: number): Promise<PublishedCrl> {
-    const entries = this.#byAuthority.get(issuer.id) ?? new Map<string, Entry>()
-    const published = await this.#sign(issuer, [...entries.values()].map((entry) => entry.der), nowMs)
-    for (const [serial, { notAfterMs }] of entries) if (notAfterMs < nowMs - backdateMs) entries.delete(serial)
+    const entries = this.#byAuthority.get(issuer.id)
+    const published = await this.#sign(issuer, entries?.der ?? [], entries?.size ?? 0, nowMs)
+    entries?.dropBefore(nowMs - backdateMs)
     return published
   }
 
@@ -213,7 +211,7 @@ export class CrlBridge implements AsyncDisposable {
   async #listsAbove(before: ReadonlyMap<string, PublishedCrl>, nowMs: number): Promise<readonly PublishedCrl[]> {
     const { above } = this.#deps
     if (above === undefined) return []
-    const given = (await above.given(nowMs)).map((crl) => {
+    const given = (await this.#given(above, nowMs)).map((crl) => {
       const known = before.get(crl.authorityId)
       return known?.number === crl.number && known.thisUpdateMs === crl.thisUpdateMs ? known : crl
     })
@@ -221,20 +219,31 @@ export class CrlBridge implements AsyncDisposable {
     const known = signer === undefined ? undefined : before.get(signer.issuer.id)
     const isSame = signer?.entries.length === this.#above.length && Math.abs(nowMs - (known?.thisUpdateMs ?? 0)) < refreshMs
     this.#above = signer?.entries ?? []
-    const ours = signer === undefined ? [] : [known !== undefined && isSame ? known : await this.#sign(signer.issuer, signer.entries, nowMs)]
+    const ours = signer === undefined ? [] : [known !== undefined && isSame ? known : await this.#sign(signer.issuer, signer.entries, signer.entries.length, nowMs)]
     const present = [...given, ...ours]
     for (const { authorityId } of present) this.#fromAbove.add(authorityId)
     const left = [...before.values()].filter((crl) => this.#fromAbove.has(crl.authorityId) && !present.some(({ authorityId }) => authorityId === crl.authorityId))
     return [...present, ...left.filter(({ thisUpdateMs }) => nowMs < thisUpdateMs + crlLifeMs)]
   }
 
-  async #sign({ id, certificate, key }: KeyedAuthority, entries: readonly Uint8Array[], nowMs: number): Promise<PublishedCrl> {
+  /** Without them nothing is published at first; later they hold up none of ours, and those of before stay. */
+  async #given(above: UpstreamLists, nowMs: number): Promise<readonly PublishedCrl[]> {
+    try {
+      return await above.given(nowMs)
+    } catch (error) {
+      if (this.#crls.length === 0) throw error
+      this.#deps.log.error({ event: 'upstream.lists_missing', error }, 'a list of an authority above is missing or out of date: verifiers that read lists refuse, or soon will')
+      return []
+    }
+  }
+
+  async #sign({ id, certificate, key }: KeyedAuthority, entries: readonly Uint8Array[], count: number, nowMs: number): Promise<PublishedCrl> {
     const number = BigInt(Math.max(0, Math.floor(nowMs)))
     this.#lastNumber = number > this.#lastNumber ? number : this.#lastNumber + 1n
     const ours = this.#lastNumber
     const issuerKeyId = certificate.extensions.subjectKeyId ?? subjectKeyIdOf(publicKeyHash(certificate.spki))
     const der = await buildCrl({ issuer: certificate.subject, issuerKeyId, number: ours, thisUpdateMs: nowMs - backdateMs, nextUpdateMs: nowMs + crlLifeMs }, entries, key)
-    return { authorityId: id, certificate, number: ours, der, entries: entries.length, thisUpdateMs: nowMs }
+    return { authorityId: id, certificate, number: ours, der, entries: count, thisUpdateMs: nowMs }
   }
 }
 

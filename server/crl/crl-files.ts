@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
-import { parseCrl } from '../../src/x509/crl.ts'
+import { maxCrlBytes, parseCrl } from '../../src/x509/crl.ts'
 import { encodeCertificatesPem, encodePem } from '../../src/x509/pem.ts'
 import { crlName } from './crl-bridge.ts'
 import type { CrlBridge } from './crl-bridge.ts'
@@ -27,7 +27,6 @@ export interface CrlFilesConfig {
   readonly reload: readonly string[]
 }
 
-const maxCrlBytes = 16_777_216
 const reloadLimitMs = 30_000
 const retryMs = 5_000
 

@@ -29,7 +29,8 @@ export interface CrlTerms {
 }
 
 const version2 = derUnsigned(Uint8Array.of(1))
-const maxCrlBytes = 16_777_215
+/** Longest list that is written or read: over a million entries. */
+export const maxCrlBytes = 67_108_863
 
 /** One entry of a list, DER, made once and kept: lists grow by appending. @param serial magnitude, big endian */
 export function crlEntry(serial: Uint8Array, revokedAtMs: number, reason: CrlReason = 'unspecified'): Uint8Array {
@@ -38,13 +39,13 @@ export function crlEntry(serial: Uint8Array, revokedAtMs: number, reason: CrlRea
 }
 
 /**
- * A full list of version 2 for one issuer, signed by its key: entries as they are given, authority key identifier and number, no issuing
- * distribution point, no delta. Returns DER. @throws {MayflyError} LIMIT_EXCEEDED over 16 MiB, and what the key throws
+ * A full list of version 2 for one issuer, signed by its key: entries as they are given, one or more in each piece, authority key identifier and number, no issuing
+ * distribution point, no delta. Returns DER. @throws {MayflyError} LIMIT_EXCEEDED over 64 MiB, and what the key throws
  */
 export async function buildCrl(terms: CrlTerms, entries: readonly Uint8Array[], key: Pick<SigningKey, 'kind' | 'sign'>): Promise<Uint8Array> {
   const algorithm = signatureAlgorithmOf(key.kind)
   const listed = Buffer.concat(entries)
-  if (listed.length > maxCrlBytes - 4_096) throw new MayflyError('LIMIT_EXCEEDED', `a list of ${entries.length} revoked certificates is too long to write`)
+  if (listed.length > maxCrlBytes - 4_096) throw new MayflyError('LIMIT_EXCEEDED', `a list of ${listed.length} bytes of revoked certificates is too long to write`)
   const toBeSigned = derSequence(
     version2,
     algorithm,

@@ -5,12 +5,11 @@ import { readTime } from '../core/der/time.ts'
 import { MayflyError } from '../core/errors.ts'
 import { readAlgorithm } from './algorithm.ts'
 import { parseCertificate } from './certificate.ts'
+import { maxCrlBytes } from './crl.ts'
 import { keyUsageBit, noExtensions, readExtensions } from './extensions.ts'
 import { authorityIdOf } from './fingerprint.ts'
 import { readName } from './name.ts'
 import { verifyBytes } from './signature.ts'
-
-const maxCrlBytes = 16_777_215
 
 /**
  * A full list of revoked certificates as some authority made it, read strictly and verified: version 2, of that authority's name and key, for all that it issued

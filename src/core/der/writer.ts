@@ -14,6 +14,7 @@ export function derHeader(identifier: number, length: number): Uint8Array {
   if (length < 0x100) return Uint8Array.of(identifier, 0x81, length)
   if (length < 0x1_0000) return Uint8Array.of(identifier, 0x82, length >> 8, length & 0xff)
   if (length < 0x100_0000) return Uint8Array.of(identifier, 0x83, length >> 16, (length >> 8) & 0xff, length & 0xff)
+  if (length < 0x1_0000_0000) return Uint8Array.of(identifier, 0x84, length >>> 24, (length >> 16) & 0xff, (length >> 8) & 0xff, length & 0xff)
   throw new MayflyError('DER_INVALID', 'a DER value is too long to write')
 }
 
