@@ -26,7 +26,7 @@ export const revokeTarget: Command<'targets.revoke'> = (tables, given, options, 
   if (options.dryRun) return { records: [], result: () => result(false) }
   const goesOn = isLasting(target) && tables.targets.unfinishedOf(target) !== undefined // its number was said when it began
   if (!goesOn && (options.expect === undefined ? hits.length > hitsWithoutExpectation : options.expect !== hits.length)) {
-    throw new MayflyError('EXPECTATION_FAILED', `this would end ${hits.length} credentials`, { hint: `say --expect ${hits.length}`, details: { hits: hits.length } })
+    throw new MayflyError('EXPECTATION_FAILED', `this would end ${hits.length} credential${hits.length === 1 ? '' : 's'}`, { hint: `say --expect ${hits.length}`, details: { hits: hits.length } })
   }
   const disabled = options.rotate || !isLasting(target) ? [] : disableRecords(tables, target, options.reason, by)
   return { records: [...records, ...disabled], result: () => result(more) }
