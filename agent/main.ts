@@ -1,14 +1,13 @@
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import process from 'node:process'
 import { MayflyError } from '../src/core/errors.ts'
 import type { Logger } from '../src/ports/logger.ts'
+import { JoinFiles } from '../src/system/join-files.ts'
 import { printSchema, readConfigText, readMainArguments, runMain, serviceManager, versionBeside } from '../src/system/main-process.ts'
 import { agentConfigSchema, agentSettings, flagPaths, parseAgentConfig } from './config.ts'
 import type { AgentConfig } from './config.ts'
-
-const joinFiles = new Map<string, string | undefined>()
 
 /** The process of an agent: `--config FILE` and flags in, one line of JSON out once its sockets listen, logs on standard error. */
 await runMain(main)
@@ -16,12 +15,16 @@ await runMain(main)
 async function main(args: readonly string[]): Promise<number> {
   const { text, file, fileName, overrides, checkOnly, schemaOnly, whileStdin } = readMainArguments(args, { paths: flagPaths, switches: ['insecure-bootstrap'], command: 'mayfly agent run' })
   if (schemaOnly) return printSchema(agentConfigSchema())
-  const parse = (source: string): AgentConfig => parseAgentConfig(source, overrides, fileName, process.geteuid?.() ?? -1, readJoinFile)
-  const config = parse(text)
-  if (checkOnly) return 0
-  makeFolders(config)
+  const joinFiles = new JoinFiles({ firstLine: whileStdin })
+  const parse = (source: string): AgentConfig => parseAgentConfig(source, overrides, fileName, process.geteuid?.() ?? -1, (path) => joinFiles.read(path))
+  const early = parse(text)
+  if (checkOnly) {
+    if (await joinFiles.hear()) parse(text)
+    return 0
+  }
+  makeFolders(early)
   // In a folder that is ours alone: a cache of code that others may write would be theirs to run.
-  enableCompileCache(join(config.dataDir, 'cache'))
+  enableCompileCache(join(early.dataDir, 'cache'))
   const [{ Agent }, { pino }, { clockWith }, { readBootId, readBootMs }, { systemRandom }, files, { FileLock }, { linuxProcesses }, { ExitWatch }, { selfTestPeerCredentials }, { onHangUp, stopOnSignals }, { collectAlone, trimHeapWhenIdle }, { LiveConfig }, { reloadLogged }, { LinuxCgroups }, { probeSenses }] = await Promise.all([
     import('./agent.ts'),
     import('pino'),
@@ -40,6 +43,7 @@ async function main(args: readonly string[]): Promise<number> {
     import('../src/system/linux/cgroups.ts'),
     import('../src/system/probe-senses.ts'),
   ])
+  const config = (await joinFiles.hear()) ? parse(text) : early // by now there is nothing to do but wait
   using stop = stopOnSignals({ whileStdin })
   const clock = clockWith(readBootMs)
   const logger = pino({ level: config.logLevel, base: { pid: process.pid } }, pino.destination({ dest: 2, sync: true }))
@@ -96,12 +100,6 @@ async function main(args: readonly string[]): Promise<number> {
   manager?.stopping()
   logger.info({ event: 'agent.stopping' }, 'draining')
   return 0
-}
-
-/** Read once: standard input has no more to say when the configuration is read again. @throws {MayflyError} CONFIG_INVALID */
-function readJoinFile(path: string): string | undefined {
-  if (!joinFiles.has(path)) joinFiles.set(path, path === '-' ? readFileSync(0, 'utf8') : existsSync(path) ? readConfigText(path) : undefined)
-  return joinFiles.get(path)
 }
 
 /** Workloads of any user pass through the data folder to the socket; what is secret in it has a mode of its own. */

@@ -37,7 +37,7 @@ export async function entranceOf(config: AgentConfig, { state, clock, random, re
   const address = config.serverAddress ?? before?.address
   const trustDomain = config.trustDomain ?? (kept === undefined ? before?.trustDomain : trustDomainOf(kept.id))
   if (address === undefined || trustDomain === undefined) {
-    const missing = config.joinFile === undefined ? '' : `, and ${config.joinFile} is not there`
+    const missing = config.joinFile === undefined ? '' : config.joinFile === '-' ? ', and no join line came' : `, and ${config.joinFile} is not there`
     throw new MayflyError('AGENT_NOT_ATTESTED', `this agent has not joined a server${missing}`, { hint: 'mayfly token create prints the line for mayfly agent run --join-file FILE' })
   }
   const place = { address, trustDomain }

@@ -20,8 +20,9 @@ export function stopOnSignals({ whileStdin = false }: { readonly whileStdin?: bo
     controller.abort(new MayflyError('SHUTTING_DOWN', `stopped by ${name}`, { details: { signal: name } }))
   }
   const stopAtEnd = (): void => stop('the end of standard input')
-  if (whileStdin) process.stdin.on('end', stopAtEnd).on('error', stopAtEnd).resume()
   for (const name of names) process.on(name, stop)
+  if (whileStdin && (process.stdin.readableEnded || process.stdin.destroyed)) stopAtEnd() // while something was read from it
+  else if (whileStdin) process.stdin.on('end', stopAtEnd).on('error', stopAtEnd).resume()
   return { signal: controller.signal, [Symbol.dispose]: release }
 }
 

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import { MayflyError } from '../../core/errors.ts'
@@ -45,12 +45,13 @@ export class Installation implements AsyncDisposable {
     }
     // 0755, because every process on this machine may come to the Workload API in it; what is secret has folders of its own
     await mkdir(places.data, { recursive: true, mode: 0o755 })
-    const loading = import('../../rpc/channel.ts') // while the server starts
-    const server = await startServer(config, places, remembered?.listen)
-    const installation = new Installation(config, places, context, server)
+    const installation = new Installation(config, places, context, launchServer(config, places, remembered?.listen))
     try {
+      const agent = (installation.#agent = await launchAgent(places)) // both load at the same time
+      const loading = import('../../rpc/channel.ts')
+      await served(installation.#server, config, places)
       await loading
-      await installation.startAgent()
+      await installation.startAgent(agent)
       return installation
     } catch (error) {
       await installation[Symbol.asyncDispose]()
@@ -76,18 +77,22 @@ export class Installation implements AsyncDisposable {
 
   /** Starts the server anew after it ended. */
   async restartServer(): Promise<void> {
-    this.#server = await startServer(this.config, this.places, (await recall(this.places))?.listen)
+    this.#server = launchServer(this.config, this.places, (await recall(this.places))?.listen)
+    await served(this.#server, this.config, this.places)
   }
 
-  /** Starts the agent: with a join line when it never joined, or when what it has is no good any more. */
-  async startAgent(): Promise<void> {
+  /**
+   * Starts the agent: with a join line when it never joined, or when what it has is no good any more.
+   * @param launched one that loads already
+   */
+  async startAgent(launched?: Service): Promise<void> {
     const joined = existsSync(join(this.places.agentData, 'agent.svid.pem'))
     try {
-      await this.#runAgent(joined ? undefined : await this.#joinLine())
+      await this.#runAgent(joined, launched)
     } catch (error) {
       if (!joined || this.agent.stopping) throw error
       await this.agent.stop()
-      await this.#runAgent(await this.#joinLine())
+      await this.#runAgent(false)
     }
   }
 
@@ -97,19 +102,12 @@ export class Installation implements AsyncDisposable {
     await this.#server.stop()
   }
 
-  /** The line is a secret until it is used, and arguments are for all to see: so it travels in a file. */
-  async #runAgent(joinLine: string | undefined): Promise<void> {
-    const { agentData } = this.places
-    await mkdir(agentData, { recursive: true, mode: 0o755 })
-    const joinFile = join(agentData, 'join.json')
-    if (joinLine !== undefined) await writeFile(joinFile, JSON.stringify({ join: joinLine }), { mode: 0o600 })
-    try {
-      this.#agent = Service.start('agent', ['--data', agentData, ...(joinLine === undefined ? [] : ['--config', joinFile])], logFile(this.places, 'agent'))
-      await this.#agent.serving
-      await this.#connected(this.#agent)
-    } finally {
-      await rm(joinFile, { force: true })
-    }
+  async #runAgent(joined: boolean, launched?: Service): Promise<void> {
+    const line = joined ? '' : await this.#joinLine()
+    this.#agent = launched ?? (await launchAgent(this.places))
+    this.#agent.tell(line)
+    await this.#agent.serving
+    await this.#connected(this.#agent)
   }
 
   /** The agent's sockets listen before it has joined: resolves when the server has let it in. @throws {MayflyError} what it said when it ended instead */
@@ -144,9 +142,13 @@ export async function trustDomainIn(places: Places): Promise<string | undefined>
   return (await recall(places))?.trustDomain
 }
 
-async function startServer(config: InstallationConfig, places: Places, listen = '127.0.0.1:0'): Promise<Service> {
+function launchServer(config: InstallationConfig, places: Places, listen = '127.0.0.1:0'): Service {
   const ttl = config.x509SvidTtl === undefined ? [] : ['--x509-svid-ttl', config.x509SvidTtl]
-  const server = Service.start('server', ['--data', places.serverData, '--trust-domain', config.trustDomain, '--listen', listen, '--dev', ...ttl], logFile(places, 'server'))
+  return Service.start('server', ['--data', places.serverData, '--trust-domain', config.trustDomain, '--listen', listen, '--dev', ...ttl], logFile(places, 'server'))
+}
+
+/** Waits for it, and remembers where it is. @throws {MayflyError} what it said when it could not start */
+async function served(server: Service, config: InstallationConfig, places: Places): Promise<void> {
   try {
     await server.serving
   } catch (error) {
@@ -154,7 +156,12 @@ async function startServer(config: InstallationConfig, places: Places, listen = 
     throw error
   }
   if (!existsSync(rememberedFile(places))) await writeFile(rememberedFile(places), `${JSON.stringify({ trustDomain: config.trustDomain, listen: await addressOf(server) })}\n`)
-  return server
+}
+
+/** An agent that loads, and then waits for a line: how it joins, or nothing. The line is a secret until it is used, and arguments and files are for others to see. */
+async function launchAgent(places: Places): Promise<Service> {
+  await mkdir(places.agentData, { recursive: true, mode: 0o755 })
+  return Service.start('agent', ['--data', places.agentData, '--join-file', '-'], logFile(places, 'agent'))
 }
 
 async function addressOf(server: Service): Promise<string> {

@@ -44,6 +44,7 @@ export class Service {
     const log = openSync(logFile, 'a', 0o600)
     this.#child = spawn(process.execPath, [mainFile(name), '--while-stdin', ...args], { stdio: ['pipe', 'pipe', log], detached: true })
     closeSync(log)
+    this.#child.stdin?.on('error', () => undefined) // one that has ended hears nothing, which `serving` tells
     const kill = (): boolean => this.#child.kill('SIGKILL')
     process.on('exit', kill)
     this.#serving.promise.catch(() => undefined) // whoever waits hears of it; nobody has to
@@ -78,6 +79,11 @@ export class Service {
   /** Whether its end was asked for. */
   get stopping(): boolean {
     return this.#stopping
+  }
+
+  /** Writes a line to its standard input, which stays open. */
+  tell(line: string): void {
+    this.#child.stdin?.write(`${line}\n`)
   }
 
   /** Asks it to drain; resolves when it is gone. `kill`: at once. */
