@@ -1,22 +1,34 @@
 // An agent loop: every tool call is a step of a grant. `agent.ts <port of the orders service> <its SPIFFE ID> <goal>`; one line of JSON for each thing that happens.
 import process from 'node:process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { exactly, MayflyError, parseSpiffeId, requestGrant, SpiffeAgent, startRevocationFeed, X509Source } from '../../src/client/index.ts'
-import { nextCall, type Observation } from './planner.ts'
+import { exactly, MayflyError, parseSpiffeId, SpiffeAgent, startRevocationFeed, withGrant, X509Source } from '../../src/client/index.ts'
+import type { TaskGrant } from '../../src/client/index.ts'
+import { goals, nextCall, type Goal, type Observation } from './planner.ts'
 import { perform, stepOf } from './tools.ts'
 
-const [port = '', service = '', goal = ''] = process.argv.slice(2)
-if (goal !== 'remove duplicates' && goal !== 'watch for ever') throw new Error('the goal is: remove duplicates, or watch for ever')
+const [port = '', service = '', wanted = ''] = process.argv.slice(2)
+const goal = goals.find((one) => one === wanted)
+if (goal === undefined) throw new Error(`the goal is one of: ${goals.join(', ')}`)
 
 try {
-  await using grant = await requestGrant({
-    role: 'tidy-orders',
-    do: ['read', 'delete'],
-    on: ['db:orders'],
-    workspace: { system: 'shop', environment: 'staging' },
-    reason: goal,
-    expectedOutcome: 'no duplicates left',
-  })
+  await withGrant(
+    {
+      role: 'tidy-orders',
+      do: ['read', 'delete'],
+      on: ['db:orders'],
+      workspace: { system: 'shop', environment: 'staging' },
+      reason: goal,
+      expectedOutcome: 'no duplicates left',
+    },
+    async (grant) => await work(grant, goal),
+  )
+} catch (error) {
+  say('failed', { code: error instanceof MayflyError ? error.code : undefined, why: error instanceof Error ? error.message : String(error) })
+  process.exitCode = 1
+}
+
+/** All that it does is done with the grant; what it throws fails it. */
+async function work(grant: TaskGrant, goal: Goal): Promise<void> {
   say('granted', { grant: grant.id, as: grant.spiffeId })
 
   // from here on this program is what the grant lets it be, and has no other identity
@@ -61,15 +73,10 @@ try {
       say('refused afterwards', { why: error instanceof Error ? error.message : String(error) })
     }
   }
-} catch (error) {
-  say('failed', { code: error instanceof MayflyError ? error.code : undefined, why: error instanceof Error ? error.message : String(error) })
-  process.exitCode = 1
 }
 
-type Grant = Awaited<ReturnType<typeof requestGrant>>
-
 /** Asks for the step; when a person has to approve it, says so and waits. */
-async function decide(grant: Grant, { action, resource, description }: NonNullable<ReturnType<typeof stepOf>>): ReturnType<Grant['step']> {
+async function decide(grant: TaskGrant, { action, resource, description }: NonNullable<ReturnType<typeof stepOf>>): ReturnType<TaskGrant['step']> {
   const first = await grant.step(action, resource, { description })
   if (first.approvalId === '') return first
   say('waits for a person', { step: first.approvalId, description })

@@ -3,8 +3,12 @@ import type { Order, ToolCall } from './tools.ts'
 /** What came of a call: its result, or why it was not made. */
 export type Observation = { readonly call: ToolCall; readonly result: unknown } | { readonly call: ToolCall; readonly denied: readonly string[]; readonly hint: string }
 
+/** What the agent can be set to do. */
+export const goals = ['remove duplicates', 'watch for ever'] as const
+export type Goal = (typeof goals)[number]
+
 /** Chooses the next call from the goal and from all that was observed; `undefined` when it is done. A model would stand here. */
-export function nextCall(goal: 'remove duplicates' | 'watch for ever', seen: readonly Observation[]): ToolCall | undefined {
+export function nextCall(goal: Goal, seen: readonly Observation[]): ToolCall | undefined {
   if (goal === 'watch for ever') return { tool: 'list_orders' }
   const orders = seen.findLast((observation) => 'result' in observation && observation.call.tool === 'list_orders')
   if (orders === undefined || !('result' in orders)) return { tool: 'list_orders' }

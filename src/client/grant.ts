@@ -71,7 +71,23 @@ export async function requestGrant(wish: GrantWish, options: GrantRequestOptions
   }
 }
 
-/** An active grant of this process. Dispose ends it as completed: what leaves its scope by an error says so with {@link fail} before, since a disposal is told of no error. */
+/**
+ * Asks for a grant, does the work with it and ends it as the work came out: completed when it resolves, unless it said otherwise itself, failed when it throws. Resolves with what the
+ * work does. @throws as {@link requestGrant}, and what the work throws
+ */
+export async function withGrant<T>(wish: GrantWish, options: GrantRequestOptions, work: (grant: TaskGrant) => Promise<T>, deps: ClientDeps): Promise<T> {
+  const grant = await requestGrant(wish, options, deps)
+  try {
+    const result = await work(grant)
+    await grant.complete().catch(() => undefined) // the agent ends it by itself, and the work is done
+    return result
+  } catch (error) {
+    await grant.fail(error instanceof Error ? error.message : String(error)).catch(() => undefined) // likewise
+    throw error
+  }
+}
+
+/** An active grant of this process. Dispose ends it as completed: a disposal is told of no error, so what may throw says so with {@link fail} before, or is done in {@link withGrant}. */
 export class TaskGrant implements AsyncDisposable {
   readonly id: string
   readonly spiffeId: SpiffeId
@@ -109,19 +125,20 @@ export class TaskGrant implements AsyncDisposable {
   async step(action: string, resource: string, options: { readonly description?: string; readonly waitSeconds?: number } = {}): Promise<StepDecision> {
     this.#over.signal.throwIfAborted()
     const { description = '', waitSeconds = 0 } = options
-    const answer = await this.#channel.unary('mayfly.v1.Grants', 'Step', { grantId: this.id, action, resource, description, waitSeconds }, { signal: this.#over.signal, timeoutMs: (waitSeconds + 15) * 1_000 })
+    const step = { grantId: this.id, action, resource, description, waitSeconds }
+    const answer = await this.#whileItRuns(this.#channel.unary('mayfly.v1.Grants', 'Step', step, { signal: this.#over.signal, timeoutMs: (waitSeconds + 15) * 1_000 }))
     const { allowed, reasons, stepsLeft, hint, approvalId } = answer
     return { allowed, reasons, stepsLeft, hint, approvalId }
   }
 
   /** Says that the task goes on, where its role demands a sign of progress. @throws {MayflyError} GRANT_ENDED, UNAVAILABLE */
   async heartbeat(): Promise<void> {
-    await this.#channel.unary('mayfly.v1.Grants', 'Heartbeat', { grantId: this.id }, { signal: this.#over.signal })
+    await this.#whileItRuns(this.#channel.unary('mayfly.v1.Grants', 'Heartbeat', { grantId: this.id }, { signal: this.#over.signal }))
   }
 
   /** Another SVID now, within the budget of renewals; the agent does so by itself in time. @throws {MayflyError} GRANT_DENIED, BUDGET_SPENT, GRANT_ENDED */
   async renew(): Promise<void> {
-    await this.#channel.unary('mayfly.v1.Grants', 'Renew', { grantId: this.id }, { signal: this.#over.signal })
+    await this.#whileItRuns(this.#channel.unary('mayfly.v1.Grants', 'Renew', { grantId: this.id }, { signal: this.#over.signal }))
   }
 
   /** Ends it as completed; the outcome is held against what was expected. Once: what is said later changes nothing. @throws {MayflyError} UNAVAILABLE: the agent ends it by itself then */
@@ -140,6 +157,17 @@ export class TaskGrant implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended ??= this.#end()
     await this.#ended
+  }
+
+  /** A call that finds that it has ended says so before the stream that it is followed on: the signal has aborted by the time the call rejects. */
+  async #whileItRuns<T>(call: Promise<T>): Promise<T> {
+    try {
+      return await call
+    } catch (error) {
+      if (error instanceof MayflyError && error.code === 'GRANT_ENDED') this.#over.abort(error)
+      this.#over.signal.throwIfAborted()
+      throw error
+    }
   }
 
   async #abandon(detail: string): Promise<void> {

@@ -7,7 +7,7 @@ import type { HeadStore } from '../verify/heads.ts'
 import { headStoreIn } from '../verify/heads.ts'
 import type { ClientDeps } from './deps.ts'
 import { quiet } from './deps.ts'
-import { requestGrant as askForGrant } from './grant.ts'
+import { requestGrant as askForGrant, withGrant as workWithGrant } from './grant.ts'
 import type { GrantRequestOptions, GrantWish, TaskGrant } from './grant.ts'
 import type { WorkloadApiConfig } from './workload-api.ts'
 import { WorkloadApi as Api } from './workload-api.ts'
@@ -32,6 +32,11 @@ export const WorkloadApi: { connect(config?: WorkloadApiConfig, deps?: Partial<C
 /** Asks for a grant and binds it to this process: `await using grant = await requestGrant({ as, do: ['write'], on: ['db:orders'], reason })`. Its signal aborts when it ends. */
 export async function requestGrant(wish: GrantWish, options: GrantRequestOptions = {}, deps: Partial<ClientDeps> = {}): Promise<TaskGrant> {
   return await askForGrant(wish, options, { ...systemDeps, ...deps })
+}
+
+/** The same around a piece of work: `await withGrant({ as, do: ['write'], on: ['db:orders'], reason }, async (grant) => …)`. It ends as completed when the work resolves, and as failed when it throws. */
+export async function withGrant<T>(wish: GrantWish, work: (grant: TaskGrant) => Promise<T>, options: GrantRequestOptions = {}, deps: Partial<ClientDeps> = {}): Promise<T> {
+  return await workWithGrant(wish, options, work, { ...systemDeps, ...deps })
 }
 
 /** Keeps the highest head of the revocation stream in a file of mode 0600, replaced whole. One for each process: for `startRevocationFeed({ heads })`. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { requestGrant, X509Source } from '../../src/client/index.ts'
+import { requestGrant, withGrant, X509Source } from '../../src/client/index.ts'
 import type { GrantWish, TaskGrant } from '../../src/client/index.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import { TestGrants } from '../support/agent/test-grants.ts'
@@ -80,6 +80,20 @@ describe('requestGrant', () => {
   })
 })
 
+describe('withGrant', () => {
+  test('work that resolves completes the grant, with what it says of the outcome; its result is the result', async () => {
+    expect(await withGrant(wish, async (grant) => (await grant.step('write', 'db:orders')).allowed, { endpoint })).toBe(true)
+    await withGrant(wish, async (grant) => await grant.complete('column added'), { endpoint })
+    expect(agent.server.ends).toMatchObject([{ cause: 'completed', outcome: '' }, { cause: 'completed', outcome: 'column added' }])
+  })
+
+  test('work that throws fails it, says why, and throws what it threw', async () => {
+    const broken = new Error('no such table')
+    await expect(withGrant(wish, async () => Promise.reject(broken), { endpoint })).rejects.toBe(broken)
+    expect(agent.server.ends).toMatchObject([{ cause: 'failed', detail: 'no such table' }])
+  })
+})
+
 describe('a grant of this process', () => {
   test('a step is allowed or denied with the names of the controls; a denial is an answer', async () => {
     await using grant = await requestGrant(wish, { endpoint })
@@ -95,6 +109,13 @@ describe('a grant of this process', () => {
     expect(reason).toMatchObject({ code: 'GRANT_ENDED', message: 'the grant has ended: operator (wrong cluster)' })
     await expect(grant.step('write', 'db:orders')).rejects.toBe(reason)
     await expect.poll(() => agent.folders).toEqual([])
+  })
+
+  test('a step that finds it ended has aborted its signal by then', async () => {
+    await using grant = await requestGrant(wish, { endpoint })
+    agent.server.move(grant.id, { state: 'ended', cause: 'operator', detail: 'wrong cluster' })
+    await expect(grant.step('write', 'db:orders')).rejects.toMatchObject({ code: 'GRANT_ENDED', message: 'the grant has ended: operator (wrong cluster)' })
+    expect(grant.signal.reason).toMatchObject({ code: 'GRANT_ENDED', message: 'the grant has ended: operator (wrong cluster)' })
   })
 
   test('leaving its scope completes it', async () => {
