@@ -56,7 +56,8 @@ export class VerifierReports {
   #relayedBytes = 0
   #uses: VerifierUses__Output[] = []
   #refusals: RefusedUses__Output[] = []
-  #left: Buffer[] = []
+  /** By instance, hexadecimal; the longest gone first. None of those that are here. */
+  readonly #left = new Map<string, Buffer>()
   #isCountDue = true
   #readers = 0
 
@@ -141,7 +142,8 @@ export class VerifierReports {
     }
     const refusals = taken(this.#refusals)
     const uses = taken(this.#uses)
-    const left = this.#left.splice(0, Math.max(0, Math.min(maxLeft, Math.floor((maxBytes - bytes) / (instanceBytes + fieldBytes)))))
+    const left = [...this.#left.values()].slice(0, Math.max(0, Math.floor((maxBytes - bytes) / (instanceBytes + fieldBytes))))
+    for (const gone of left) this.#left.delete(toHex(gone))
     if (registrations.length + receipts.length + uses.length + refusals.length + left.length === 0 && !this.#isCountDue) return undefined
     this.#isCountDue = false
     return { registrations, receipts, uses, refusals, left, unregistered: this.#unregistered }
@@ -229,6 +231,7 @@ export class VerifierReports {
       const added: Present = { instance: Buffer.from(instance), isRelayed, registration, isRegistrationDue: true, receipt: undefined, isReceiptDue: false, tell }
       this.#present.add(added)
       this.#callsOf.set(toHex(instance), (this.#callsOf.get(toHex(instance)) ?? 0) + 1)
+      this.#left.delete(toHex(instance)) // come again before its leaving was told: told together, they would mean that it is gone
       this.#countRelayed(added, 1)
       this.#isCountDue = true
       return added
@@ -258,8 +261,9 @@ export class VerifierReports {
     if (calls > 0) this.#callsOf.set(name, calls)
     else {
       this.#callsOf.delete(name)
-      this.#left.push(verifier.instance)
-      this.#left.splice(0, this.#left.length - maxLeft)
+      this.#left.set(name, verifier.instance)
+      const [longest] = this.#left.keys()
+      if (this.#left.size > maxLeft && longest !== undefined) this.#left.delete(longest)
     }
     this.#isCountDue = true
     this.changed.emit()

@@ -73,6 +73,19 @@ test('what verifiers report goes on as it came, the newest receipt of each alone
   expect(reports.next()).toBeUndefined()
 })
 
+test('a verifier that comes again, over another call, before its leaving was told is registered, and has not left', async () => {
+  const reports = new VerifierReports()
+  const first = call(reports)
+  await first.say(registration(1))
+  reports.next()
+  await first.leave()
+  const second = call(reports)
+  await second.say(registration(1, 2))
+  expect(reports.next()).toMatchObject({ registrations: [{ body: registration(1, 2).registration?.body }], left: [] })
+  await second.leave()
+  expect(reports.next()).toMatchObject({ registrations: [], left: [Buffer.alloc(16, 1)] })
+})
+
 test('over a new connection the server is told everything anew, and who left while it was away', async () => {
   const reports = new VerifierReports()
   const [one, two] = [call(reports), call(reports)]
