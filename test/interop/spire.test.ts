@@ -120,6 +120,7 @@ describe.skipIf(found === undefined)("SPIRE's own agent, command and nested serv
     expect(spawnSync('openssl', ['verify', '-CAfile', join(folder, 'bundle.pem'), '-untrusted', minted, minted], { encoding: 'utf8' }).stdout).toMatch(/: OK/)
 
     const ours = await product.startAgent()
+    await until(() => (verdictOf(ours, minted) === 'stale' ? undefined : true)) // before it has heard of revocations
     expect(verdictOf(ours, minted)).toBe('unindexed')
     expect(cli('entry', 'delete', '-entryID', id).ok).toBe(true)
     await until(() => (verdictOf(ours, minted) === 'authority_revoked' ? true : undefined))

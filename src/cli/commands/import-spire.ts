@@ -2,6 +2,7 @@ import type { Entry__Output as MayflyEntry } from '../../../proto/generated/mayf
 import { MayflyError } from '../../core/errors.ts'
 import type { RpcChannel } from '../../rpc/channel.ts'
 import { usage } from '../arguments.ts'
+import { federatedBundles } from '../bundles.ts'
 import { dataFolder, define, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectServer } from '../connection.ts'
@@ -9,10 +10,11 @@ import type { Context } from '../context.ts'
 import { ttlSeconds } from '../entries.ts'
 import { exitCodes } from '../exit-code.ts'
 import { idFromWire } from '../ids.ts'
+import { applyBundles, planBundles } from '../spire-import/bundles.ts'
 import { applyPlan, checkedByServer, movesOf } from '../spire-import/checked.ts'
 import { connectSpireSocket, connectSpireTls } from '../spire-import/connect.ts'
 import { planImport } from '../spire-import/plan.ts'
-import { agentsOf, entriesOf, readBounded } from '../spire-import/read-json.ts'
+import { agentsOf, bundlesOf, entriesOf, readBounded } from '../spire-import/read-json.ts'
 import { readSpireServer } from '../spire-import/read-server.ts'
 import type { SpireRegistry } from '../spire-import/registry.ts'
 import { planJson, printPlan } from '../spire-import/report.ts'
@@ -33,6 +35,7 @@ export const command: Command = define({
     svid: { type: 'string', value: 'DIR', help: "an admin entry's svid.0.pem, svid.0.key and bundle.0.pem, as spire-agent api fetch x509 -write leaves them" },
     entries: { type: 'string', value: 'FILE', help: 'instead: what spire-server entry show -output json printed, or - for stdin' },
     agents: { type: 'string', value: 'FILE', help: 'with --entries: what spire-server agent list -output json printed; without it nothing is known of what is in use' },
+    bundles: { type: 'string', value: 'FILE', help: 'with --entries: what spire-server bundle list -output json printed, for entries that federate with other trust domains' },
     owner: { type: 'string', value: 'NAME', help: 'who answers for entries that --owner-map says nothing of' },
     'owner-map': { type: 'string', value: 'FILE', help: 'JSON or YAML: /web or /payments/* to the name of an owner; the longest match counts' },
     'map-parent': { type: 'string', multiple: true, value: 'OLD=NEW', help: 'what is below OLD at SPIRE is below NEW here' },
@@ -62,6 +65,8 @@ export const command: Command = define({
     using server = await connectServer(options, context)
     const { trustDomain } = await server.unary('mayfly.v1.Status', 'Get', {}, { signal })
     const registry = await registryOf(options, trustDomain, context)
+    const existingBundles = await federatedBundles(server, signal)
+    const bundles = planBundles(registry.bundles ?? [], existingBundles)
     const terms = {
       trustDomain,
       nowSeconds: Math.floor(clock.nowMs() / 1_000),
@@ -69,30 +74,35 @@ export const command: Command = define({
       parents,
       capTtlSeconds: options['cap-ttl'] === undefined ? undefined : ttlSeconds(options['cap-ttl']),
       all: options.all,
+      bundles: new Set([...existingBundles.map((bundle): string => bundle.trustDomain), ...bundles.flatMap(({ trustDomain: name, fate }) => (fate === 'moves' ? [name] : []))]),
       existing: await entriesAt(server, signal),
       agentIds: await agentIdsAt(server, signal),
     }
     const plan = await checkedByServer(planImport(registry, terms), server, output, signal)
     const moves = movesOf(plan).length
     if (!options.apply) {
-      if (options.json) output.json({ dryRun: true, trustDomain, ...planJson(registry, plan) })
+      if (options.json) output.json({ dryRun: true, trustDomain, ...planJson(registry, plan, bundles) })
       else {
-        printPlan(output, registry, plan, trustDomain)
-        output.note(moves === 0 ? 'nothing is to be done' : `nothing was changed: give --apply${moves > uncounted ? ` --expect ${moves}` : ''} to make ${moves === 1 ? 'that entry' : `those ${moves}`}`)
+        printPlan(output, registry, plan, bundles, trustDomain)
+        const comes = bundles.filter(({ fate }) => fate === 'moves').length
+        output.note(moves + comes === 0 ? 'nothing is to be done' : `nothing was changed: give --apply${moves > uncounted ? ` --expect ${moves}` : ''} to make ${moves === 1 ? 'that entry' : `those ${moves}`}${comes === 0 ? '' : ` and set ${comes === 1 ? 'that bundle' : `those ${comes} bundles`}`}`)
       }
       return exitCodes.ok
     }
     if (expect === undefined ? moves > uncounted : moves !== expect) {
       throw new MayflyError('EXPECTATION_FAILED', `${moves} entries would move${expect === undefined ? '' : `, not ${expect}`}; nothing was done`, { hint: `look at them without --apply, then give --expect ${moves}` })
     }
+    const set = await applyBundles(bundles, server, signal)
     const applied = await applyPlan(plan, server, output, signal)
-    if (options.json) output.json({ dryRun: false, trustDomain, applied, ...planJson(registry, plan) })
+    if (options.json) output.json({ dryRun: false, trustDomain, applied, bundlesSet: set.created, bundlesFailed: set.failed, ...planJson(registry, plan, bundles) })
     else {
+      if (set.created > 0) output.line(`set ${set.created} ${set.created === 1 ? 'bundle' : 'bundles'} of other trust domains`)
+      for (const { trustDomain: name, text } of set.failed) output.note(`mayfly: bundle of ${name}: ${text}`)
       output.line(`created ${applied.created} of ${moves}${applied.there === 0 ? '' : `; ${applied.there} were there by then`}`)
       for (const { id, text } of applied.failed.slice(0, 20)) output.note(`mayfly: entry ${id}: ${text}`)
       if (applied.failed.length > 20) output.note(`mayfly: and ${applied.failed.length - 20} more`)
     }
-    return applied.failed.length === 0 ? exitCodes.ok : exitCodes.failed
+    return applied.failed.length + set.failed.length === 0 ? exitCodes.ok : exitCodes.failed
   },
 })
 
@@ -102,20 +112,21 @@ interface Source {
   readonly svid?: string | undefined
   readonly entries?: string | undefined
   readonly agents?: string | undefined
+  readonly bundles?: string | undefined
 }
 
 /** @throws {MayflyError} USAGE, UNAVAILABLE, PRECONDITION_FAILED for another trust domain, INVALID_ARGUMENT */
 async function registryOf(source: Source, trustDomain: string, context: Context): Promise<SpireRegistry> {
   const { cwd, signal } = context
-  const { 'spire-socket': socket, 'spire-address': address, svid, entries, agents } = source
+  const { 'spire-socket': socket, 'spire-address': address, svid, entries, agents, bundles } = source
   if ([socket, address, entries].filter((one) => one !== undefined).length !== 1) throw usage('import spire', 'one of --spire-socket, --spire-address and --entries must be given')
   if ((address === undefined) !== (svid === undefined)) throw usage('import spire', '--spire-address and --svid go together')
   if (entries !== undefined) {
-    if (entries === '-' && agents === '-') throw usage('import spire', 'only one of --entries and --agents can be stdin')
+    if ([entries, agents, bundles].filter((one) => one === '-').length > 1) throw usage('import spire', 'only one of --entries, --agents and --bundles can be stdin')
     const read = async (path: string): Promise<string> => await readBounded(path, cwd, process.stdin)
-    return { entries: entriesOf(await read(entries), entries), agents: agents === undefined ? undefined : agentsOf(await read(agents), agents) }
+    return { entries: entriesOf(await read(entries), entries), agents: agents === undefined ? undefined : agentsOf(await read(agents), agents), bundles: bundles === undefined ? undefined : bundlesOf(await read(bundles), bundles) }
   }
-  if (agents !== undefined) throw usage('import spire', '--agents belongs to --entries: a server is asked for both')
+  if (agents !== undefined || bundles !== undefined) throw usage('import spire', `${agents === undefined ? '--bundles' : '--agents'} belongs to --entries: a server is asked for all`)
   using spire = address === undefined ? connectSpireSocket(socket ?? '', context) : await connectSpireTls(address, svid ?? '', trustDomain, context)
   const registry = await readSpireServer(spire, signal)
   if (registry.trustDomain !== trustDomain) {

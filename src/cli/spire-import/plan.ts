@@ -44,6 +44,8 @@ export interface PlanTerms {
   readonly capTtlSeconds: number | undefined
   /** Also what nobody uses, and what no attestor serves. */
   readonly all: boolean
+  /** Trust domains whose bundles mayfly has, or will have before the entries. */
+  readonly bundles: ReadonlySet<string>
   /** Entries that mayfly has. */
   readonly existing: readonly MayflyEntry[]
   /** IDs of agents that mayfly knows. */
@@ -115,6 +117,8 @@ function fateOf(entry: SpireEntry, { terms, serverId, usage, types, present }: K
   }
   const { parentId } = entry
   const isAtHome = notes.has('new_parent') || !isAgentPath(parentId) || terms.agentIds.has(parentId) || keepsAgentId(types.get(parentId) ?? attestationTypeIn(parentId))
+  const unknown = entry.federatesWith.map(trustDomainName).find((name) => name !== terms.trustDomain && !terms.bundles.has(name))
+  if (unknown !== undefined) return { kind: 'refused', code: 'BUNDLE_UNKNOWN', text: `federates with ${unknown}, of which no bundle is here or comes along: mayfly bundle set ${unknown} <file>` }
   if (!isAtHome) return { kind: 'needs_parent', parentId, wire }
   return { kind: 'moves', wire, notes: [...notes] }
 }

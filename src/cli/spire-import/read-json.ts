@@ -2,8 +2,9 @@ import { createReadStream } from 'node:fs'
 import { resolve } from 'node:path'
 import { MayflyError } from '../../core/errors.ts'
 import type { Selector } from '../../core/selector.ts'
-import { maxAgents, maxEntries } from './registry.ts'
-import type { SpireAgent, SpireEntry } from './registry.ts'
+import { decodeBase64 } from '../../x509/pem.ts'
+import { maxAgents, maxBundles, maxEntries } from './registry.ts'
+import type { SpireAgent, SpireBundle, SpireEntry } from './registry.ts'
 
 /** 500,000 entries of SPIRE's JSON are about 300 MB. */
 const maxBytes = 512 * 1024 * 1024
@@ -34,6 +35,11 @@ export function entriesOf(text: string, path: string): readonly SpireEntry[] {
 /** What `spire-server agent list -output json` prints. @throws {MayflyError} INVALID_ARGUMENT naming the agent and the member, LIMIT_EXCEEDED */
 export function agentsOf(text: string, path: string): readonly SpireAgent[] {
   return listOf(text, path, 'agents', 'spire-server agent list -output json', maxAgents).map((item, at) => agentOf(item, `${path}, agent ${at + 1}`))
+}
+
+/** What `spire-server bundle list -output json` prints. @throws {MayflyError} INVALID_ARGUMENT naming the bundle and the member, LIMIT_EXCEEDED */
+export function bundlesOf(text: string, path: string): readonly SpireBundle[] {
+  return listOf(text, path, 'bundles', 'spire-server bundle list -output json', maxBundles).map((item, at) => bundleOf(item, `${path}, bundle ${at + 1}`))
 }
 
 function listOf(text: string, path: string, name: string, command: string, most: number): readonly unknown[] {
@@ -89,6 +95,26 @@ function agentOf(item: unknown, where: string): SpireAgent {
   }
 }
 
+/** Whether an authority is tainted is its own trust domain's to say. */
+function bundleOf(item: unknown, where: string): SpireBundle {
+  if (!isRecord(item)) throw invalid(where, 'it is not an object')
+  return {
+    trustDomain: text(item, 'trust_domain', where, 300),
+    x509Authorities: list(item, 'x509_authorities', where).map((authority, at) => {
+      const place = `${where}, authority ${at + 1}`
+      if (!isRecord(authority)) throw invalid(place, 'it is not an object')
+      return bytes(authority, 'asn1', place)
+    }),
+    jwtAuthorities: list(item, 'jwt_authorities', where).map((key, at) => {
+      const place = `${where}, JWT authority ${at + 1}`
+      if (!isRecord(key)) throw invalid(place, 'it is not an object')
+      return { keyId: text(key, 'key_id', place, 1_000), publicKey: bytes(key, 'public_key', place), expiresAtSeconds: number(key, 'expires_at', place) }
+    }),
+    sequence: number(item, 'sequence_number', where),
+    refreshHintSeconds: number(item, 'refresh_hint', where),
+  }
+}
+
 type Members = Readonly<Record<string, unknown>>
 
 /** `{"trust_domain", "path"}`; empty when it is not there. */
@@ -131,6 +157,15 @@ function number(from: Members, name: string, where: string): number {
   const read = typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value
   if (typeof read !== 'number' || !Number.isSafeInteger(read)) throw invalid(`${where}, ${name}`, 'a whole number is wanted')
   return read
+}
+
+/** Base64, as protobuf's JSON has it. */
+function bytes(from: Members, name: string, where: string): Uint8Array {
+  try {
+    return decodeBase64(text(from, name, where, 100_000))
+  } catch {
+    throw invalid(`${where}, ${name}`, 'base64 is wanted')
+  }
 }
 
 function flag(from: Members, name: string, where: string): boolean {

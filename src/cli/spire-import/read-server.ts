@@ -1,16 +1,17 @@
 import type { Agent__Output as WireAgent } from '../../../proto/generated/spire/api/types/Agent.ts'
+import type { Bundle__Output as WireBundle } from '../../../proto/generated/spire/api/types/Bundle.ts'
 import type { Entry__Output as WireEntry } from '../../../proto/generated/spire/api/types/Entry.ts'
 import type { SPIFFEID__Output as WireId } from '../../../proto/generated/spire/api/types/SPIFFEID.ts'
 import { MayflyError } from '../../core/errors.ts'
 import type { RpcChannel } from '../../rpc/channel.ts'
-import { maxAgents, maxEntries } from './registry.ts'
-import type { SpireAgent, SpireEntry, SpireRegistry } from './registry.ts'
+import { maxAgents, maxBundles, maxEntries } from './registry.ts'
+import type { SpireAgent, SpireBundle, SpireEntry, SpireRegistry } from './registry.ts'
 
 /** SPIRE's own clients take as many. */
 const pageSize = 500
 
-/** Entries and agents of a running SPIRE server, over its API; nothing is changed there. @throws {MayflyError} what the call fails with, LIMIT_EXCEEDED, RESPONSE_INVALID */
-export async function readSpireServer(spire: RpcChannel, signal: AbortSignal): Promise<SpireRegistry & { readonly trustDomain: string; readonly agents: readonly SpireAgent[] }> {
+/** Entries, agents and bundles of other trust domains of a running SPIRE server, over its API; nothing is changed there. @throws {MayflyError} what the call fails with, LIMIT_EXCEEDED, RESPONSE_INVALID */
+export async function readSpireServer(spire: RpcChannel, signal: AbortSignal): Promise<SpireRegistry & { readonly trustDomain: string }> {
   const { trustDomain } = await spire.unary('spire.api.server.bundle.v1.Bundle', 'GetBundle', { outputMask: {} }, { signal })
   const entries = await allPages('entries', maxEntries, async (pageToken) => {
     const page = await spire.unary('spire.api.server.entry.v1.Entry', 'ListEntries', { pageSize, pageToken }, { signal })
@@ -20,7 +21,11 @@ export async function readSpireServer(spire: RpcChannel, signal: AbortSignal): P
     const page = await spire.unary('spire.api.server.agent.v1.Agent', 'ListAgents', { pageSize, pageToken }, { signal })
     return { items: page.agents.map(agentOf), next: page.nextPageToken }
   })
-  return { trustDomain, entries, agents }
+  const bundles = await allPages('bundles', maxBundles, async (pageToken) => {
+    const page = await spire.unary('spire.api.server.bundle.v1.Bundle', 'ListFederatedBundles', { pageSize, pageToken }, { signal })
+    return { items: page.bundles.map(bundleOf), next: page.nextPageToken }
+  })
+  return { trustDomain, entries, agents, bundles: bundles.filter((bundle) => bundle.trustDomain !== trustDomain) }
 }
 
 /** A page that is empty and says that there is more, or a token that comes again, would go on without end. */
@@ -63,6 +68,16 @@ function entryOf(wire: WireEntry): SpireEntry {
 
 function agentOf(wire: WireAgent): SpireAgent {
   return { id: idOf(wire.id), attestationType: wire.attestationType, selectors: wire.selectors.map(({ type, value }) => ({ type, value })), expiresAtSeconds: wire.x509svidExpiresAt, banned: wire.banned }
+}
+
+function bundleOf({ trustDomain, x509Authorities, jwtAuthorities, sequenceNumber, refreshHint }: WireBundle): SpireBundle {
+  return {
+    trustDomain,
+    x509Authorities: x509Authorities.map(({ asn1 }) => asn1),
+    jwtAuthorities: jwtAuthorities.map(({ keyId, publicKey, expiresAt }) => ({ keyId, publicKey, expiresAtSeconds: expiresAt })),
+    sequence: sequenceNumber,
+    refreshHintSeconds: refreshHint,
+  }
 }
 
 function idOf(id: WireId | null): string {

@@ -1,3 +1,4 @@
+import type { FederatedBundle } from '../../core/federated-bundle.ts'
 import type { Selector } from '../../core/selector.ts'
 
 /** A registration entry as SPIRE has it. IDs are text that nobody has checked; times are seconds since the epoch, 0: unset. */
@@ -32,13 +33,19 @@ export interface SpireAgent {
   readonly banned: boolean
 }
 
+/** The bundle of another trust domain as SPIRE has it: nobody has checked what it holds. */
+export type SpireBundle = Omit<FederatedBundle, 'trustDomain'> & { readonly trustDomain: string }
+
 /** All that is read of a SPIRE server. */
 export interface SpireRegistry {
   readonly entries: readonly SpireEntry[]
   /** `undefined`: not known, so that nothing can be said of which entries are in use. */
   readonly agents: readonly SpireAgent[] | undefined
+  /** Of other trust domains; `undefined`: not known. */
+  readonly bundles: readonly SpireBundle[] | undefined
 }
 
 /** More than any SPIRE server holds that was ever heard of; who sends more is not one. */
 export const maxEntries = 500_000
 export const maxAgents = 100_000
+export const maxBundles = 10_000

@@ -1,6 +1,7 @@
 import { formatSelector } from '../../core/selector.ts'
 import { idFromWire } from '../ids.ts'
 import type { Output } from '../output.ts'
+import type { PlannedBundle } from './bundles.ts'
 import type { Fate, Note, Planned } from './plan.ts'
 import type { SpireRegistry } from './registry.ts'
 import { attestationTypeIn, keepsAgentId } from './served.ts'
@@ -18,7 +19,7 @@ export interface ParentJson {
 const kinds = ['moves', 'there', 'differs', 'needs_parent', 'alias', 'left', 'refused'] as const satisfies readonly Fate['kind'][]
 
 /** The plan as `--json` prints it: how many of each kind, every entry with its fate, every parent. */
-export function planJson(registry: SpireRegistry, plan: readonly Planned[]): Record<string, unknown> {
+export function planJson(registry: SpireRegistry, plan: readonly Planned[], bundles: readonly PlannedBundle[]): Record<string, unknown> {
   return {
     entries: registry.entries.length,
     ...(registry.agents === undefined ? {} : { agents: registry.agents.length }),
@@ -26,7 +27,14 @@ export function planJson(registry: SpireRegistry, plan: readonly Planned[]): Rec
     notes: Object.fromEntries(noteNames.map((note) => [note, noted(plan, note)])),
     plan: plan.map(entryJson),
     parents: parentsOf(registry, plan),
+    ...(registry.bundles === undefined ? {} : { bundles: bundles.map(bundleJson) }),
   }
+}
+
+function bundleJson(planned: PlannedBundle): Record<string, unknown> {
+  const { trustDomain, fate } = planned
+  if (fate === 'differs') return { trustDomain, fate }
+  return fate === 'refused' ? { trustDomain, fate, code: planned.code, text: planned.text } : { trustDomain, fate, x509Authorities: planned.bundle.x509Authorities.length }
 }
 
 function entryJson({ entry, fate }: Planned): Record<string, unknown> {
@@ -68,7 +76,7 @@ const noteTexts: Readonly<Record<Note, string>> = {
   default_may_change: 'have the selectors of an older one, and will be the default before it: give them hints, or make them later',
   admin: 'may administer the server',
   downstream: 'belong to servers below this one',
-  federates_with: 'get bundles of other trust domains',
+  federates_with: 'federate with other trust domains',
   ttl_capped: 'have a shorter life than at SPIRE: --cap-ttl',
   new_parent: 'have another parent than at SPIRE: --map-parent',
 }
@@ -76,7 +84,7 @@ const noteNames = Object.keys(noteTexts) as readonly Note[] // the keys of a lit
 const mostShown = 10
 
 /** For people: how many of each kind, the first of those that need a look, the parents. */
-export function printPlan(output: Output, registry: SpireRegistry, plan: readonly Planned[], trustDomain: string): void {
+export function printPlan(output: Output, registry: SpireRegistry, plan: readonly Planned[], bundles: readonly PlannedBundle[], trustDomain: string): void {
   output.line(`SPIRE: ${plural(registry.entries.length, 'entry', 'entries')}${registry.agents === undefined ? '' : `, ${plural(registry.agents.length, 'agent', 'agents')}`} in ${trustDomain}`)
   for (const kind of kinds) {
     const those = plan.filter(({ fate }) => fate.kind === kind)
@@ -88,11 +96,30 @@ export function printPlan(output: Output, registry: SpireRegistry, plan: readonl
     printReasons(output, those)
     if (those.some(({ fate }) => fate.kind === 'refused' && fate.text.includes('SvidTtlSeconds'))) output.line('  --cap-ttl 1h makes lives that are too long an hour')
   }
+  if (bundles.length > 0) {
+    output.line()
+    output.table(['BUNDLE OF', 'WHAT BECOMES OF IT'], bundles.map((planned) => [planned.trustDomain, bundleText(planned)]))
+  }
   const parents = parentsOf(registry, plan).filter(({ entries }) => entries > 0)
   output.line()
   output.table(['PARENT', 'ENTRIES', 'MOVE', 'HOW IT COMES OVER'], parents.slice(0, mostShown).map(({ id, entries, moves, how }) => [id, String(entries), String(moves), how]))
   if (parents.length > mostShown) output.line(`and ${parents.length - mostShown} more parents: --json has all`)
   if (registry.agents === undefined) output.note('not known: which agents SPIRE has, so nothing is said of entries that nobody uses (--agents FILE, or --spire-socket)')
+}
+
+function bundleText(planned: PlannedBundle): string {
+  switch (planned.fate) {
+    case 'moves':
+      return 'comes along, before the entries'
+    case 'there':
+      return 'is at mayfly already, the same'
+    case 'differs':
+      return `is at mayfly already, with other authorities: it is left as it is (mayfly bundle show ${planned.trustDomain})`
+    case 'refused':
+      return `mayfly refuses it: ${planned.text}`
+    default:
+      return planned satisfies never
+  }
 }
 
 /** Of many with one reason the first is named, and how many there are: one reason in the thousands hides no other. */

@@ -13,6 +13,8 @@ import { encodeCertificatesPem } from '../../../src/x509/pem.ts'
 import { PrivateKey } from '../../../src/x509/private-key.ts'
 import { FakeSpire } from '../../support/spire/fake-server.ts'
 import type { FakeSpireOptions } from '../../support/spire/fake-server.ts'
+import type { SpireBundle } from '../../../src/cli/spire-import/registry.ts'
+import { authority } from '../../support/verify/certificates.ts'
 import { spireAgent, spireEntry } from '../../support/spire/registry.ts'
 import { main, node24, Program } from '../../support/product/process.ts'
 import { startServer } from '../../support/server/test-server.ts'
@@ -60,7 +62,7 @@ test('without --apply nothing is changed, here or there; with it the rest is mad
   const made = (await server.admin.unary('mayfly.v1.Registry', 'ListEntries', {})).entries
   expect(made.map(({ entry, options }) => [entry?.id, entry?.spiffeId?.path, options?.owner]).toSorted()).toEqual(['a', 'b', 'c', 'd'].map((name) => [name, `/${name}`, 'platform']))
   expect((await run(server, ...from, '--owner', 'platform', '--apply')).out).toBe('created 0 of 0\n')
-  expect(new Set(spire.calls.map((method) => method.replace(/.*\//, '')))).toEqual(new Set(['GetBundle', 'ListEntries', 'ListAgents']))
+  expect(new Set(spire.calls.map((method) => method.replace(/.*\//, '')))).toEqual(new Set(['GetBundle', 'ListFederatedBundles', 'ListEntries', 'ListAgents']))
 })
 
 test('one reason in the thousands hides no other', async () => {
@@ -71,6 +73,22 @@ test('one reason in the thousands hides no other', async () => {
   expect(out).toMatch(/long-\d\d and 11 others {2}x509SvidTtlSeconds: is longer than the 3600 s that the profile allows\n/)
   expect(out).toContain('spiffe://example.org/e/task/x  spiffeId: has a segment')
   expect(out).toContain('--cap-ttl 1h makes lives that are too long an hour')
+})
+
+test('bundles of other trust domains come along, before the entries that federate with them; what is here and differs is left', async () => {
+  const bundle = (trustDomain: string, name: string): SpireBundle => ({ trustDomain, x509Authorities: [authority(name).der], jwtAuthorities: [], sequence: 3, refreshHintSeconds: 0 })
+  const web = spireEntry('web', '/node-a', { selectors: ['unix:uid:4000'], federatesWith: ['partner.example', 'other.example'] })
+  const lonely = spireEntry('lonely', '/node-a', { selectors: ['unix:uid:4001'], federatesWith: ['nobody.example'] })
+  const { server, from } = await started({ entries: [nodeName, web, lonely], bundles: [bundle('partner.example', 'a'), bundle('other.example', 'b'), bundle('broken.example', 'c'), { ...bundle('d.example', 'd'), x509Authorities: [Uint8Array.of(1)] }] })
+  await server.admin.unary('spire.api.server.bundle.v1.Bundle', 'BatchSetFederatedBundle', { bundle: [{ trustDomain: 'other.example', x509Authorities: [{ asn1: Buffer.from(authority('ours').der) }] }] })
+  const plan = await run(server, ...from)
+  expect(plan.out).toMatch(/BUNDLE OF +WHAT BECOMES OF IT\npartner\.example +comes along, before the entries\nother\.example +is at mayfly already, with other authorities: it is left as it is .*\nbroken\.example +comes along.*\nd\.example +mayfly refuses it: /)
+  expect(plan.out).toContain('spiffe://example.org/lonely  federates with nobody.example, of which no bundle is here or comes along')
+  expect(plan.err).toBe('nothing was changed: give --apply to make that entry and set those 2 bundles\n')
+  expect(await server.admin.unary('spire.api.server.bundle.v1.Bundle', 'CountBundles', {})).toEqual({ count: 2 })
+  expect((await run(server, ...from, '--apply')).out).toBe('set 2 bundles of other trust domains\ncreated 1 of 1\n')
+  expect((await server.admin.unary('spire.api.server.bundle.v1.Bundle', 'GetFederatedBundle', { trustDomain: 'partner.example' })).sequenceNumber).toBe(3)
+  expect(JSON.parse((await run(server, ...from, '--apply', '--json')).out)).toMatchObject({ bundlesSet: 0, applied: { created: 0 }, bundles: [{ trustDomain: 'partner.example', fate: 'there' }, { fate: 'differs' }, { fate: 'there' }, { fate: 'refused' }] })
 })
 
 test('what was cut off half-way is finished by running it again', async () => {
@@ -149,7 +167,8 @@ describe('what is read', () => {
       [['--spire-socket', '/x', '--entries', 'f'], 'one of --spire-socket, --spire-address and --entries must be given'],
       [['--spire-address', '127.0.0.1:1'], '--spire-address and --svid go together'],
       [['--spire-address', 'nowhere', '--svid', '/x'], '"nowhere" is not host:port'],
-      [['--entries', '-', '--agents', '-'], 'only one of --entries and --agents can be stdin'],
+      [['--entries', '-', '--agents', '-'], 'only one of --entries, --agents and --bundles can be stdin'],
+      [['--spire-socket', '/x', '--bundles', 'f'], '--bundles belongs to --entries'],
       [['--spire-socket', '/x', '--agents', 'f'], '--agents belongs to --entries'],
       [['--spire-socket', '/x', '--apply', '-n'], '--apply and --dry-run exclude each other'],
       [['--spire-socket', '/nowhere'], 'no SPIRE server listens at /nowhere'],

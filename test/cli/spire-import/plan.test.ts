@@ -8,10 +8,10 @@ import { OwnerMap, parentRule } from '../../../src/cli/spire-import/rules.ts'
 import { nowSeconds, serverId, spireAgent, spireEntry } from '../../support/spire/registry.ts'
 
 const nobody = new OwnerMap(new Map(), '')
-const plain: PlanTerms = { trustDomain: 'example.org', nowSeconds, owners: nobody, parents: new Map(), capTtlSeconds: undefined, all: false, existing: [], agentIds: new Set() }
+const plain: PlanTerms = { trustDomain: 'example.org', nowSeconds, owners: nobody, parents: new Map(), capTtlSeconds: undefined, all: false, bundles: new Set(['other.org']), existing: [], agentIds: new Set() }
 
 function fates(entries: readonly SpireEntry[], agents: readonly SpireAgent[] | undefined, terms: Partial<PlanTerms> = {}): Readonly<Record<string, Fate>> {
-  return Object.fromEntries(planImport({ entries, agents }, { ...plain, ...terms }).map(({ entry, fate }) => [entry.id, fate]))
+  return Object.fromEntries(planImport({ entries, agents, bundles: undefined }, { ...plain, ...terms }).map(({ entry, fate }) => [entry.id, fate]))
 }
 
 const one = spireAgent('one')
@@ -46,9 +46,15 @@ describe('what moves', () => {
     })
   })
 
+  test('names only trust domains whose bundle is here, or comes along', () => {
+    const web = spireEntry('web', '/node-a', { federatesWith: ['other.org', 'spiffe://third.org', 'example.org'] })
+    expect(fates([web], undefined)['web']).toMatchObject({ kind: 'refused', code: 'BUNDLE_UNKNOWN', text: expect.stringMatching(/federates with third\.org/) as string })
+    expect(fates([web], undefined, { bundles: new Set(['other.org', 'third.org']) })['web']).toMatchObject({ kind: 'moves' })
+  })
+
   test('is in the order it was made in, and it is said where the default identity of a process will be another', () => {
     const entries = [spireEntry('b', '/node-a', { createdAtSeconds: 3 }), spireEntry('c', '/node-a', { createdAtSeconds: 2 }), spireEntry('a', '/node-a', { createdAtSeconds: 3, selectors: ['unix:uid:7'] })]
-    const plan = planImport({ entries, agents: undefined }, plain)
+    const plan = planImport({ entries, agents: undefined, bundles: undefined }, plain)
     expect(plan.map(({ entry, fate }) => [entry.id, fate.kind === 'moves' ? fate.notes : []])).toEqual([['c', ['no_owner']], ['a', ['no_owner']], ['b', ['no_owner', 'default_may_change']]])
   })
 
@@ -157,7 +163,7 @@ test('every entry has one fate, whatever the registry; parents in a circle end t
   fc.assert(
     fc.property(fc.uniqueArray(entry, { selector: ({ id }) => id, maxLength: 30 }), fc.boolean(), (drafts, all) => {
       const entries = drafts.map(({ id, path, parent, selector, expires }) => spireEntry(id, `/${parent}`, { spiffeId: `spiffe://example.org/${path}`, selectors: [selector], expiresAtSeconds: expires }))
-      const plan = planImport({ entries, agents: [one] }, { ...plain, all })
+      const plan = planImport({ entries, agents: [one], bundles: [] }, { ...plain, all })
       expect(plan.map(({ entry: { id } }) => id).toSorted()).toEqual(entries.map(({ id }) => id).toSorted())
     }),
   )

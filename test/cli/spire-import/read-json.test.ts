@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { agentsOf, entriesOf } from '../../../src/cli/spire-import/read-json.ts'
+import { agentsOf, bundlesOf, entriesOf } from '../../../src/cli/spire-import/read-json.ts'
+import { planBundles } from '../../../src/cli/spire-import/bundles.ts'
+import { parseTrustDomain } from '../../../src/core/spiffe-id.ts'
 import { root } from '../../support/product/process.ts'
 
 const printed = (name: string): string => readFileSync(join(root, `test/vectors/spire/${name}.json`), 'utf8')
@@ -29,6 +31,13 @@ describe('what spire-server 1.16 prints', () => {
       createdAtSeconds: 1_795_359_426,
       unknown: [],
     })
+  })
+
+  test('bundle list -output json is, with the keys of tokens', () => {
+    const bundles = bundlesOf(printed('bundle-list'), 'f')
+    expect(bundles.map(({ trustDomain, x509Authorities, jwtAuthorities, sequence, refreshHintSeconds }) => [trustDomain, x509Authorities.length, jwtAuthorities.length, sequence, refreshHintSeconds])).toEqual([['partner.example', 1, 1, 1, 0], ['pem.example', 1, 0, 0, 0]])
+    expect(bundles[0]?.jwtAuthorities[0]).toMatchObject({ keyId: expect.stringMatching(/^\w{32}$/) as string, expiresAtSeconds: 0 })
+    expect(planBundles(bundles, []).map(({ fate }) => fate)).toEqual(['moves', 'moves'])
   })
 
   test('agent list -output json is', () => {
@@ -65,4 +74,23 @@ test.each([
   ['a text too long', list({ hint: 'x'.repeat(5_000) }), 'f, entry 2, hint: longer than 4096 characters'],
 ])('%s is refused, with its place', (_, text, message) => {
   expect(() => entriesOf(text, 'f')).toThrow(message)
+})
+
+test.each([
+  ['no list', '{"entries":[]}', 'f: it has no list of bundles'],
+  ['an authority that is none', '{"bundles":[{"x509_authorities":[1]}]}', 'f, bundle 1, authority 1: it is not an object'],
+  ['an authority that is not base64', '{"bundles":[{"x509_authorities":[{"asn1":"!"}]}]}', 'f, bundle 1, authority 1, asn1: base64 is wanted'],
+  ['a key without a key', '{"bundles":[{"jwt_authorities":[{"key_id":"a"}]}]}', 'f, bundle 1, JWT authority 1, public_key: base64 is wanted'],
+  ['a name as a number', '{"bundles":[{"trust_domain":1}]}', 'f, bundle 1, trust_domain: a text is wanted'],
+])('of bundles, %s is refused, with its place', (_, text, message) => {
+  expect(() => bundlesOf(text, 'f')).toThrow(message)
+})
+
+test('a bundle that nobody could use is not moved, and why is said; one that is here with other authorities is left', () => {
+  const [first, second] = bundlesOf(printed('bundle-list'), 'f')
+  if (first === undefined || second === undefined) throw new Error('the vector has two')
+  const broken = { ...first, trustDomain: 'broken.example', x509Authorities: [Uint8Array.of(1)] }
+  const here = { ...first, trustDomain: parseTrustDomain('partner.example'), sequence: 99 }
+  const planned = planBundles([first, second, broken, { ...first, trustDomain: 'Not One' }], [here, { ...here, trustDomain: parseTrustDomain('pem.example') }])
+  expect(planned.map(({ trustDomain, fate }) => [trustDomain, fate])).toEqual([['partner.example', 'there'], ['pem.example', 'differs'], ['broken.example', 'refused'], ['Not One', 'refused']])
 })

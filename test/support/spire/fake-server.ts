@@ -5,13 +5,14 @@ import { listenUnix } from '../../../src/rpc/listen-unix.ts'
 import type { Listener } from '../../../src/rpc/listen-unix.ts'
 import { RpcServer } from '../../../src/rpc/server.ts'
 import { systemClock } from '../../../src/system/clock.ts'
-import type { SpireAgent, SpireEntry } from '../../../src/cli/spire-import/registry.ts'
+import type { SpireAgent, SpireBundle, SpireEntry } from '../../../src/cli/spire-import/registry.ts'
 import { KeptLog } from '../agent/quiet.ts'
 
 export interface FakeSpireOptions {
   readonly trustDomain?: string
   readonly entries: readonly SpireEntry[]
   readonly agents: readonly SpireAgent[]
+  readonly bundles?: readonly SpireBundle[]
   readonly pageSize?: number
   /** Pages go on for ever. */
   readonly endless?: boolean
@@ -26,7 +27,7 @@ export class FakeSpire implements AsyncDisposable {
   readonly #rpc: RpcServer<undefined>
   #listener: Listener | undefined
 
-  private constructor({ trustDomain = 'example.org', entries, agents, pageSize = 2, endless = false }: FakeSpireOptions) {
+  private constructor({ trustDomain = 'example.org', entries, agents, bundles = [], pageSize = 2, endless = false }: FakeSpireOptions) {
     this.socket = join(this.#dir, 's')
     this.#rpc = new RpcServer<undefined>({ clock: systemClock, log: new KeptLog() }, { maxSendBytes: 64 * 1024 * 1024 })
     const page = <Item>(items: readonly Item[], token: string): { readonly items: readonly Item[]; readonly nextPageToken: string } => {
@@ -37,6 +38,11 @@ export class FakeSpire implements AsyncDisposable {
       GetBundle: async (_, { method }) => {
         this.calls.push(method)
         return { trustDomain }
+      },
+      ListFederatedBundles: async ({ pageToken }, { method }) => {
+        this.calls.push(method)
+        const { items, nextPageToken } = page(bundles, pageToken)
+        return { bundles: items.map(({ trustDomain: name, x509Authorities, sequence }) => ({ trustDomain: name, x509Authorities: x509Authorities.map((der) => ({ asn1: Buffer.from(der) })), sequenceNumber: sequence })), nextPageToken }
       },
     })
     this.#rpc.add('spire.api.server.entry.v1.Entry', {
