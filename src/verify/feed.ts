@@ -138,6 +138,7 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
     }
     this.#sources = StreamSources.start([first, ...(others ?? [])], { clock, random, logger, accept, position: () => this.#reader.position, freshness: () => this.freshness() })
     if (reports !== undefined) this.#reporter = VerifierReporter.start(reports, { clock, random, logger, identity: reports.identity, state: () => this.#reader.state, open: (all, signal) => this.#report(all, signal) })
+    this.#sources.onChange(() => this.#reporter?.sourceChanged())
   }
 
   /** Through the source that is read from, until another takes its place. */

@@ -73,6 +73,9 @@ export class VerifierReporter implements AsyncDisposable {
   readonly #refusals = new UseCounter()
   #running: Promise<void> = Promise.resolve()
   #wake: () => void = () => undefined
+  /** Another source took over, and was not reported to yet. */
+  #hasSwitched = false
+  #wakeRetry: () => void = () => undefined
   #number: number
   /** When the state first moved since the last receipt, and when the next is due for that. */
   #moved: { readonly bootMs: number; readonly dueBootMs: number } | undefined
@@ -107,6 +110,12 @@ export class VerifierReporter implements AsyncDisposable {
     this.#wake()
   }
 
+  /** The stream is read from another source: what failed with the one before is not held against it. */
+  sourceChanged(): void {
+    this.#hasSwitched = true
+    this.#wakeRetry()
+  }
+
   /** A check has accepted this credential. @param serial 17 bytes */
   used(serial: Uint8Array): void {
     this.#uses.add(serial, this.#deps.clock.nowMs())
@@ -128,6 +137,7 @@ export class VerifierReporter implements AsyncDisposable {
     let retryMs = firstRetryMs
     while (!signal.aborted) {
       const startedBootMs = clock.bootMs()
+      this.#hasSwitched = false
       try {
         for await (const refused of open(this.#reports(signal), signal)) {
           if (refused !== '') logger.warn({ event: 'verifier.refused', why: refused }, 'the server does not take this verifier\'s registration')
@@ -137,6 +147,9 @@ export class VerifierReporter implements AsyncDisposable {
       }
       retryMs = clock.bootMs() - startedBootMs > longestRetryMs ? firstRetryMs : Math.min(retryMs * 2, longestRetryMs)
       const jitter = 0.5 + (this.#deps.random.bytes(1)[0] ?? 0) / 255
+      if (!this.#hasSwitched) await this.#retryPause(retryMs * jitter, signal)
+      if (!this.#hasSwitched) continue
+      retryMs = firstRetryMs
       await clock.sleep(retryMs * jitter, signal).catch(() => undefined) // only aborts
     }
   }
@@ -192,6 +205,14 @@ export class VerifierReporter implements AsyncDisposable {
 
   #sealed(report: Exclude<Report, RefusalsReport>, identity: ReportingIdentity | undefined): SignedReport {
     return { kind: report.kind, ...signed(report, identity), svidChain: report.kind === 'registration' ? (identity?.chain ?? []) : [] }
+  }
+
+  /** For so long, or until another source took over. */
+  async #retryPause(ms: number, signal: AbortSignal): Promise<void> {
+    const pause = new AbortController()
+    this.#wakeRetry = () => pause.abort()
+    await this.#deps.clock.sleep(ms, AbortSignal.any([signal, pause.signal])).catch(() => undefined) // only aborts
+    this.#wakeRetry = () => undefined
   }
 
   /** For so long, or until something moved. */

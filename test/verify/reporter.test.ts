@@ -186,6 +186,16 @@ test('when reports cannot be sent it tries again, later each time, and begins wi
   expect(kinds().slice(0, 2)).toEqual(['registration', 'receipt'])
 })
 
+test('another source that took over is reported to within a second, however often the one before failed', async () => {
+  isBroken = true
+  await start()
+  await clock.advance(60_000) // by now half a minute is between two tries
+  isBroken = false
+  reporter.sourceChanged()
+  await clock.advance(1_000)
+  expect(kinds()).toEqual(['registration', 'receipt'])
+})
+
 test('a refusal is logged', async () => {
   refusals = ['', 'your SVID is not ours']
   await start()
