@@ -44,6 +44,7 @@ export class GrantWorld implements AsyncDisposable {
       await world.issue(world.ids.length - 1, 0, false)
     }
     await world.request('careful', undefined, {}, false, 'pending')
+    world.takeIssued() // before anything can happen to their owners
     return world
   }
 
