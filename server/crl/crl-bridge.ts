@@ -56,6 +56,7 @@ export class CrlBridge implements AsyncDisposable {
   /** What the list of the upstream authority was made of. */
   #above: readonly Uint8Array[] = []
   readonly #fromAbove = new Set<string>()
+  #isGivenMissing = false
   #wake = new AbortController()
   #running: Promise<void> = Promise.resolve()
   #following: Disposable[] = []
@@ -229,9 +230,13 @@ export class CrlBridge implements AsyncDisposable {
   /** Without them nothing is published at first; later they hold up none of ours, and those of before stay. */
   async #given(above: UpstreamLists, nowMs: number): Promise<readonly PublishedCrl[]> {
     try {
-      return await above.given(nowMs)
+      const given = await above.given(nowMs)
+      this.#isGivenMissing = false
+      return given
     } catch (error) {
       if (this.#crls.length === 0) throw error
+      if (this.#isGivenMissing) return []
+      this.#isGivenMissing = true
       this.#deps.log.error({ event: 'upstream.lists_missing', error }, 'a list of an authority above is missing or out of date: verifiers that read lists refuse, or soon will')
       return []
     }

@@ -1,5 +1,7 @@
+import { join } from 'node:path'
 import type { ServerConfig } from '../config.ts'
 import type { AuthoritySet } from '../ca/authorities.ts'
+import { isListUrl } from '../ca/upstream/lists.ts'
 import type { UpstreamSource } from '../ca/upstream/upstream.ts'
 import type { ServerDeps } from '../deps.ts'
 import type { Store } from '../store/port.ts'
@@ -7,7 +9,8 @@ import { CrlBridge } from './crl-bridge.ts'
 import { CrlFiles, lastCrlNumber } from './crl-files.ts'
 import { CrlHttp } from './crl-http.ts'
 import type { PublishedCrl } from './published-crl.ts'
-import { UpstreamLists } from './upstream-lists.ts'
+import { FetchedLists } from './fetched-lists.ts'
+import { checkLists, UpstreamLists } from './upstream-lists.ts'
 
 /** Lists of revoked certificates, made from the first time on that somebody wants them. */
 export class LazyCrls implements AsyncDisposable {
@@ -48,8 +51,16 @@ export async function publishCrls({ crl }: ServerConfig, { clock, log, files, ru
 }
 
 /** Makes them from the store, and goes on making them. Numbers go on from those of the files that are there. */
-export async function startBridge({ crl }: ServerConfig, { clock, log, files }: Pick<ServerDeps, 'clock' | 'log' | 'files'>, store: Store, authorities: AuthoritySet, upstream: UpstreamSource | undefined): Promise<CrlBridge> {
+export async function startBridge({ crl, dataDir, upstream: config }: ServerConfig, { clock, log, files }: Pick<ServerDeps, 'clock' | 'log' | 'files'>, store: Store, authorities: AuthoritySet, upstream: UpstreamSource | undefined): Promise<CrlBridge> {
   const lastNumber = crl.directory === undefined ? 0n : await lastCrlNumber(crl.directory, files)
-  const above = upstream === undefined ? undefined : new UpstreamLists(authorities, upstream)
-  return await CrlBridge.start({ store, authorities, above, clock, log, lastNumber })
+  const crlPath = config?.crlPath
+  const check = (lists: readonly Uint8Array[], before: readonly Uint8Array[]): void => checkLists(authorities, lists, before, clock.nowMs())
+  const source = crlPath !== undefined && isListUrl(crlPath) ? await FetchedLists.start({ url: crlPath, file: join(dataDir, 'upstream-lists.pem') }, { clock, log, files, check }) : upstream
+  const above = source === undefined ? undefined : new UpstreamLists(authorities, source)
+  try {
+    return await CrlBridge.start({ store, authorities, above, clock, log, lastNumber })
+  } catch (error) {
+    await above?.[Symbol.asyncDispose]()
+    throw error
+  }
 }

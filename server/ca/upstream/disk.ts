@@ -7,10 +7,11 @@ import type { TrustDomain } from '../../../src/core/spiffe-id.ts'
 import { isValidAt, parseCertificate, type Certificate } from '../../../src/x509/certificate.ts'
 import { keyUsageBit } from '../../../src/x509/extensions.ts'
 import { authorityIdOf } from '../../../src/x509/fingerprint.ts'
-import { decodeCertificatesPem, decodePems } from '../../../src/x509/pem.ts'
+import { decodeCertificatesPem } from '../../../src/x509/pem.ts'
 import { PrivateKey } from '../../../src/x509/private-key.ts'
 import { verifySignature } from '../../../src/x509/signature.ts'
 import type { KeyFiles } from '../key-store.ts'
+import { listsIn, maxListBytes } from './lists.ts'
 import type { Upstream, UpstreamSource } from './upstream.ts'
 
 /** As SPIRE's plugin `disk`: without `bundlePath` the certificate is the root itself. */
@@ -21,7 +22,7 @@ export interface DiskUpstreamConfig {
   readonly keyPath: string
   /** PEM: the root or roots that it leads to. */
   readonly bundlePath: string | undefined
-  /** PEM or DER: lists of revoked certificates by the authorities above the one that signs. */
+  /** PEM or DER: lists of revoked certificates by the authorities above the one that signs; a file, or an `http` address, which others than this ask. */
   readonly crlPath: string | undefined
 }
 
@@ -32,7 +33,6 @@ export interface DiskUpstreamDeps {
 }
 
 const maxFileBytes = 1_048_576
-const maxListBytes = 16_777_216
 
 /** An upstream authority whose key and certificates are files, which somebody else renews: read at each use. */
 export class DiskUpstream implements UpstreamSource {
@@ -57,12 +57,7 @@ export class DiskUpstream implements UpstreamSource {
     if (crlPath === undefined) return []
     const bytes = await this.#deps.files.readFileBounded(crlPath, maxListBytes).catch((cause: unknown) => cause)
     if (!(bytes instanceof Uint8Array)) throw new MayflyError('UPSTREAM_CRL_MISSING', `ca.upstream.crlPath: ${crlPath} cannot be read`, { cause: bytes })
-    if (bytes[0] === 0x30) return [bytes]
-    try {
-      return decodePems('X509 CRL', new TextDecoder().decode(bytes))
-    } catch (cause) {
-      throw new MayflyError('UPSTREAM_CRL_MISSING', `ca.upstream.crlPath: ${crlPath} holds no lists of revoked certificates`, { cause })
-    }
+    return listsIn(bytes, crlPath)
   }
 
   async #certificates(path: string): Promise<readonly Uint8Array[]> {
