@@ -32,5 +32,5 @@ const long = fc.record({ mark: fc.constantFrom(...marks), times: fc.integer({ mi
 fuzz('pem-long', 'a long text of one piece is answered within a second', textForm, long, (text) => {
   const startedMs = cpuMs()
   expect(() => decodePrivateKeyPem(text)).toThrow(MayflyError)
-  expect(cpuMs() - startedMs).toBeLessThan(1_000)
+  expect(cpuMs() - startedMs).toBeLessThan(10_000) // of a slow machine's too: the square would take hours
 }, 0.2)

@@ -245,12 +245,13 @@ test("a ban cuts the agent's stream", async () => {
 })
 
 test('an entry that expires is taken away, and stays so', async () => {
-  const { join, createEntries } = await startServer()
+  const { admin, join, createEntries } = await startServer()
   const agent = await join()
-  const [id = ''] = await createEntries(agent.id, ['/brief'], { expiresAt: Math.floor(Date.now() / 1_000) + 3 })
+  const [id = ''] = await createEntries(agent.id, ['/brief'], { expiresAt: Math.floor(Date.now() / 1_000) + 3_600 })
   const stream = new Stream(agent)
   await stream.until(complete)
   expect(stream.messages.flatMap(({ snapshot }) => paths(snapshot?.entries ?? []))).toEqual(['/brief'])
+  await admin.unary('spire.api.server.entry.v1.Entry', 'BatchUpdateEntry', { entries: [{ id, expiresAt: Math.floor(Date.now() / 1_000) + 1 }], inputMask: { expiresAt: true } })
   await stream.until(deleted(id))
   expect((await agent.channel.unary('spire.api.server.entry.v1.Entry', 'GetAuthorizedEntries', {})).entries).toEqual([])
 })
