@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 
 const root = join(import.meta.dirname, '../..')
-const item = /\b(?:ID|TDB|X509|EP|WAPI|WX|WH)-\d\d\b/g
+const item = /\b(?:ID|TDB|X509|EP|WAPI|WX|WH|FED)-\d\d\b/g
 const rows = readFileSync(join(root, 'docs/conformance.md'), 'utf8')
   .split('\n')
   .filter((line) => /^\| [A-Z0-9]+-\d\d \|/.test(line))

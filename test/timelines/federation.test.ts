@@ -45,7 +45,7 @@ class Watch implements Disposable {
 }
 
 describe('bundles of other trust domains reach the workloads that federate with them', () => {
-  test('as soon as they are set, changed or deleted, or an entry names them; over restarts; and nobody else', async () => {
+  test('FED-20 as soon as they are set, changed or deleted, or an entry names them; over restarts; and nobody else', async () => {
     await using product = await Product.start()
     const agent = await product.startAgent()
     const [parentId = ''] = await product.agentIds()

@@ -110,7 +110,7 @@ test('another trust domain is asked of its own stream alone, and that one notes 
   expect(verify([peer], [{ trustDomain: other, revocation: { check: () => ({ kind: 'good' }), freshness: () => undefined } }]).kind).toBe('stale')
 })
 
-test('whose trust domain nobody speaks for is refused, unless the code says by name that it is not to be asked; then the verdict says so, and the bundle still decides', () => {
+test('FED-06 whose trust domain nobody speaks for is refused, unless the code says by name that it is not to be asked; then the verdict says so, and the bundle still decides', () => {
   const peer = leaf(foreign, { uri: 'spiffe://other.example/web' })
   const waived = [{ trustDomain: other, revocation: revocationUnchecked }] as const
   const ours = checker({ kind: 'unindexed', authorityId: foreign.id })

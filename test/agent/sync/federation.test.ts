@@ -39,7 +39,7 @@ test('entries get the bundles that they name, by name and once; what is the same
   expect(federation.all.map(({ trustDomain: name, concatenated }) => [name, concatenated])).toEqual([['a.example', Buffer.concat([one, two])]])
 })
 
-test('a set has the own bundle and these, each under its own name; the same one until either changes', () => {
+test('FED-06 a set has the own bundle and these, each under its own name; the same one until either changes', () => {
   const federation = new Federation(new KeptLog())
   const own = BundleSet.of({ trustDomain, x509Authorities: [one] })
   expect(federation.with(own)).toBe(own)

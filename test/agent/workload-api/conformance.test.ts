@@ -261,6 +261,25 @@ describe('FetchX509Bundles', () => {
     await messages.return()
   })
 
+  test('WX-05 FED-10 WAPI-04 bundles of the trust domains that its entries federate with come under their own names, with the SVIDs and alone, again when one changes, and no others', async () => {
+    const [one, two] = [new TestIssuer('one.example', systemClock.nowMs()).certificate, new TestIssuer('two.example', systemClock.nowMs()).certificate]
+    const bundle = (trustDomain: string, ...ders: readonly Uint8Array[]): Parameters<typeof api.federation.apply>[0] => ({ trustDomain, bundle: ders.length === 0 ? null : { trustDomain, x509Authorities: ders.map((der) => ({ asn1: Buffer.from(der), tainted: false })), jwtAuthorities: [], witAuthorities: [], refreshHint: 0, sequenceNumber: 1 } })
+    api.federation.replace([bundle('one.example', one), bundle('two.example', two)])
+    api.entriesAre(anEntry('a', { selectors: mine, federatesWith: ['one.example', 'nobody.example'] }), anEntry('b', { selectors: nobodys, federatesWith: ['two.example'] }))
+    await using stream = new SvidStream(api)
+    using channel = api.client()
+    const alone = channel.serverStream('SpiffeWorkloadAPI', 'FetchX509Bundles', {})
+    const both = async (): Promise<readonly unknown[]> => [(await stream.next()).federatedBundles, (await alone.next()).value?.bundles]
+    const own = Buffer.from(api.signer.issuer.certificate)
+    expect(await both()).toEqual([{ 'spiffe://one.example': Buffer.from(one) }, { 'spiffe://test.example': own, 'spiffe://one.example': Buffer.from(one) }])
+    api.federation.apply(bundle('two.example', one, two)) // nobody's here: nothing is said of it
+    api.federation.apply(bundle('one.example', one, two))
+    expect(await both()).toEqual([{ 'spiffe://one.example': Buffer.concat([one, two]) }, { 'spiffe://test.example': own, 'spiffe://one.example': Buffer.concat([one, two]) }])
+    api.federation.apply(bundle('one.example'))
+    expect(await both()).toEqual([{}, { 'spiffe://test.example': own }])
+    await alone.return()
+  })
+
   test('WX-07 a process without identity gets PermissionDenied, at once or when its last one goes', async () => {
     using channel = api.client()
     expect(await failureOf(channel.serverStream('SpiffeWorkloadAPI', 'FetchX509Bundles', {}))).toMatchObject({ status: 'PERMISSION_DENIED' })

@@ -34,7 +34,7 @@ describe("SPIRE's calls about bundles of other trust domains", () => {
     expect(await admin.unary(api, 'CountBundles', {})).toEqual({ count: 2 })
   })
 
-  test('setting replaces whatever is there, an older sequence number too', async () => {
+  test('FED-05 setting replaces whatever is there, an older sequence number too', async () => {
     const server = await startServer()
     expect(await set(server, partner, { ...partner, sequenceNumber: 3, x509Authorities: [{ asn1: Buffer.from(two.der) }], jwtAuthorities: [] })).toEqual([0, 0])
     expect(await server.admin.unary(api, 'GetFederatedBundle', { trustDomain: 'partner.example' })).toMatchObject({ sequenceNumber: 3, jwtAuthorities: [], x509Authorities: [{ asn1: Buffer.from(two.der) }] })
