@@ -32,6 +32,7 @@ const burstSeconds: { readonly [K in keyof ServerLimits]: number } = {
 /** Terms that follow the configuration while it changes. */
 export function termsOf(limits: () => ServerLimits, what: keyof ServerLimits): QuotaTerms {
   return {
+    setting: `limits.${what}`,
     get perSecond() {
       return limits()[what]
     },

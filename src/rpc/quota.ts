@@ -6,6 +6,8 @@ export interface QuotaTerms {
   readonly perSecond: number
   /** Most that can be saved up. */
   readonly burst: number
+  /** The key of the configuration that says so: `limits.entriesPerSecond`. */
+  readonly setting?: string
 }
 
 interface Bucket {
@@ -15,7 +17,7 @@ interface Bucket {
 
 const maxCallers = 10_000
 
-/** A token bucket for each caller, on the clock that never goes back. */
+/** A token bucket for each caller, on the clock that never goes back. More in one call than can ever be saved up is let through when all of that is there, and waited for afterwards. */
 export class Quota {
   readonly #clock: Clock
   readonly #terms: QuotaTerms
@@ -28,13 +30,15 @@ export class Quota {
 
   /** @throws {MayflyError} LIMIT_EXCEEDED, with how long to wait */
   take(caller: string, count: number): void {
-    const { perSecond, burst } = this.#terms
+    const { perSecond, burst, setting } = this.#terms
     const nowMs = this.#clock.bootMs()
     const before = this.#buckets.get(caller) ?? { left: burst, atMs: nowMs }
-    const left = Math.min(burst, before.left + ((nowMs - before.atMs) * perSecond) / 1_000) - count
-    if (left < 0) {
-      const retryAfterMs = Math.ceil((-left * 1_000) / perSecond)
-      throw new MayflyError('LIMIT_EXCEEDED', 'this caller asks for too much at once', { hint: `wait ${retryAfterMs} ms`, details: { retryAfterMs } })
+    const there = Math.min(burst, before.left + ((nowMs - before.atMs) * perSecond) / 1_000)
+    const left = there - count
+    const missing = Math.min(count, burst) - there
+    if (missing > 0) {
+      const retryAfterMs = Math.ceil((missing * 1_000) / perSecond)
+      throw new MayflyError('LIMIT_EXCEEDED', `this caller asks for too much at once${setting === undefined ? '' : `: ${setting} is ${perSecond}`}`, { hint: `wait ${retryAfterMs} ms`, details: { retryAfterMs } })
     }
     this.#buckets.delete(caller)
     if (this.#buckets.size >= maxCallers) this.#forgetOldest()

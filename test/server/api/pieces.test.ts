@@ -61,7 +61,7 @@ test('a wake before the wait is not lost, and an abort ends the wait', async () 
 
 test('a quota is taken by caller and refills with time', () => {
   let nowMs = 0
-  const quota = new Quota({ ...systemClock, bootMs: () => nowMs }, { perSecond: 10, burst: 20 })
+  const quota = new Quota({ ...systemClock, bootMs: () => nowMs }, { perSecond: 10, burst: 20, setting: 'limits.x' })
   quota.take('a', 20)
   expect(() => quota.take('a', 1)).toThrow(expect.objectContaining({ code: 'LIMIT_EXCEEDED', details: { retryAfterMs: 100 } }))
   quota.take('b', 20)
@@ -70,6 +70,21 @@ test('a quota is taken by caller and refills with time', () => {
   expect(() => quota.take('a', 1)).toThrow('too much')
   nowMs = 100_000
   quota.take('a', 20)
+  expect(() => quota.take('a', 1)).toThrow('this caller asks for too much at once: limits.x is 10')
+})
+
+test('more in one call than can ever be saved up is let through once all of that is there, and waited for afterwards', () => {
+  let nowMs = 0
+  const quota = new Quota({ ...systemClock, bootMs: () => nowMs }, { perSecond: 10, burst: 20 })
+  quota.take('a', 1)
+  expect(() => quota.take('a', 100)).toThrow(expect.objectContaining({ details: { retryAfterMs: 100 } }))
+  nowMs = 100
+  quota.take('a', 100)
+  expect(() => quota.take('a', 1)).toThrow(expect.objectContaining({ details: { retryAfterMs: 8_100 } }))
+  nowMs = 8_199
+  expect(() => quota.take('a', 1)).toThrow('too much')
+  nowMs = 8_200
+  quota.take('a', 1)
 })
 
 test('entry ids are UUIDs of version 7 that rise, within one ms and when the clock steps back', () => {
