@@ -6,12 +6,12 @@ import { readNamedFile } from './read-file.ts'
 
 const suffix = '.cedar'
 
-/** The policies of a folder, `NAME.cedar` each, or of one such file. @throws {MayflyError} NOT_FOUND, POLICY_INVALID when there are none */
+/** The policies of a folder, `NAME.cedar` each, or of one such file; blanks around a text are not of it, so that what was shown and is applied again has the same hash. @throws {MayflyError} NOT_FOUND, POLICY_INVALID when there are none */
 export async function readPolicies(path: string, cwd: string): Promise<PolicySet> {
   const names = path.endsWith(suffix) ? undefined : await policyFilesIn(path, cwd)
-  if (names === undefined) return { [nameOf(path)]: await readNamedFile(path, cwd) }
+  if (names === undefined) return { [nameOf(path)]: (await readNamedFile(path, cwd)).trim() }
   if (names.length === 0) throw new MayflyError('POLICY_INVALID', `no policy in ${path}`, { hint: 'a policy is a file NAME.cedar; its name is what a denial says' })
-  return Object.fromEntries(await Promise.all(names.map(async (name) => [nameOf(name), await readNamedFile(join(path, name), cwd)] as const)))
+  return Object.fromEntries(await Promise.all(names.map(async (name) => [nameOf(name), (await readNamedFile(join(path, name), cwd)).trim()] as const)))
 }
 
 async function policyFilesIn(path: string, cwd: string): Promise<string[]> {

@@ -26,7 +26,7 @@ export const command: Command = define({
         ['reason', JSON.stringify(grant?.intent?.reason ?? '')],
         ['ticket', grant?.intent?.ticket],
         ['flags', grant?.flags.join(', ')],
-        ['approvals', `${givenBy.length} of ${needed}${givenBy.length === 0 ? '' : `: ${givenBy.join(', ')}`}; ${approvers.length === 0 ? 'everyone registered may' : `${approvers.join(', ')} may`}`],
+        ['approvals', `${givenBy.length} of ${needed}${givenBy.length === 0 ? '' : `: ${givenBy.join(', ')}`}; ${approvers.length === 0 ? 'every registered approver may, but what is their own' : `${approvers.join(', ')} may`}`],
         ['lapses', whenText(lapsesAtMs, clock.nowMs())],
       ])
       output.line()

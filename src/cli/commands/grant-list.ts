@@ -31,7 +31,7 @@ export const command: Command = define({
     }
     if (options.json) return
     const oldestFirst = found.toSorted((left, right) => left.requestedAtMs - right.requestedAtMs)
-    const rows = oldestFirst.map((grant) => [grant.id, grant.state.replaceAll('_', ' '), grant.role, intentText(grant), grant.owner, whenText(grant.endedAtMs || grant.deadlineMs || grant.lapsesAtMs, clock.nowMs()), grant.cause.replaceAll('_', ' ')])
+    const rows = oldestFirst.map((grant) => [grant.id, grant.state.replaceAll('_', ' '), grant.role, intentText(grant), grant.owner, whenText(grant.endedAtMs || grant.deadlineMs || grant.lapsesAtMs, clock.nowMs()), grant.cause === '' ? grant.detail : grant.cause.replaceAll('_', ' ')])
     output.table(['GRANT', 'STATE', 'ROLE', 'INTENT', 'OWNER', 'ENDS', 'CAUSE'], rows)
   },
 })

@@ -3,6 +3,7 @@ import type { Command } from '../command.ts'
 import { usage } from '../arguments.ts'
 import { connectServer } from '../connection.ts'
 import { personLine, personToJson } from '../people.ts'
+import { parseAuthorizedKey } from '../../ssh/public-key.ts'
 import { readNamedFile } from '../read-file.ts'
 
 export const command: Command = define({
@@ -23,6 +24,7 @@ export const command: Command = define({
     const given = options['ssh-key']
     if (given.length === 0) throw usage('person add', '--ssh-key is missing')
     const sshKeys = (await Promise.all(given.map(async (key) => (/^[a-z0-9@.-]+ AAAA/.test(key) ? key : await readNamedFile(key, cwd))))).flatMap((text) => text.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('#')))
+    for (const line of sshKeys) parseAuthorizedKey(line) // what is no public key, as a private one given by mistake, does not leave this machine
     using server = await connectServer(options, context)
     const person = await server.unary('mayfly.v1.Approvals', 'AddPerson', { name, sshKeys, owners: [...options.owner], requesters: [...options.requester], roles: options.role.length === 0 ? ['approve'] : [...options.role] }, { signal })
     if (options.json) output.json(personToJson(person))

@@ -68,8 +68,8 @@ export function requestedGrant(role: GrantRole, parent: Grant | undefined, wish:
  */
 export function checkRequest(grant: Omit<Grant, 'intentHash' | 'requestHash'>, role: GrantRole, parent: Grant | undefined): void {
   const covered = coverage(role.intents, grant.intent)
-  if (covered.kind === 'outside') throw outside(`the role ${role.name} does not allow ${covered.action} on ${covered.resource} in this workspace`)
-  if (parent !== undefined && !isWithin(grant.intent, parent.intent)) throw outside('the intent reaches beyond that of the parent')
+  if (covered.kind === 'outside') throw outside(`the role ${role.name} does not allow ${covered.action} on ${covered.resource} in this workspace`, role.name)
+  if (parent !== undefined && !isWithin(grant.intent, parent.intent)) throw outside('the intent reaches beyond that of the parent', role.name)
   if (!isBudget(grant.budget) || grant.budget.seconds < 1) throw new MayflyError('INVALID_ARGUMENT', 'a budget is of whole numbers, and of a second or more')
   if (!budgetWithin(grant.budget, role.budget)) throw new MayflyError('BUDGET_SPENT', `the budget is more than the role ${role.name} allows`)
   if (grant.depth > maxDepth || (parent !== undefined && !budgetWithin(grant.budget, leftForChild(parent)))) {
@@ -94,6 +94,6 @@ function named(wish: Partial<Budget>): Partial<Budget> {
   return Object.fromEntries(Object.entries(wish).filter(([, amount]) => amount > 0))
 }
 
-function outside(message: string): MayflyError {
-  return new MayflyError('INTENT_OUTSIDE_ROLE', message, { hint: 'mayfly role show says what may be asked for' })
+function outside(message: string, role: string): MayflyError {
+  return new MayflyError('INTENT_OUTSIDE_ROLE', message, { hint: `mayfly role show ${role} says what may be asked for` })
 }
