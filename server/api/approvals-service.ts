@@ -13,6 +13,7 @@ import type { PeopleStore } from '../store/grant-port.ts'
 import type { Actor } from '../store/port.ts'
 import { nameOf } from './caller.ts'
 import type { Caller } from './caller.ts'
+import { networkOf } from './caller-network.ts'
 import { checkReason } from './revocations-service.ts'
 import { grantToWire } from './wire-grant.ts'
 
@@ -32,7 +33,7 @@ export function approvalsService({ approvals, store, clock, grantTimeMs }: Appro
   const signatures = new Quota(clock, signatureTerms)
   const actor = (caller: Caller): Actor => ({ name: nameOf(caller), atMs: grantTimeMs() })
   const brought = (caller: Caller): Actor => {
-    signatures.take(caller.kind === 'local' ? nameOf(caller) : caller.address.replace(/:\d+$/, ''), 1)
+    signatures.take(networkOf(caller), 1)
     return actor(caller)
   }
   return {

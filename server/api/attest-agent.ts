@@ -12,8 +12,8 @@ import { converse } from '../attest/conversation.ts'
 import type { ProvenAgent } from '../attest/conversation.ts'
 import type { NodeAttestor } from '../attest/node-attestor.ts'
 import type { Store } from '../store/port.ts'
-import { nameOf } from './caller.ts'
 import type { Caller } from './caller.ts'
+import { networkOf } from './caller-network.ts'
 import { firstMessage } from './first-message.ts'
 import { svidToWire } from './issuance.ts'
 import type { Issued } from './issuance.ts'
@@ -38,7 +38,7 @@ export interface AttestAgentDeps {
 export async function* attestAgent(requests: AsyncIterable<AttestAgentRequest__Output>, call: Call<Caller>, deps: AttestAgentDeps): AsyncGenerator<AttestAgentResponse> {
   const { clock, log, store, trustDomain } = deps
   const address = call.peer.kind === 'local' ? '' : call.peer.address.replace(/:\d+$/, '')
-  deps.attempts.take(address === '' ? nameOf(call.peer) : address, 1)
+  deps.attempts.take(networkOf(call.peer), 1)
   const messages = requests[Symbol.asyncIterator]()
   const { params } = await firstMessage(messages, 'attestation request', clock, call.signal)
   const data = params?.data

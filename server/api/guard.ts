@@ -5,6 +5,7 @@ import { authorize } from './authorization.ts'
 import type { Standing } from './authorization.ts'
 import { nameOf } from './caller.ts'
 import type { Caller } from './caller.ts'
+import { networkOf } from './caller-network.ts'
 
 export interface GuardDeps {
   readonly standing: Standing
@@ -27,7 +28,7 @@ export function guarded<S extends ServiceName>(handlers: Handlers<S, Caller>, { 
 
 /** Who shares a quota: a user of this machine, an SVID's ID, or the address of those who have none. */
 function keyOf(caller: Caller): string {
-  return caller.kind === 'anonymous' || caller.kind === 'refused' ? caller.address.replace(/:\d+$/, '') : nameOf(caller)
+  return caller.kind === 'anonymous' || caller.kind === 'refused' ? networkOf(caller) : nameOf(caller)
 }
 
 type AnyHandler = (first: unknown, call: Call<Caller>) => unknown

@@ -19,6 +19,7 @@ import { rolesOf } from './authorization.ts'
 import type { Standing } from './authorization.ts'
 import { nameOf } from './caller.ts'
 import type { Caller } from './caller.ts'
+import { networkOf } from './caller-network.ts'
 import { Quota } from '../../src/rpc/quota.ts'
 import { checkReason } from './revocations-service.ts'
 
@@ -51,7 +52,7 @@ export function leaksService(deps: LeaksServiceDeps): Handlers<'mayfly.v1.Leaks'
     Report: async (report, { peer }) => {
       const admin = mayAct(rolesOf(peer, deps.standing), 'revoke')
       if (!admin) {
-        ofOne.take(addressOf(peer), 1)
+        ofOne.take(networkOf(peer), 1)
         ofAll.take('all', 1)
       }
       if (report.denyUnknown && !admin) throw new MayflyError('PERMISSION_DENIED', 'only an administrator with the role revoke may have an unknown key denied')
@@ -89,9 +90,4 @@ function isSigned(publicKey: Uint8Array, statement: Uint8Array, signature: Uint8
     if (error instanceof MayflyError) throw new MayflyError('INVALID_ARGUMENT', 'not a public key of a kind that mayfly takes', { cause: error })
     return false // openssl throws on signatures of some forms
   }
-}
-
-/** By address and not by connection: ports are many. */
-function addressOf(caller: Caller): string {
-  return caller.kind === 'local' ? nameOf(caller) : caller.address.replace(/:\d+$/, '')
 }
