@@ -11,17 +11,17 @@ import type { CommitStep } from '../../server/store/sqlite/engine.ts'
 import type { Faults } from '../support/store/faults.ts'
 import { prepareForCrash, type AcknowledgedGrant } from '../support/store/grants-crash-run.ts'
 import { openAt, temporaryFolder } from '../support/store/open.ts'
-import { nowMs } from '../support/store/samples.ts'
+import { by, nowMs, sha256 } from '../support/store/samples.ts'
 
 const program = join(import.meta.dirname, '../support/store/grants-crash-run.ts')
 const steps: readonly CommitStep[] = ['begin', 'append', 'apply', 'commit', 'committed', 'answered']
 
-test.for(steps.map((step) => [step] as const))('invariants 1, 2, 5 and 16: killed at "%s", over and over, no grant comes back, no credential is unknown, what ended is in the set', async ([step]) => {
+test.for(steps.map((step) => [step] as const))('invariants 1, 2, 5 and 16: killed at "%s", over and over, no grant comes back, no credential is unknown, what ended is in the set, and no step, approval or exception is lost', async ([step]) => {
   await using folder = await temporaryFolder()
   const path = join(folder.path, 'mayfly.db')
   await prepareForCrash(path)
   const acknowledged: AcknowledgedGrant[] = []
-  for (const [run, nth] of [2, 9, 17].entries()) {
+  for (const [run, nth] of [2, 13, 26].entries()) {
     const said = await crash(path, run, { step, nth, times: 1, action: 'kill' })
     expect(said).not.toContainEqual({ kind: 'done' })
     acknowledged.push(...said)
@@ -53,6 +53,18 @@ async function check(store: Store, acknowledged: readonly AcknowledgedGrant[]): 
       case 'leased':
         expect((await store.grants.byId(what.id))?.used.steps).toBeGreaterThanOrEqual(what.steps)
         break
+      case 'stepped':
+        expect((await store.grants.steps(what.id, { size: 10 })).items).toMatchObject([{ action: 'write', allowed: true }])
+        break
+      case 'approved':
+        expect(await store.grants.byId(what.id)).toMatchObject({ state: 'approved', approvals: [{ approver: 'alice', withdrawn: false }] })
+        break
+      case 'excepted': {
+        expect((await store.exceptions.all()).map(({ id }) => id)).toContain(what.id)
+        const again = { approver: 'bob', signedHash: sha256(what.signature), signature: what.signature }
+        await expect(store.people.spendSignature(again, by)).rejects.toMatchObject({ code: 'APPROVAL_INVALID' }) // once, also over a crash
+        break
+      }
       case 'ended':
         expect(set.seq).toBeGreaterThanOrEqual(what.seq)
         for (const id of what.ids) expect(await store.grants.byId(id)).toMatchObject({ state: 'ending' })

@@ -1,15 +1,18 @@
 import { writeSync } from 'node:fs'
 import type { Store } from '../../../server/store/port.ts'
 import { workerWith, type Faults } from './faults.ts'
-import { activation, decided, grantId, prepareForGrants, renewal, requested, wish } from './grants.ts'
+import { activation, approval, decided, grantId, prepareForGrants, renewal, requested, wish } from './grants.ts'
 import { openAt } from './open.ts'
-import { by, nowMs } from './samples.ts'
+import { by, nowMs, sha256 } from './samples.ts'
 
 /** What the store has acknowledged, a line each. */
 export type AcknowledgedGrant =
   | { readonly kind: 'requested'; readonly id: string }
   | { readonly kind: 'issued'; readonly id: string; readonly serial: string }
   | { readonly kind: 'leased'; readonly id: string; readonly steps: number }
+  | { readonly kind: 'stepped'; readonly id: string }
+  | { readonly kind: 'approved'; readonly id: string }
+  | { readonly kind: 'excepted'; readonly id: string; readonly signature: string }
   | { readonly kind: 'ended'; readonly ids: readonly string[]; readonly seq: number }
   | { readonly kind: 'done' }
 
@@ -43,10 +46,18 @@ async function useLane(store: Store, first: number): Promise<void> {
     say({ kind: 'issued', id: root.id, serial: Buffer.from(renewed.serial).toString('hex') })
     const { steps } = await store.grants.lease(root.id, 5, by)
     say({ kind: 'leased', id: root.id, steps })
+    await store.grants.recordSteps([{ grantId: root.id, action: 'write', resource: 'db:orders', description: 'a row', allowed: true, reasons: ['permit'], atMs: nowMs, policyHash: '' }], by)
+    say({ kind: 'stepped', id: root.id })
     const { ended, streamSeq } = await store.grants.end(n % 2 === 0 ? root.id : child.id, { cause: 'completed', detail: '' }, by)
     say({ kind: 'ended', ids: ended, seq: streamSeq })
-    await store.grants.request(requested(given, undefined, wish(n + 2)), by)
+    const waiting = await store.grants.request(requested(given, undefined, wish(n + 2)), by, decided('pending', 1))
     say({ kind: 'requested', id: grantId(n + 2) })
+    await store.grants.move(waiting.id, waiting.version, { kind: 'approved', approval: approval(waiting, 'alice'), requestHash: waiting.requestHash }, by)
+    say({ kind: 'approved', id: waiting.id })
+    const exception = { id: `exception-${n}`, control: 'reason-given', scope: 'role:writer', owner: 'team-b', reason: 'why', approver: 'bob', reviewAtMs: nowMs + 60_000, value: 0 }
+    const signature = `signature ${n}`
+    await store.exceptions.put(exception, { signedHash: sha256(signature), signature }, by)
+    say({ kind: 'excepted', id: exception.id, signature })
   }
 }
 
