@@ -25,16 +25,19 @@ export interface FetchedSvid {
   readonly authorities: readonly Uint8Array[]
   /** DER, what of revoked certificates the agent sends for verifiers that know only lists; none unless an entry asks for it. */
   readonly crls: readonly Uint8Array[]
+  /** Of other trust domains that the workload federates with, by their SPIFFE IDs: DER, their authorities. */
+  readonly federated: Readonly<Record<string, readonly Uint8Array[]>>
 }
 
 /** Every message is the full state: WX. */
 function svidsOf(response: X509SvidResponse): readonly FetchedSvid[] {
+  const federated = Object.fromEntries(Object.entries(response.federatedBundles).map(([name, bundle]) => [name, splitDer(bundle)]))
   return response.svids.map((svid) => {
     const chain = splitDer(svid.x509Svid)
     const [first] = chain
     if (first === undefined) throw new MayflyError('CERTIFICATE_INVALID', 'the agent sent an identity without a certificate')
     const leaf = parseCertificate(first)
-    return { spiffeId: svid.spiffeId, hint: svid.hint, serial: toHex(leaf.serial), leaf, chain, key: svid.x509SvidKey, authorities: splitDer(svid.bundle), crls: response.crl }
+    return { spiffeId: svid.spiffeId, hint: svid.hint, serial: toHex(leaf.serial), leaf, chain, key: svid.x509SvidKey, authorities: splitDer(svid.bundle), crls: response.crl, federated }
   })
 }
 
@@ -60,6 +63,7 @@ export function svidToJson(svid: FetchedSvid): Record<string, unknown> {
     dnsNames: svid.leaf.extensions.subjectAltName?.dns ?? [],
     chain: encodeCertificatesPem(svid.chain),
     bundle: encodeCertificatesPem(svid.authorities),
+    ...(Object.keys(svid.federated).length === 0 ? {} : { federatedBundles: Object.fromEntries(Object.entries(svid.federated).map(([name, authorities]) => [name, encodeCertificatesPem(authorities)])) }),
   }
 }
 
@@ -70,6 +74,7 @@ export function printSvid(output: Output, svid: FetchedSvid, nowMs: number): voi
     ['serial', svid.serial],
     ['valid', `${timeText(svid.leaf.notBeforeMs)} to ${timeText(svid.leaf.notAfterMs)}, ends ${whenText(svid.leaf.notAfterMs, nowMs)}`],
     ['trust domain', `${trustDomainOf(parseSpiffeId(svid.spiffeId))}, ${svid.authorities.length} ${svid.authorities.length === 1 ? 'authority' : 'authorities'}`],
+    ['federates with', Object.entries(svid.federated).map(([name, authorities]) => `${name.slice('spiffe://'.length)}, ${authorities.length} ${authorities.length === 1 ? 'authority' : 'authorities'}`).join('; ')],
   ])
 }
 

@@ -5,12 +5,12 @@ import { define, dataFolder } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectWorkloadApi } from '../connection.ts'
 import { fetchSvids, pemOf, printSvid, svidToJson } from '../svids.ts'
-import { svidPaths, writeSvid } from '../write-svid.ts'
+import { svidPaths, writeFederated, writeSvid } from '../write-svid.ts'
 
 export const command: Command = define({
   about: 'Asks the Workload API for the X.509-SVIDs of this very process, as any workload would.',
   options: {
-    write: { type: 'string', value: 'DIR', help: 'write svid.N.pem, key.N.pem (mode 0600) and bundle.N.pem there' },
+    write: { type: 'string', value: 'DIR', help: 'write svid.N.pem, key.N.pem (mode 0600) and bundle.N.pem there, and federated.<trust domain>.pem of each that it federates with' },
     socket: { type: 'string', value: 'PATH', help: 'the Workload API; $SPIFFE_ENDPOINT_SOCKET, else DATA/agent/workload.sock' },
     ...dataFolder,
   },
@@ -21,6 +21,7 @@ export const command: Command = define({
     const svids = await fetchSvids(workloadApi, signal)
     const folder = options.write === undefined ? undefined : resolve(context.cwd, options.write)
     if (folder !== undefined) await mkdir(folder, { recursive: true, mode: 0o700 })
+    if (folder !== undefined) await writeFederated(folder, svids[0]?.federated ?? {})
     for (const [at, svid] of svids.entries()) {
       if (folder !== undefined) await writeSvid(svidPaths(folder, `.${at}`), pemOf(svid))
       if (options.json) {

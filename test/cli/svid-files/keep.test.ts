@@ -12,7 +12,7 @@ import { FakeClock, settle } from '../../support/fake-clock.ts'
 const { certificate } = await testAuthority({ nowMs: () => Date.UTC(2026, 0, 1) })
 
 function svid(spiffeId: string, key = 1, hint = ''): FetchedSvid {
-  return { spiffeId, hint, serial: String(key), leaf: parseCertificate(certificate.raw), chain: [certificate.raw], key: new Uint8Array([key]), authorities: [certificate.raw], crls: [] }
+  return { spiffeId, hint, serial: String(key), leaf: parseCertificate(certificate.raw), chain: [certificate.raw], key: new Uint8Array([key]), authorities: [certificate.raw], crls: [], federated: {} }
 }
 
 const held = (key: number): Held => ({ kind: 'held', svid: svid('spiffe://example.org/web', key) })
