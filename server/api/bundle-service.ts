@@ -47,21 +47,21 @@ export function bundleService(deps: BundleServiceDeps): Handlers<'spire.api.serv
   }
 }
 
-/** SPIRE's agents acknowledge no bundle, and ask for it every few seconds: whoever asks again has taken in what it was given before. */
+const maxReaders = 20_000
+
+/** SPIRE's agents acknowledge no bundle, and ask for it every few seconds: whoever asks again has taken in what it was given before. Of more readers than that the one that asked longest ago is forgotten. */
 class BundleReaders {
-  readonly #given = new Map<SpiffeId, { given: number; taken: number }>()
+  /** In the order of their asking. */
+  readonly #given = new Map<SpiffeId, { readonly given: number; readonly taken: number }>()
 
   /** Notes that this one is given. Returns what the agent has taken in, when that is news. */
   asks(agentId: SpiffeId, sequence: number): number | undefined {
     const before = this.#given.get(agentId)
-    if (before === undefined) {
-      this.#given.set(agentId, { given: sequence, taken: -1 })
-      return undefined
-    }
-    const isNews = before.given > before.taken
-    before.taken = before.given
-    before.given = sequence
-    return isNews ? before.taken : undefined
+    this.#given.delete(agentId)
+    this.#given.set(agentId, { given: sequence, taken: before?.given ?? -1 })
+    const [longest] = this.#given.keys()
+    if (this.#given.size > maxReaders && longest !== undefined) this.#given.delete(longest)
+    return before !== undefined && before.given > before.taken ? before.given : undefined
   }
 }
 
