@@ -1,17 +1,19 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 
 import { RpcChannel } from '../../src/rpc/channel.ts'
 import { systemClock } from '../../src/system/clock.ts'
+import { encodeCertificatesPem } from '../../src/x509/pem.ts'
 import { BoundSocket } from '../support/processes/bound-socket.ts'
 import { NotifyReceiver } from '../support/processes/notify-receiver.ts'
 import { main, node24, root } from '../support/product/process.ts'
+import { authority } from '../support/verify/certificates.ts'
 
 /** As systemd does: sockets are bound before the process is, and stay when it goes. */
 describe('a server under a service manager', () => {
@@ -80,6 +82,31 @@ describe('a server under a service manager', () => {
     expect(said).toContain('the configuration says')
     expect(existsSync(join(folder, 'admin.sock'))).toBe(true)
   })
+})
+
+test('a relay tells its service manager when it is ready, that it lives, that it reads its file again, and that it stops', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mf-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  using receiver = new NotifyReceiver(join(folder, 'notify'))
+  writeFileSync(join(folder, 'bundle.pem'), encodeCertificatesPem([authority('an authority').der]))
+  const file = join(folder, 'relay.yaml')
+  const write = (more: string): void => writeFileSync(file, `upstreams: ['unix:${folder}/nobody']\nlisten: ['unix:${folder}/r']\ntrustDomain: example.org\ntrustBundleFile: ${folder}/bundle.pem\ndataDir: ${folder}/relay\n${more}`)
+  write('')
+  const child = spawn(node24, [join(root, 'src/cli/main.ts'), 'relay', 'run', '--config', file], { stdio: ['ignore', 'pipe', 'ignore'], env: { ...process.env, NOTIFY_SOCKET: join(folder, 'notify'), WATCHDOG_USEC: '200000' } })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  expect((await servingOf(child))['pid']).toBe(child.pid)
+  const heard = async (...starts: readonly string[]): Promise<void> => {
+    await expect.poll(() => starts.filter((start) => !receiver.heard.some((text) => text.startsWith(start))), { timeout: 20_000 }).toEqual([])
+  }
+  await heard('READY=1', 'WATCHDOG=1')
+  write('logLevel: warn\n')
+  child.kill('SIGHUP')
+  await heard('RELOADING=1')
+  const after = receiver.heard.findIndex((text) => text.startsWith('RELOADING=1'))
+  await expect.poll(() => receiver.heard.slice(after).some((text) => text.startsWith('READY=1')), { timeout: 20_000 }).toBe(true)
+  child.kill('SIGTERM')
+  expect(await once(child, 'exit')).toEqual([0, null])
+  await heard('STOPPING=1')
 })
 
 async function servingOf(child: ChildProcess): Promise<Readonly<Record<string, unknown>>> {
