@@ -17,11 +17,14 @@ export class OwnerChanges {
     this.#deps = deps
   }
 
-  /** @throws {MayflyError} OWNER_MISSING */
+  /** In pieces, between which other changes are made; what fails in the middle is handed over when it is said again. @throws {MayflyError} OWNER_MISSING */
   async transfer(from: string, to: string, by: Actor): Promise<OwnerEnd> {
-    const moved = await this.#deps.store.owners.transfer(from, to, by)
+    const { owners } = this.#deps.store
+    let piece = await owners.transfer(from, to, by)
+    const moved = piece
+    while (piece.more) piece = await owners.transfer(from, to, by)
     this.#deps.log.info({ event: 'owner.transferred', from, to, ...moved.owned, by: by.name }, 'an owner handed over')
-    return moved
+    return { ...moved, more: false, streamSeq: piece.streamSeq }
   }
 
   /** From its first transaction on nothing is issued for it; resolves when all that it owned has ended. @throws {MayflyError} OWNER_MISSING, EXPECTATION_FAILED when it owns anything and not all of it is to end */

@@ -97,7 +97,7 @@ export interface RemoveOwnerOptions {
 
 export interface OwnerEnd extends GrantEndResult {
   readonly owned: { readonly grants: number; readonly entries: number; readonly roles: number }
-  /** Pieces are left: call `targets.continueEnd` until there are none. Nothing of it gets anything any more. */
+  /** Pieces are left. Of a removal: call `targets.continueEnd` until there are none; nothing of it gets anything any more. */
   readonly more: boolean
 }
 
@@ -108,7 +108,7 @@ export interface OwnerStore {
   all(): Promise<readonly OwnerShare[]>
   /** What has no owner that is registered: `entry <id>`, `role <name>`, `grant <id>`; at most this many. */
   unowned(limit: number): Promise<readonly string[]>
-  /** Gives entries, roles and running grants another owner; requests that wait lapse, since what was to be approved is another request then. @throws OWNER_MISSING */
+  /** Gives entries, roles and running grants another owner; requests that wait lapse, since what was to be approved is another request then. Roles at once, the rest in pieces: call it again while there is `more`. @throws OWNER_MISSING */
   transfer(from: string, to: string, by: Actor): Promise<OwnerEnd>
   /** From then on nothing is issued for it; its grants and its entries' credentials end (cause `owner_removed`), in pieces. @throws OWNER_MISSING, EXPECTATION_FAILED */
   remove(name: string, options: RemoveOwnerOptions, by: Actor): Promise<OwnerEnd>

@@ -1,6 +1,7 @@
 import { copyFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { OwnerChanges } from '../../../server/grants/owner-changes.ts'
 import { GrantTime } from '../../../server/grants/grant-time.ts'
 import { TargetEnds } from '../../../server/grants/target-ends.ts'
 import type { Store } from '../../../server/store/port.ts'
@@ -57,6 +58,20 @@ test('a call resolves when all has ended, with all that it hit and where to wait
   const kinds = (await store.journal.from(seq + 1, 10_000)).map(({ record }) => record.kind)
   expect(kinds.indexOf('target.ending')).toBeLessThan(kinds.indexOf('owner.put'))
   expect(kinds.indexOf('owner.put')).toBeLessThan(kinds.indexOf('target.ended'))
+})
+
+test('an owner of very much hands over in pieces, between which other changes are made, and resolves when nothing is left', async () => {
+  const { store, ends, log } = await prepared()
+  const { seq } = await store.journal.head()
+  const handover = new OwnerChanges({ store, ends, log }).transfer('team-a', 'team-b', by)
+  await store.owners.put({ name: 'team-b', contact: '#1' }, by)
+  expect(await handover).toMatchObject({ owned: { grants: count, roles: 1 }, ended: [], more: false })
+  expect(await store.grants.count({ owner: 'team-a', states: ['active'] })).toBe(0)
+  expect(await store.grants.count({ owner: 'team-b', states: ['active'] })).toBe(count)
+  expect(await store.credentials.count({ owner: 'team-a' })).toBe(0)
+  const kinds = (await store.journal.from(seq + 1, 10_000)).map(({ record }) => record.kind)
+  expect(kinds.indexOf('owner.put')).toBeLessThan(kinds.indexOf('owner.transferred'))
+  await store.journal.verify()
 })
 
 test('two who ask for the same both wait for all of it', async () => {

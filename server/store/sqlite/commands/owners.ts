@@ -13,6 +13,9 @@ import { isName } from './people.ts'
 import { beginEnd } from './target-ends.ts'
 
 const maxContactLength = 500
+/** Handed over in one transaction: others wait for some tens of ms. */
+const grantsAtOnce = 100
+const entriesAtOnce = 500
 
 export const putOwner: Command<'owners.put'> = (tables, { name, contact }, by) => {
   if (!isName(name) || contact.length > maxContactLength) throw new MayflyError('INVALID_ARGUMENT', 'an owner has a name of visible characters, at most 128, and a contact of at most 500')
@@ -41,22 +44,25 @@ export const transferOwner: Command<'owners.transfer'> = (tables, from, to, by) 
   if (from === '' || from === to) throw new MayflyError('INVALID_ARGUMENT', 'what is owned goes from one owner to another')
   const owned = ownedBy(tables, from)
   if (tables.owners.byName(from) === undefined && owned.grants + owned.entries + owned.roles === 0) throw new MayflyError('OWNER_MISSING', `there is no owner ${JSON.stringify(from)}`, { hint: 'mayfly owner list' })
-  const grants = tables.grants.list({ sql: `owner = ? AND ${notEnded}`, values: [from] }, Number.MAX_SAFE_INTEGER)
-  const running = grants.filter(({ state }) => state === 'active' || state === 'suspended')
-  const waiting = grants.filter((grant) => !running.includes(grant))
+  const grants = tables.grants.list({ sql: `owner = ? AND ${notEnded}`, values: [from] }, grantsAtOnce + 1)
+  const entries = tables.entries.ownedBy(from, entriesAtOnce + 1)
+  const more = grants.length > grantsAtOnce || entries.length > entriesAtOnce
+  const some = grants.slice(0, grantsAtOnce)
+  const running = some.filter(({ state }) => state === 'active' || state === 'suspended')
+  const waiting = some.filter((grant) => !running.includes(grant))
   const records: JournalRecord[] = [
-    { kind: 'owner.transferred', from, to, by: by.name, atMs: by.atMs },
-    ...entryRecords(tables, from, to, by),
+    ...(more ? [] : [{ kind: 'owner.transferred' as const, from, to, by: by.name, atMs: by.atMs }]),
+    ...entryRecords(entries.slice(0, entriesAtOnce), to, by),
     ...tables.roles.ownedBy(from).map((role) => ({ kind: 'role.put' as const, role: { ...role, owner: to, version: role.version + 1 }, by: by.name, atMs: by.atMs })),
     ...running.flatMap((grant) => move(grant, { kind: 'transferred', owner: to }, by).records),
     ...waiting.flatMap((grant) => move(grant, { kind: 'lapsed', detail: `the owner is ${to} by now` }, by).records),
   ]
-  return { records, result: () => ownerEnd(tables, owned, { ended: waiting.map(({ id }) => id), hits: [], more: false }) }
+  return { records, result: () => ownerEnd(tables, owned, { ended: waiting.map(({ id }) => id), hits: [], more }) }
 }
 
-function entryRecords(tables: Tables, from: string, to: string, by: Actor): JournalRecord[] {
-  const entries = tables.entries.ownedBy(from).map((entry): Entry => ({ ...entry, owner: to, revision: entry.revision + 1 }))
-  return entries.length === 0 ? [] : [{ kind: 'entries.updated', entries, by: by.name, atMs: by.atMs }]
+function entryRecords(entries: readonly Entry[], to: string, by: Actor): JournalRecord[] {
+  if (entries.length === 0) return []
+  return [{ kind: 'entries.updated', entries: entries.map((entry): Entry => ({ ...entry, owner: to, revision: entry.revision + 1 })), by: by.name, atMs: by.atMs }]
 }
 
 function ownedBy(tables: Tables, name: string): OwnerEnd['owned'] {

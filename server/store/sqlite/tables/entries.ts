@@ -52,8 +52,8 @@ export class EntryTable {
     return this.#statements.query("SELECT 1 FROM entries WHERE owner = ? AND owner <> '' LIMIT 1").one(owner) !== undefined
   }
 
-  ownedBy(owner: string): Entry[] {
-    return this.#statements.query<EntryRow>("SELECT id, disabled, body FROM entries WHERE owner = ? AND owner <> '' ORDER BY id").all(owner).map(entryOf)
+  ownedBy(owner: string, limit: number): Entry[] {
+    return this.#statements.query<EntryRow>("SELECT id, disabled, body FROM entries WHERE owner = ? AND owner <> '' ORDER BY id LIMIT ?").all(owner, limit).map(entryOf)
   }
 
   countOwnedBy(owner: string): number {

@@ -52,7 +52,7 @@ export function grantTermsContract(makePlace: MakePlace): void {
       const grant = await activeGrant(store, 1)
       const waiting = await store.grants.request(requested(given, undefined, wish(2)), by, decided('pending', 1))
       await expect(store.owners.transfer('team-a', 'nobody', by)).rejects.toMatchObject({ code: 'OWNER_MISSING' })
-      expect(await store.owners.transfer('team-a', 'team-b', by)).toMatchObject({ owned: { grants: 2, entries: 1, roles: 1 }, ended: [waiting.id] })
+      expect(await store.owners.transfer('team-a', 'team-b', by)).toMatchObject({ owned: { grants: 2, entries: 1, roles: 1 }, ended: [waiting.id], more: false })
       expect(await store.grants.byId(waiting.id)).toMatchObject({ state: 'lapsed' })
       expect(await store.entries.byId('entry-1')).toMatchObject({ owner: 'team-b', revision: 1 })
       expect(await store.roles.byName('writer')).toMatchObject({ owner: 'team-b', version: 2 })
