@@ -184,4 +184,9 @@ export const migrations: readonly string[] = [
   -- the order of the serials is that of notAfter
   DROP INDEX ledger_not_after;
   `,
+  `
+  -- the first octets find a key as well, in half the pages
+  DROP INDEX ledger_public_key;
+  CREATE INDEX ledger_public_key ON ledger (substr(public_key_hash, 1, 8));
+  `,
 ]

@@ -6,7 +6,7 @@ import type { Actor, LastingTarget, Target, UnfinishedEnd } from '../../port.ts'
 import type { Command } from '../operations.ts'
 import { grantCondition, notEnded } from '../queries/grant-filters.ts'
 import type { GrantCondition } from '../tables/grants.ts'
-import { ofSpiffeId, type LedgerCondition, type LedgerHit } from '../tables/ledger.ts'
+import { ofKeyOf, ofSpiffeId, type LedgerCondition, type LedgerHit } from '../tables/ledger.ts'
 import type { Tables } from '../tables/tables.ts'
 import { describe, endRecords, ofAgent, ofEntry, revisedRecords, revocable, toHex } from './ending.ts'
 import { besides, endTrees, justExpiredMs } from './grant-ending.ts'
@@ -65,7 +65,7 @@ function nextPiece(tables: Tables, { target, cause, reason }: EndOf, by: Actor):
 export function credentialsOf(target: Target): LedgerCondition {
   switch (target.kind) {
     case 'serial':
-      return { sql: 'public_key_hash = (SELECT public_key_hash FROM ledger WHERE serial = ?)', values: [Buffer.from(target.serial, 'hex')] }
+      return ofKeyOf(Buffer.from(target.serial, 'hex'))
     case 'id':
       return ofSpiffeId(target.id)
     case 'entry':

@@ -5,7 +5,7 @@ import type { JournalRecord } from '../../../journal/records.ts'
 import type { Actor, LastingTarget, RevokeOptions, Target, TargetEnd } from '../../port.ts'
 import { taskOf } from '../../../../src/core/task.ts'
 import type { Command } from '../operations.ts'
-import type { LedgerCondition, LedgerHit } from '../tables/ledger.ts'
+import { ofKey, type LedgerCondition, type LedgerHit } from '../tables/ledger.ts'
 import type { Tables } from '../tables/tables.ts'
 import { nameOf } from '../tables/targets.ts'
 import { besides, endTrees } from './grant-ending.ts'
@@ -67,7 +67,7 @@ function endAtOnce(tables: Tables, target: Target, { reason }: RevokeOptions, by
 export const endKey: Command<'targets.endKey'> = (tables, publicKeyHash, { denyUnknown, reason }, by) => {
   if (!/^[0-9a-f]{64}$/.test(publicKeyHash)) throw new MayflyError('INVALID_ARGUMENT', 'a public key hash is 64 hexadecimal digits')
   const key = Buffer.from(publicKeyHash, 'hex')
-  const condition = { sql: 'public_key_hash = ?', values: [key] }
+  const condition = ofKey(key)
   const hits = tables.ledger.hits(revocable(condition, by.atMs))
   const isDenied = tables.ledger.isDenied(key)
   const known = isDenied || tables.ledger.list(condition, 1).length > 0

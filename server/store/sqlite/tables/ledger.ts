@@ -61,7 +61,7 @@ export class LedgerTable {
     const row = this.#statements
       .query<HolderRow & { readonly denied: number }>(
         `SELECT 1 AS denied, 'mint' AS kind, '' AS spiffe_id, NULL AS entry_id, NULL AS agent_id FROM denied_keys WHERE hash = ?1
-         UNION ALL SELECT 0, kind, spiffe_id, entry_id, agent_id FROM ledger WHERE public_key_hash = ?1 LIMIT 1`,
+         UNION ALL SELECT 0, kind, spiffe_id, entry_id, agent_id FROM ledger WHERE ${hasKey('?1')} LIMIT 1`,
       )
       .one(publicKeyHash)
     if (row === undefined) return undefined
@@ -110,7 +110,7 @@ export class LedgerTable {
   /** Grants that ever held this key. */
   grantsOfKey(publicKeyHash: Uint8Array): string[] {
     return this.#statements
-      .query<{ id: string }>('SELECT DISTINCT grant_id AS id FROM ledger WHERE public_key_hash = ? AND grant_id IS NOT NULL ORDER BY grant_id')
+      .query<{ id: string }>(`SELECT DISTINCT grant_id AS id FROM ledger WHERE ${hasKey('?1')} AND grant_id IS NOT NULL ORDER BY grant_id`)
       .all(publicKeyHash)
       .map(({ id }) => id)
   }
@@ -182,6 +182,21 @@ export class LedgerTable {
 /** Credentials of a SPIFFE ID. Those of an entry are found through the few entries that have or had this ID, so that the ledger needs no index of every ID. */
 export function ofSpiffeId(id: string): LedgerCondition {
   return { sql: '(entry_id IS NULL AND spiffe_id = ?) OR (entry_id IN (SELECT entry_id FROM entry_ids WHERE spiffe_id = ?) AND spiffe_id = ?)', values: [id, id, id] }
+}
+
+/** Credentials that were issued to a key. */
+export function ofKey(publicKeyHash: Uint8Array): LedgerCondition {
+  return { sql: hasKey('?'), values: [publicKeyHash, publicKeyHash] }
+}
+
+/** All that was issued to the key of a credential. */
+export function ofKeyOf(serial: Uint8Array): LedgerCondition {
+  return { sql: hasKey('(SELECT public_key_hash FROM ledger WHERE serial = ?)'), values: [serial, serial] }
+}
+
+/** The index holds the first octets alone: a whole hash in it, of which no two follow one another, made it twice as large, and each issue writes a page of it. */
+function hasKey(hash: string): string {
+  return `substr(public_key_hash, 1, 8) = substr(${hash}, 1, 8) AND public_key_hash = ${hash}`
 }
 
 /** Credentials that bear this ID of a grant, or one below it, found through the grant at its root. */
