@@ -244,8 +244,9 @@ describe('registrations', () => {
   })
 
   test('of one agent are bounded', async () => {
+    const { svid } = new TestVerifier(0)
     const registrations = Array.from({ length: 10_050 }, (_, at) => {
-      const verifier = new TestVerifier(0)
+      const verifier = new TestVerifier(0, svid)
       verifier.instance.set([at >> 8, at & 255])
       return verifier.registration({ chain: [] }).registrations ?? []
     }).flat()
@@ -260,8 +261,9 @@ describe('registrations', () => {
 })
 
 test('an agent whose verifiers come and go without end cannot fill the journal with them', async () => {
+  const { svid } = new TestVerifier(0)
   const instances = (from: number, count: number): TestVerifier[] => Array.from({ length: count }, (_, at) => {
-    const verifier = new TestVerifier(0)
+    const verifier = new TestVerifier(0, svid)
     verifier.instance.set([(from + at) >> 8, (from + at) & 255])
     return verifier
   })
