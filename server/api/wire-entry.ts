@@ -93,8 +93,9 @@ export function rawPatch(wire: MayflyEntryOutput | { readonly entry: SpireEntryO
 
 /** About how many bytes the entry takes on the wire, for cutting messages. */
 export function wireSize(entry: Entry): number {
-  let size = 200 + entry.spiffeId.length + entry.parentId.length + entry.hint.length + entry.owner.length
-  for (const { type, value } of entry.selectors) size += type.length + value.length + 8
+  let size = 200 + entry.spiffeId.length + entry.parentId.length + Buffer.byteLength(entry.hint) + Buffer.byteLength(entry.owner)
+  for (const { type, value } of entry.selectors) size += type.length + Buffer.byteLength(value) + 8
   for (const name of entry.dnsNames) size += name.length + 2
+  for (const name of entry.federatesWith) size += name.length + 2
   return size
 }
