@@ -3,6 +3,7 @@ import { chmodSync, copyFileSync, cpSync, readFileSync, rmSync, writeFileSync } 
 import { join } from 'node:path'
 
 import { bundlePrograms } from './bundle.ts'
+import { writeCodecs } from './codecs.ts'
 import { root, step } from './steps.ts'
 
 const dist = join(root, 'dist')
@@ -12,6 +13,7 @@ const code = await step('build: tsc', join(root, 'node_modules/.bin/tsc'), ['-p'
 process.exitCode = code
 if (code === 0) {
   await bundlePrograms(dist)
+  writeCodecs(join(dist, 'proto/generated/codecs'))
   copyFileSync(join(root, 'src/cli/bin.cjs'), join(dist, 'bin.cjs'))
   chmodSync(join(dist, 'bin.cjs'), 0o755)
   cpSync(join(root, 'certs/profiles'), join(dist, 'certs/profiles'), { recursive: true, filter: (file) => !file.endsWith('.ts') })

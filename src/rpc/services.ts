@@ -1,9 +1,9 @@
-import { createRequire } from 'node:module'
 import type { MethodDefinition } from '@grpc/grpc-js'
-import type * as Protobuf from 'protobufjs'
 import { descriptors } from '../../proto/generated/descriptors.ts'
 import type { Services } from '../../proto/generated/services.ts'
 import { MayflyError } from '../core/errors.ts'
+import { codecsOf } from './codecs.ts'
+import type { Codecs } from './codecs.ts'
 import { secretCopiesOf } from './secret.ts'
 import { writtenBytesOf } from './written.ts'
 
@@ -53,15 +53,11 @@ function build(service: ServiceName): ReadonlyMap<string, RpcMethod> {
   const json = JSON.parse(descriptors[service]) as Descriptor // our own generator wrote it
   let at: Descriptor | undefined = json
   for (const part of service.split('.')) at = at?.nested?.[part]
-  const codecs = lazily(() => {
-    const root = protobuf().Root.fromJSON(json)
-    root.resolveAll()
-    return root
-  })
+  const codecs = lazily(() => codecsOf(service))
   const methods = new Map<string, RpcMethod>()
   for (const [name, method] of Object.entries(at?.methods ?? {})) {
-    const request = codecOf(codecs, service, method.requestType)
-    const response = codecOf(codecs, service, method.responseType)
+    const request = codecOf(codecs, method.requestType)
+    const response = codecOf(codecs, method.responseType)
     methods.set(name, {
       path: `/${service}/${name}`,
       requestStream: method.requestStream === true,
@@ -81,12 +77,8 @@ interface Codec {
 }
 
 /** @param type as the descriptor names it, relative to the package of the service */
-function codecOf(root: () => Protobuf.Root, service: ServiceName, type: string): Codec {
-  const found = lazily(() => {
-    const scope = root().lookup(service)
-    if (scope === null) throw new MayflyError('INTERNAL', `no descriptor of ${service}`)
-    return (scope.parent ?? root()).lookupType(type)
-  })
+function codecOf(codecs: () => Codecs, type: string): Codec {
+  const found = lazily(() => codecs()(type))
   return {
     // The writer of protobufjs is its Buffer writer under Node.
     write: (value) => {
@@ -96,10 +88,6 @@ function codecOf(root: () => Protobuf.Root, service: ServiceName, type: string):
     read: (bytes) => found().toObject(found().decode(bytes), shape),
   }
 }
-
-const require = createRequire(import.meta.url)
-// Loaded with the first message; without parser, which only the generator needs.
-const protobuf = lazily(() => require('protobufjs/light.js') as typeof Protobuf) // the package's own types
 
 function lazily<T>(make: () => T): () => T {
   let made: { readonly value: T } | undefined
