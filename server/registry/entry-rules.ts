@@ -35,7 +35,7 @@ const checks: Checks = {
   selectors: selectorSet,
   x509SvidTtlSeconds: ttl,
   jwtSvidTtlSeconds: ttl,
-  federatesWith: (names) => bounded(names, maxFederated, 'trust domains').map((name) => parseTrustDomain(name)),
+  federatesWith,
   admin: Boolean,
   downstream: Boolean,
   expiresAtSeconds: (seconds) => (Number.isSafeInteger(seconds) && seconds >= 0 ? seconds : refuse('must be seconds since the epoch, or 0')),
@@ -111,6 +111,11 @@ function selectorSet(selectors: readonly Selector[], rules: EntryRules): readonl
     if (uid !== undefined && rules.adminUids.has(Number(uid))) refuse(`selects uid ${uid}, which administers this server`)
   }
   return [...seen.values()]
+}
+
+/** SPIRE's agents ask for the bundle of each, are refused that of their own, and take nothing over any more. */
+function federatesWith(names: readonly string[], rules: EntryRules): readonly string[] {
+  return [...new Set(bounded(names, maxFederated, 'trust domains').map((name) => (parseTrustDomain(name) === rules.trustDomain ? refuse(`names ${name}, the trust domain of the entry itself`) : name)))]
 }
 
 function ttl(seconds: number, rules: EntryRules): number {

@@ -88,6 +88,20 @@ describe('an authorized delegate', () => {
     expect((await next(stream)).caCertificates['spiffe://test.example']?.length).toBeGreaterThan(api.signer.issuer.certificate.length)
   })
 
+  test('gets the bundles of other trust domains, and is told which of them are the workload\'s, again when one goes', async () => {
+    const der = Buffer.from(api.signer.issuer.certificate)
+    const bundle = (trustDomain: string, ...x509Authorities: readonly Buffer[]): Parameters<typeof api.federation.apply>[0] => ({ trustDomain, bundle: x509Authorities.length === 0 ? null : { trustDomain, x509Authorities: x509Authorities.map((asn1) => ({ asn1, tainted: false })), jwtAuthorities: [], witAuthorities: [], refreshHint: 0, sequenceNumber: 1 } })
+    api.federation.replace([bundle('one.example', der), bundle('two.example', der)])
+    api.entriesAre(proxy, { ...web, federatesWith: ['one.example', 'nobody.example'] })
+    const svids = delegation.svids(forPod)
+    expect((await next(svids)).federatesWith).toEqual(['spiffe://one.example'])
+    const bundles = delegation.client().serverStream(delegatedIdentityService, 'SubscribeToX509Bundles', {})
+    expect(Object.keys((await next(bundles)).caCertificates).toSorted()).toEqual(['spiffe://one.example', 'spiffe://test.example', 'spiffe://two.example'])
+    api.federation.apply(bundle('one.example'))
+    expect((await next(svids)).federatesWith).toEqual([])
+    expect(Object.keys((await next(bundles)).caCertificates).toSorted()).toEqual(['spiffe://test.example', 'spiffe://two.example'])
+  })
+
   test('is never given an identity that administers or issues', async () => {
     api.entriesAre(proxy, web, anEntry('boss', { selectors: pod, admin: true }), anEntry('nested', { selectors: pod, downstream: true }))
     expect(idsOf(await next(delegation.svids(forPod)))).toEqual(['spiffe://test.example/web'])

@@ -45,6 +45,7 @@ test.each([
   ['with too long a hint', 'hint', 'é'.repeat(513)],
   ['with a control character in its owner', 'owner', 'a\u001b[31m'],
   ['federated with no name', 'federatesWith', ['Not A Domain']],
+  ['federated with its own trust domain', 'federatesWith', ['partner.example', 'example.org']],
 ] as const)('an entry %s is refused, and the field named', (_, field, value) => {
   expect(() => checkEntry({ ...valid, [field]: value }, rules)).toThrow(expect.objectContaining({ code: 'ENTRY_INVALID', details: { path: field } }))
   expect(() => checkPatch('e', { [field]: value }, rules)).toThrow(expect.objectContaining({ code: 'ENTRY_INVALID' }))

@@ -4,7 +4,7 @@ import type { EntryPatch, ItemResult } from '../../port.ts'
 import type { Command } from '../operations.ts'
 import { similarDigest } from '../tables/entries.ts'
 import type { Tables } from '../tables/tables.ts'
-import { decision, endRecords, ofEntry, revocable, toHex } from './ending.ts'
+import { decision, endRecords, identityRecords, idsOf, ofEntry, revocable, toHex } from './ending.ts'
 
 export const createEntries: Command<'entries.create'> = (tables, specs, by) => {
   const batch = new Batch(tables)
@@ -58,7 +58,7 @@ export const deleteEntries: Command<'entries.delete'> = (tables, ids, by) => {
 export function deletionRecords(tables: Tables, ids: readonly string[], by: string, atMs: number): JournalRecord[] {
   if (ids.length === 0) return []
   const hits = ids.flatMap((id) => tables.ledger.hits(revocable(ofEntry(id), atMs)))
-  return [{ kind: 'entries.deleted', ids, by, atMs }, ...endRecords(hits, 'revoked', 'entry_deleted', '', { name: by, atMs })]
+  return [{ kind: 'entries.deleted', ids, by, atMs }, ...identityRecords(tables, idsOf(hits), { name: by, atMs }), ...endRecords(hits, 'revoked', 'entry_deleted', '', { name: by, atMs })]
 }
 
 /** The tables as they will be once the items before in the same batch are applied. */
@@ -94,7 +94,7 @@ function alreadyExists(existing: Entry): ItemResult<Entry> {
 
 /** SPIRE's rule: an entry names only trust domains whose bundle is here. */
 function unknownBundle(tables: Tables, federatesWith: readonly string[]): ItemResult<Entry> | undefined {
-  const name = federatesWith.find((each) => !tables.bundles.has(each) && each !== tables.domain.name())
+  const name = federatesWith.find((each) => !tables.bundles.has(each))
   return name === undefined ? undefined : { ok: false, code: 'BUNDLE_UNKNOWN', message: `unable to find federated bundle ${JSON.stringify(name)}` }
 }
 

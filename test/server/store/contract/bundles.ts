@@ -45,7 +45,7 @@ export function bundleContract(makePlace: MakePlace): void {
       expect(unknown).toMatchObject({ ok: false, code: 'BUNDLE_UNKNOWN' })
       await store.bundles.set(foreignBundle('partner.example'), by)
       const [known, own] = await store.entries.create([spec(1, { federatesWith: ['partner.example'] }), spec(2, { federatesWith: ['example.org'] })], by)
-      expect([known?.ok, own?.ok]).toEqual([true, true])
+      expect([known?.ok, own?.ok]).toEqual([true, false])
       expect(await store.entries.update([{ id: 'entry-1', hint: 'x' }, { id: 'entry-1', federatesWith: ['partner.example', 'other.example'] }], by)).toMatchObject([{ ok: true }, { ok: false, code: 'BUNDLE_UNKNOWN' }])
     }))
 
