@@ -59,6 +59,8 @@ function fieldsOf(record: JournalRecord): Readonly<Record<string, unknown>> {
       return { count: record.credentials.length, credentials: record.credentials.slice(0, maxNamed).map(({ serial, kind, spiffeId, notAfterMs }) => ({ serial, kind, spiffeId, notAfterMs })) }
     case 'credentials.released':
       return { count: record.serials.length, serials: record.serials.slice(0, maxNamed) }
+    case 'identities.ended':
+      return { count: record.ids.length, ids: record.ids.slice(0, maxNamed), by: record.by }
     case 'credentials.ended':
       return { count: record.serials.length, serials: record.serials.slice(0, maxNamed), bit: record.bit, cause: record.cause, reason: record.reason, by: record.by }
     case 'prefix.closed':

@@ -25,6 +25,8 @@ export type JournalRecord =
   | { readonly kind: 'agent.deleted'; readonly id: SpiffeId; readonly by: string; readonly atMs: number }
   | { readonly kind: 'credentials.reserved'; readonly credentials: readonly ReservedCredential[]; readonly atMs: number }
   | { readonly kind: 'credentials.released'; readonly serials: readonly string[]; readonly atMs: number }
+  /** Whoever bears these IDs was ended, and had credentials before that have expired: open connections are cut. */
+  | { readonly kind: 'identities.ended'; readonly ids: readonly SpiffeId[]; readonly by: string; readonly atMs: number }
   | { readonly kind: 'credentials.ended'; readonly serials: readonly string[]; readonly bit: 'superseded' | 'revoked'; readonly cause: EndCause; readonly reason: string; readonly by: string; readonly atMs: number }
   /** SHA-256 of its SubjectPublicKeyInfo: nothing is issued to it any more. */
   | { readonly kind: 'key.denied'; readonly publicKeyHash: string; readonly cause: EndCause; readonly reason: string; readonly by: string; readonly atMs: number }

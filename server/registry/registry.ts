@@ -190,6 +190,7 @@ export class Registry implements AsyncDisposable {
       case 'agent.version':
       case 'credentials.reserved':
       case 'credentials.released':
+      case 'identities.ended':
       case 'credentials.ended':
       case 'prefix.closed':
       case 'credentials.pruned':

@@ -71,5 +71,5 @@ export function percentile(values: readonly number[], share: number): number {
 
 function isRevocation(bytes: Uint8Array): boolean {
   const event = decodeEvent(bytes)
-  return event !== undefined && isEnding(event)
+  return event !== undefined && event.kind !== 'identity_ended' && isEnding(event)
 }

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import { MayflyError } from '../core/errors.ts'
 import { stalenessLimitMs, type Freshness, type StalenessClass } from '../core/revocation/freshness.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { RevocationSource } from '../verify/live-connections.ts'
+import type { CutReason, RevocationSource } from '../verify/live-connections.ts'
 import { LiveConnections } from '../verify/live-connections.ts'
 import type { RevocationChecker } from '../verify/checker.ts'
 import type { AcceptedSvid, revocationUnchecked } from '../verify/verify-svid.ts'
@@ -24,9 +24,12 @@ export class ConnectionGuard {
   /** Holds a connection whose peer was just accepted until it closes. When it is ended here it is destroyed with PEER_REVOKED, or with PEER_REFUSED for want of news. */
   hold(peer: AcceptedSvid, connection: Duplex): void {
     const { id, serial, class: limit } = peer
-    const live = this.#live.add(peer.facts, (reason) => {
-      connection.destroy(new MayflyError('PEER_REVOKED', `the peer ${id} was revoked`, { details: { id, serial, reason } }))
-    })
+    const isLoose = limit !== 'strict' && limit !== 'standard'
+    const cut = (reason: CutReason): void => {
+      const refusal = reason === 'unsure' ? new MayflyError('PEER_REFUSED', `the peer ${id} may have been revoked: its SVID has expired, and news of revocations was missed`, { details: { id, serial, verdict: 'stale' } }) : undefined
+      connection.destroy(refusal ?? new MayflyError('PEER_REVOKED', `the peer ${id} was revoked`, { details: { id, serial, reason } }))
+    }
+    const live = this.#live.add(peer.facts, cut, isLoose ? 'stays' : 'cut')
     const ageing =
       limit === 'strict' || limit === 'standard'
         ? this.#ages.add(limit, (known) => {

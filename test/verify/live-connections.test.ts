@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import type { ChainFacts, CheckOutcome } from '../../src/core/revocation/check.ts'
+import type { RevocationEvent } from '../../src/core/revocation/codec.ts'
 import { RevocationSet } from '../../src/core/revocation/set.ts'
 import { encodeSerial } from '../../src/core/serial.ts'
 import { parseSpiffeId } from '../../src/core/spiffe-id.ts'
@@ -27,17 +28,24 @@ class Source implements RevocationSource {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
   }
 
+  say(...events: readonly RevocationEvent[]): void {
+    for (const event of events) this.set.apply(event)
+    for (const listener of this.#listeners) listener({ kind: 'revoked', events })
+  }
+
   /** The set of a new epoch, which lists these authorities. */
   replace(...listed: readonly (string | undefined)[]): void {
+    const { floorMinute } = this.set
     this.set = new RevocationSet()
+    this.set.dropBelow(floorMinute)
     for (const authorityId of listed) if (authorityId !== undefined) this.set.apply({ kind: 'authority_indexed', authorityId })
     for (const listener of this.#listeners) listener({ kind: 'everything' })
   }
 }
 
-function peerUnder(authorityId = ''): ChainFacts {
-  const serial = encodeSerial({ shard: 1, minute, index: 7, random: new Uint8Array(8) })
-  return { id: parseSpiffeId('spiffe://example.org/web'), serial, notAfterMs: minute * 60_000, authorityId, aboveIds: [] }
+function peerUnder(authorityId = '', path = '/web', at = minute): ChainFacts {
+  const serial = encodeSerial({ shard: 1, minute: at, index: 7, random: new Uint8Array(8) })
+  return { id: parseSpiffeId(`spiffe://example.org${path}`), serial, notAfterMs: at * 60_000, authorityId, aboveIds: [] }
 }
 
 test('a connection under an authority that a restored server no longer lists is cut, one under an authority that it lists stays', () => {
@@ -59,4 +67,41 @@ test('a connection that was accepted on the word of another, whose authority thi
   connections.add(peerUnder(partners), () => expect.unreachable())
   source.replace(known, forgotten)
   expect(connections.size).toBe(1)
+})
+
+test('a connection that was made with a credential which has expired is cut when its identity ends, or its grant; those of others and of newer credentials stay', () => {
+  const source = new Source()
+  source.replace(known)
+  using connections = new LiveConnections(source)
+  const cuts: string[] = []
+  const open = (name: string, path: string, at: number): void => void connections.add(peerUnder(known, path, at), (reason) => cuts.push(`${name} ${reason}`))
+  open('long over', '/web', minute - 600)
+  open('just over', '/web', minute)
+  open('live', '/web', minute + 5)
+  open('other', '/db', minute - 600)
+  open('task', '/bot/task/1', minute - 600)
+  open('child', '/bot/task/1/sub/2', minute - 600)
+  source.set.dropBelow(minute - 5)
+  source.say({ kind: 'identity_ended', id: parseSpiffeId('spiffe://example.org/web'), minute })
+  expect(cuts).toEqual(['long over revoked', 'just over revoked'])
+  source.say({ kind: 'prefix_closed', prefix: parseSpiffeId('spiffe://example.org/bot/task/1'), minute })
+  expect(cuts.slice(2).toSorted()).toEqual(['child revoked', 'task revoked'])
+  expect(connections.size).toBe(2)
+})
+
+test('when events may have been missed, what has expired is cut where that was asked for, and stays elsewhere', () => {
+  const source = new Source()
+  source.replace(known)
+  using connections = new LiveConnections(source)
+  const cuts: string[] = []
+  for (const unsure of ['cut', 'stays'] as const) {
+    connections.add(peerUnder(known, '/web', minute - 600), (reason) => cuts.push(`${unsure} ${reason}`), unsure)
+    connections.add(peerUnder(known, '/web', minute), () => expect.unreachable(), unsure)
+  }
+  source.set.dropBelow(minute - 5)
+  source.say({ kind: 'authority_revoked', authorityId: forgotten ?? '' })
+  expect(cuts).toEqual([])
+  source.replace(known)
+  expect(cuts).toEqual(['cut unsure'])
+  expect(connections.size).toBe(3)
 })

@@ -72,6 +72,8 @@ export function apply(tables: Tables, record: JournalRecord): StreamEvent[] {
     case 'credentials.released':
       tables.ledger.release(record.serials)
       return []
+    case 'identities.ended':
+      return record.ids.map((id) => tables.stream.append({ kind: 'identity_ended', id, minute: minuteOf(record.atMs) }, record.atMs))
     case 'credentials.ended':
       return ended(tables, record)
     case 'key.denied':

@@ -8,7 +8,7 @@ import { ByteReader, ByteWriter } from './byte-stream.ts'
  * Events of the revocation stream and the hash chain over them, as bytes of `docs/revocation.md`:
  * `type u8 | length u16 | payload`, big endian. An event is the unit of order: batches are only cuts of the sequence.
  */
-export type RevocationEvent = SerialEvent | AuthorityEvent | PrefixEvent
+export type RevocationEvent = SerialEvent | AuthorityEvent | PrefixEvent | IdentityEvent
 
 /** A bit of one issued credential. Superseded: replaced by a renewal, open connections stay. Revoked: ended, connections are cut. */
 export interface SerialEvent {
@@ -37,6 +37,14 @@ export interface PrefixEvent {
   readonly minute: number
 }
 
+/** Whoever bears this ID was ended, and had credentials that have expired since: no bit is left to end connections that were made with those. It is of no concern to the set. */
+export interface IdentityEvent {
+  readonly kind: 'identity_ended'
+  readonly id: SpiffeId
+  /** Of the moment: it is said of credentials whose notAfter lies in this minute or an earlier one. */
+  readonly minute: number
+}
+
 /** An event of a later version that a reader may pass over (type 128..255). It counts in the sequence and in the hash chain. */
 export interface UnknownEvent {
   readonly kind: 'unknown'
@@ -45,7 +53,7 @@ export interface UnknownEvent {
 
 export type Sha256 = (bytes: Uint8Array) => Uint8Array
 
-export const eventTypes = { superseded: 1, revoked: 2, authority_indexed: 3, authority_revoked: 4, prefix_closed: 5 } as const
+export const eventTypes = { superseded: 1, revoked: 2, authority_indexed: 3, authority_revoked: 4, prefix_closed: 5, identity_ended: 128 } as const
 /** From here on a reader skips types that it does not know; below, it must refuse them. */
 export const firstSkippableType = 128
 /** Highest index within a (shard, minute): 2^22 - 1, so that the two bitmaps of a bucket fit into one megabyte. Issuing beyond it is refused. */
@@ -55,7 +63,7 @@ export const maxClosedPrefixes = 1_000
 /** Bound of one event's payload. */
 export const maxEventPayloadBytes = 4_096
 export const hashBytes = 32
-const maxGrantIdBytes = 2_048
+const maxIdBytes = 2_048
 const ascii = new TextEncoder()
 const latin = new TextDecoder('latin1')
 
@@ -77,6 +85,11 @@ export function encodeEvent(event: RevocationEvent): Uint8Array {
     writer.u16(4 + event.prefix.length)
     writer.u32(event.minute)
     writer.bytes(ascii.encode(event.prefix))
+  } else if (event.kind === 'identity_ended') {
+    if (!isMinute(event.minute) || event.id.length > maxIdBytes) throw new MayflyError('INVALID_ARGUMENT', 'an identity that has ended is too long, or its minute is out of range')
+    writer.u16(4 + event.id.length)
+    writer.u32(event.minute)
+    writer.bytes(ascii.encode(event.id))
   } else {
     const id = fromHex(event.authorityId)
     if (id?.length !== hashBytes) throw new MayflyError('INVALID_ARGUMENT', 'the id of an authority is not 32 bytes')
@@ -111,6 +124,8 @@ export function readEvent(reader: ByteReader): RevocationEvent | UnknownEvent | 
       return authorityEvent('authority_revoked', payload)
     case eventTypes.prefix_closed:
       return prefixEvent(payload)
+    case eventTypes.identity_ended:
+      return identityEvent(payload)
     default:
       return type >= firstSkippableType ? { kind: 'unknown', type } : undefined
   }
@@ -118,7 +133,7 @@ export function readEvent(reader: ByteReader): RevocationEvent | UnknownEvent | 
 
 /** Whether an event ends credentials whose connections are to be cut; a superseded one's stay. */
 export function isEnding(event: RevocationEvent | UnknownEvent): event is RevocationEvent {
-  return event.kind === 'revoked' || event.kind === 'authority_revoked' || event.kind === 'prefix_closed'
+  return event.kind === 'revoked' || event.kind === 'authority_revoked' || event.kind === 'prefix_closed' || event.kind === 'identity_ended'
 }
 
 /** h_n = SHA-256(h_{n-1} | bytes of event n), so that the chain does not depend on how batches are cut. */
@@ -152,11 +167,23 @@ function prefixEvent(payload: Uint8Array): PrefixEvent | undefined {
   return prefix === undefined ? undefined : { kind: 'prefix_closed', prefix, minute }
 }
 
+function identityEvent(payload: Uint8Array): IdentityEvent | undefined {
+  const reader = new ByteReader(payload)
+  const minute = reader.u32()
+  const id = readId(reader, payload.length - 4)
+  return id === undefined ? undefined : { kind: 'identity_ended', id, minute }
+}
+
 /** A SPIFFE ID of a grant in so many bytes after what it begins with; `undefined` when they are none. */
 export function readGrantId(reader: ByteReader, length: number, beginning = ''): SpiffeId | undefined {
+  const id = readId(reader, length, beginning)
+  return id !== undefined && taskOf(id) !== undefined ? id : undefined
+}
+
+function readId(reader: ByteReader, length: number, beginning = ''): SpiffeId | undefined {
   if (length < 0) return undefined
-  const text = beginning + latin.decode(reader.bytes(Math.min(length, maxGrantIdBytes + 1))) // bytes beyond ASCII give characters that no SPIFFE ID has
-  return reader.ok && isSpiffeId(text) && taskOf(text) !== undefined ? text : undefined
+  const text = beginning + latin.decode(reader.bytes(Math.min(length, maxIdBytes + 1))) // bytes beyond ASCII give characters that no SPIFFE ID has
+  return reader.ok && isSpiffeId(text) ? text : undefined
 }
 
 function isMinute(minute: number): boolean {

@@ -76,6 +76,7 @@ export class RevocationSet {
         this.#prefixHash = this.#root = undefined
         return true
       }
+      case 'identity_ended':
       case 'unknown':
         return false
       default:

@@ -12,6 +12,7 @@ import { recoveryContract } from './contract/recovery.ts'
 import { prefixContract } from './contract/prefixes.ts'
 import { targetContract } from './contract/targets.ts'
 import { targetEndContract } from './contract/target-ends.ts'
+import { identityContract } from './contract/identities.ts'
 import { verifierContract } from './contract/verifiers.ts'
 
 /** A place for stores. Disposing it takes them away. */
@@ -37,6 +38,7 @@ export function storeContract(engine: string, makePlace: MakePlace): void {
     describe('recovery', () => recoveryContract(makePlace))
     describe('grants', () => grantContract(makePlace))
     describe('what grants stand on', () => grantTermsContract(makePlace))
+    describe('identities that end', () => identityContract(makePlace))
     describe('verifiers', () => verifierContract(makePlace))
   })
 }

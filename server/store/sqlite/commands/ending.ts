@@ -1,4 +1,5 @@
 import { MayflyError } from '../../../../src/core/errors.ts'
+import { isSpiffeId } from '../../../../src/core/spiffe-id.ts'
 import type { JournalRecord } from '../../../journal/records.ts'
 import type { Actor, EndCause, EndResult, Hits } from '../../port.ts'
 import type { Decision } from '../operations.ts'
@@ -31,6 +32,19 @@ export function ofEntry(id: string): LedgerCondition {
 export function endRecords(hits: readonly LedgerHit[], bit: 'superseded' | 'revoked', cause: EndCause, reason: string, by: Actor): JournalRecord[] {
   if (hits.length === 0) return []
   return [{ kind: 'credentials.ended', serials: hits.map((hit) => toHex(hit.serial)), bit, cause, reason, by: by.name, atMs: by.atMs }]
+}
+
+/**
+ * Of these identities, which are ended now, those that had credentials which have expired: bits end what is live, and connections may be open since before. To come before the records that
+ * set bits. No record when there are none. @param expiredMs bits end what expired within so long too
+ */
+export function identityRecords(tables: Tables, ids: Iterable<string>, by: Actor, expiredMs = 0): JournalRecord[] {
+  const known = [...new Set(ids)].filter(isSpiffeId).filter((id) => tables.ledger.hasExpired(id, by.atMs - expiredMs))
+  return known.length === 0 ? [] : [{ kind: 'identities.ended', ids: known, by: by.name, atMs: by.atMs }]
+}
+
+export function idsOf(hits: readonly LedgerHit[]): readonly string[] {
+  return hits.map((hit) => hit.spiffe_id)
 }
 
 /** Entries whose workloads these credentials were of, and that are still there: they are signed for anew, also by agents that follow no stream. No record when there are none. */

@@ -10,7 +10,7 @@ import type { Command } from '../operations.ts'
 import type { LedgerCondition, LedgerHit } from '../tables/ledger.ts'
 import type { GrantCondition } from '../tables/grants.ts'
 import type { Tables } from '../tables/tables.ts'
-import { decision, describe, endRecords, revocable, toHex } from './ending.ts'
+import { decision, describe, endRecords, identityRecords, idsOf, revocable, toHex } from './ending.ts'
 import { findGrant, move } from './grant-checks.ts'
 import { closePrefixes } from './prefixes.ts'
 import { grantCondition, notEnded } from '../queries/grant-filters.ts'
@@ -83,7 +83,7 @@ export function endTrees(tables: Tables, given: Iterable<Grant>, ending: GrantEn
   }
   const reason = credentialCause === 'grant_ended' && detail !== '' ? `${ending.cause}: ${detail}` : detail === '' ? ending.cause : detail
   const closed = closePrefixes(tables, trees.map((prefix) => ({ prefix, untilMs: by.atMs })), { cause: credentialCause, reason, expiredMs: justExpiredMs }, by)
-  return { ended: [...ended], hits: [...alone, ...closed.hits], records: [...records, ...endRecords(alone, 'revoked', credentialCause, reason, by), ...closed.records] }
+  return { ended: [...ended], hits: [...alone, ...closed.hits], records: [...records, ...identityRecords(tables, idsOf([...alone, ...closed.byBits]), by, justExpiredMs), ...endRecords(alone, 'revoked', credentialCause, reason, by), ...closed.records] }
 }
 
 /** Those of the hits that no tree has. */

@@ -6,7 +6,7 @@ import type { Actor } from '../../port.ts'
 import type { Command } from '../operations.ts'
 import type { LedgerHit } from '../tables/ledger.ts'
 import type { Tables } from '../tables/tables.ts'
-import { decision, describe, endRecords, revocable } from './ending.ts'
+import { decision, describe, endRecords, identityRecords, idsOf, revocable } from './ending.ts'
 import { activeParent, checkNewGrant, checkOwner, checkTargets, findGrant, findRole, move, type Moved } from './grant-checks.ts'
 import { ofGrant } from './grant-ending.ts'
 import { checkApprover } from './people.ts'
@@ -88,7 +88,7 @@ function plainMove(tables: Tables, grant: Grant, next: PlainMove, by: Actor, ask
       return withdrawn(tables, grant, next.approver, by)
     case 'suspended': {
       const hits = tables.ledger.hits(revocable(ofGrant(grant.id), by.atMs))
-      return { ended: [], hits, records: [...move(grant, next, by).records, ...endRecords(hits, 'revoked', 'grant_suspended', next.detail, by)] }
+      return { ended: [], hits, records: [...move(grant, next, by).records, ...identityRecords(tables, idsOf(hits), by), ...endRecords(hits, 'revoked', 'grant_suspended', next.detail, by)] }
     }
     case 'resumed':
       activeParentOf(tables, grant)

@@ -30,6 +30,8 @@ export interface PrefixEnding extends Omit<ClosePrefixOptions, 'untilMs'> {
 export interface PrefixEnd {
   /** What ends, each credential once, in no order. */
   readonly hits: readonly LedgerHit[]
+  /** Those among them that no event of a prefix ends. */
+  readonly byBits: readonly LedgerHit[]
   readonly records: readonly JournalRecord[]
 }
 
@@ -43,6 +45,7 @@ export function closePrefixes(tables: Tables, given: readonly PrefixToClose[], {
   const closing = new Set(given.map(({ prefix }) => prefix))
   const done = new Set<SpiffeId>()
   const ended = new Map<string, LedgerHit>()
+  const byBits: LedgerHit[] = []
   const records: JournalRecord[] = []
   for (const { prefix, untilMs } of given) {
     if (taskOf(prefix) === undefined) throw new MayflyError('INVALID_ARGUMENT', `${prefix} is not the ID of a grant`)
@@ -53,8 +56,9 @@ export function closePrefixes(tables: Tables, given: readonly PrefixToClose[], {
     for (const hit of hits) ended.set(toHex(hit.serial), hit)
     const how = hits.length > 0 && room > 0 ? 'by prefix' : 'by bits'
     if (how === 'by prefix') room -= 1
+    else byBits.push(...hits)
     const minute = minuteOf(Math.max(untilMs, by.atMs, tables.ledger.latestNotAfterMs(condition)))
     records.push({ kind: 'prefix.closed', prefix, minute, how, serials: hits.map(({ serial }) => toHex(serial)), cause, reason, by: by.name, atMs: by.atMs })
   }
-  return { hits: [...ended.values()], records }
+  return { hits: [...ended.values()], byBits, records }
 }

@@ -8,7 +8,7 @@ import { grantCondition, notEnded } from '../queries/grant-filters.ts'
 import type { GrantCondition } from '../tables/grants.ts'
 import { ofKeyOf, ofSpiffeId, type LedgerCondition, type LedgerHit } from '../tables/ledger.ts'
 import type { Tables } from '../tables/tables.ts'
-import { describe, endRecords, ofAgent, ofEntry, revisedRecords, revocable, toHex } from './ending.ts'
+import { describe, endRecords, identityRecords, idsOf, ofAgent, ofEntry, revisedRecords, revocable, toHex } from './ending.ts'
 import { besides, endTrees, justExpiredMs } from './grant-ending.ts'
 
 /** Grants that end in one transaction, counted with the children they may have: some 15 ms. */
@@ -56,7 +56,7 @@ function nextPiece(tables: Tables, { target, cause, reason }: EndOf, by: Actor):
   return {
     hits: [...tree.hits, ...others],
     ended: tree.ended,
-    records: [...tree.records, ...endRecords(others, 'revoked', cause, reason, by), ...revisedRecords(tables, others, by)],
+    records: [...tree.records, ...identityRecords(tables, idsOf(others), by), ...endRecords(others, 'revoked', cause, reason, by), ...revisedRecords(tables, others, by)],
     more: more || some.length > others.length,
   }
 }

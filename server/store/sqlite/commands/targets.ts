@@ -9,7 +9,7 @@ import { ofKey, type LedgerCondition, type LedgerHit } from '../tables/ledger.ts
 import type { Tables } from '../tables/tables.ts'
 import { nameOf } from '../tables/targets.ts'
 import { besides, endTrees } from './grant-ending.ts'
-import { decision, describe, endDecision, endRecords, live, notFound, revisedRecords, revocable, toHex } from './ending.ts'
+import { decision, describe, endDecision, endRecords, identityRecords, idsOf, live, notFound, revisedRecords, revocable, toHex } from './ending.ts'
 import { beginEnd, credentialsOf, type EndPiece } from './target-ends.ts'
 
 /** More hits than this must be expected by number. */
@@ -61,7 +61,7 @@ function endAtOnce(tables: Tables, target: Target, { reason }: RevokeOptions, by
   const one = target.kind === 'id' ? tables.grants.list({ sql: 'spiffe_id = ?', values: [target.id] }, 1) : []
   const tree = endTrees(tables, one, { cause: 'operator', detail: reason }, by)
   const others = besides(tables.ledger.hits(revocable(credentialsOf(target), by.atMs)), tree)
-  return { hits: [...tree.hits, ...others], records: [...tree.records, ...endRecords(others, 'revoked', 'operator', reason, by), ...revisedRecords(tables, others, by)] }
+  return { hits: [...tree.hits, ...others], records: [...tree.records, ...identityRecords(tables, target.kind === 'serial' ? [] : idsOf(others), by), ...endRecords(others, 'revoked', 'operator', reason, by), ...revisedRecords(tables, others, by)] }
 }
 
 export const endKey: Command<'targets.endKey'> = (tables, publicKeyHash, { denyUnknown, reason }, by) => {
@@ -73,7 +73,7 @@ export const endKey: Command<'targets.endKey'> = (tables, publicKeyHash, { denyU
   const known = isDenied || tables.ledger.list(condition, 1).length > 0
   const denied = known || denyUnknown
   const tree = endTrees(tables, tables.ledger.grantsOfKey(key).flatMap((id) => tables.grants.byId(id) ?? []), { cause: 'leak', detail: reason }, by)
-  const records = [...tree.records, ...endRecords(besides(hits, tree), 'revoked', 'leak', reason, by), ...revisedRecords(tables, hits, by)]
+  const records = [...tree.records, ...identityRecords(tables, idsOf(hits), by), ...endRecords(besides(hits, tree), 'revoked', 'leak', reason, by), ...revisedRecords(tables, hits, by)]
   if (denied && !isDenied && hits.length === 0) records.push({ kind: 'key.denied', publicKeyHash, cause: 'leak', reason, by: by.name, atMs: by.atMs })
   const { result } = endDecision(tables, [...tree.hits, ...besides(hits, tree)], records)
   return { records, result: () => ({ ...result(), known, denied }) }

@@ -39,7 +39,7 @@ export class StreamTable {
       this.#statements
         .query('INSERT INTO bits (minute, shard, position, bits) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (minute, shard, position) DO UPDATE SET bits = bits | ?4')
         .run(event.minute, event.shard, event.index, event.kind === 'revoked' ? 2 : 1)
-    } else if (event.kind !== 'prefix_closed') {
+    } else if ('authorityId' in event) {
       this.#statements
         .query('INSERT INTO stream_authorities (id, revoked) VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET revoked = max(revoked, ?2)')
         .run(Buffer.from(event.authorityId, 'hex'), event.kind === 'authority_revoked' ? 1 : 0)
