@@ -1,6 +1,7 @@
 import type { EntryResult__Output as EntryResult } from '../../proto/generated/mayfly/v1/EntryResult.ts'
 import { isErrorCode, MayflyError } from '../core/errors.ts'
 import type { ErrorCode } from '../core/errors.ts'
+import type { Context } from './context.ts'
 import type { Output } from './output.ts'
 
 /** Numbers of gRPC's status codes, as results of a batch carry them, and the code of ours that is nearest. */
@@ -32,11 +33,20 @@ export function readStatus(status: ItemStatus): { readonly code: ErrorCode; read
 
 export const batchSize = 100
 
-/** Sends items a hundred at a time, with progress where that is seen; results are in the order of the items. */
-export async function inBatches<Item>(output: Output, verb: string, items: readonly Item[], send: (batch: readonly Item[]) => Promise<readonly EntryResult[]>): Promise<readonly EntryResult[]> {
+const longestWaitMs = 600_000
+
+/** Sends items a hundred at a time, with progress where that is seen; results are in the order of the items. What was begun goes on at the pace that the server's limits allow. */
+export async function inBatches<Item>({ output, clock, signal }: Pick<Context, 'output' | 'clock' | 'signal'>, verb: string, items: readonly Item[], send: (batch: readonly Item[]) => Promise<readonly EntryResult[]>): Promise<readonly EntryResult[]> {
   const results: EntryResult[] = []
-  for (let at = 0; at < items.length; at += batchSize) {
-    results.push(...(await send(items.slice(at, at + batchSize))))
+  for (let at = 0; at < items.length; ) {
+    try {
+      results.push(...(await send(items.slice(at, at + batchSize))))
+      at += batchSize
+    } catch (error) {
+      const waitMs = error instanceof MayflyError && error.code === 'LIMIT_EXCEEDED' ? error.details['retryAfterMs'] : undefined
+      if (at === 0 || typeof waitMs !== 'number' || waitMs > longestWaitMs) throw error
+      await clock.sleep(waitMs, signal)
+    }
     if (items.length > batchSize) output.progress(`${verb} ${results.length} of ${items.length}`)
   }
   if (items.length > batchSize) output.progress('')

@@ -31,7 +31,7 @@ export const command: Command = define({
       const drafts = await readEntryFile(options.data, context.cwd, process.stdin)
       const parent = drafts.some((draft) => draft.parentId === undefined) ? (options.parent ?? (await onlyAgent(server, signal))) : ''
       const entries = drafts.map((draft) => entryToWire({ ...stated(draft), spiffeId: draft.spiffeId ?? '', parentId: draft.parentId ?? parent, selectors: draft.selectors ?? [] }))
-      const results = await inBatches(output, 'created', entries, async (batch) => (await server.unary('mayfly.v1.Registry', 'CreateEntries', { entries: [...batch] }, { signal })).results)
+      const results = await inBatches(context, 'created', entries, async (batch) => (await server.unary('mayfly.v1.Registry', 'CreateEntries', { entries: [...batch] }, { signal })).results)
       return reportBatch(output, options.json, 'created', results)
     }
     if (options.id === undefined) throw usage('entry create', '--id is missing')

@@ -14,7 +14,7 @@ export const command: Command = define({
     const { output, signal } = context
     if (ids.length === 0) throw usage('entry delete', '<entry> is missing')
     using server = await connectServer(options, context)
-    const results = await inBatches(output, 'deleted', ids, async (batch) => {
+    const results = await inBatches(context, 'deleted', ids, async (batch) => {
       const answer = await server.unary('spire.api.server.entry.v1.Entry', 'BatchDeleteEntry', { ids: [...batch] }, { signal })
       return answer.results.map((result) => ({ status: result.status, entry: { entry: { ...emptyEntry, id: result.id }, options: null, disabled: false } }))
     })

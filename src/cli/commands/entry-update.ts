@@ -35,7 +35,7 @@ export const command: Command = define({
     if (options.data !== undefined) {
       const drafts = await readEntryFile(options.data, context.cwd, process.stdin)
       const results: EntryResult[] = []
-      for (const group of groupByMask(drafts)) results.push(...(await inBatches(output, 'updated', group, (batch) => update(server, batch, signal))))
+      for (const group of groupByMask(drafts)) results.push(...(await inBatches(context, 'updated', group, (batch) => update(server, batch, signal))))
       return reportBatch(output, options.json, 'updated', results)
     }
     if (id === undefined) throw usage('entry update', '<entry> is missing')

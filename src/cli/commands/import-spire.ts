@@ -78,7 +78,7 @@ export const command: Command = define({
       existing: await entriesAt(server, signal),
       agentIds: await agentIdsAt(server, signal),
     }
-    const plan = await checkedByServer(planImport(registry, terms), server, output, signal)
+    const plan = await checkedByServer(planImport(registry, terms), server, context)
     const moves = movesOf(plan).length
     if (!options.apply) {
       if (options.json) output.json({ dryRun: true, trustDomain, ...planJson(registry, plan, bundles) })
@@ -93,7 +93,7 @@ export const command: Command = define({
       throw new MayflyError('EXPECTATION_FAILED', `${moves} entries would move${expect === undefined ? '' : `, not ${expect}`}; nothing was done`, { hint: `look at them without --apply, then give --expect ${moves}` })
     }
     const set = await applyBundles(bundles, server, signal)
-    const applied = await applyPlan(plan, server, output, signal)
+    const applied = await applyPlan(plan, server, context)
     if (options.json) output.json({ dryRun: false, trustDomain, applied, bundlesSet: set.created, bundlesFailed: set.failed, ...planJson(registry, plan, bundles) })
     else {
       if (set.created > 0) output.line(`set ${set.created} ${set.created === 1 ? 'bundle' : 'bundles'} of other trust domains`)
