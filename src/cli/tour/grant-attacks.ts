@@ -33,6 +33,7 @@ export async function grantAttacks(given: Omit<GrantScene, 'rogueSelector'>, con
   await server.unary('mayfly.v1.GrantAdmin', 'PutOwner', { name: owner, contact: '#platform' }, { signal })
   await putRole(scene, 'deploy', deploy, {}, signal)
   await putRole(scene, 'release', release, { approvals: 2 }, signal)
+  await putRole(scene, 'careful', `spiffe://${door.trustDomain}/careful-bot`, { approveActions: ['write'] }, signal)
   const people = await registerPeople(scene, context)
   const ofPeople = 'skipped' in people ? { skipped: people.skipped } : {}
   const asked = (change: Partial<Intent> = {}, spiffeId = deploy) => ask(scene, spiffeId, change, context)
@@ -56,6 +57,16 @@ export async function grantAttacks(given: Omit<GrantScene, 'rogueSelector'>, con
     { name: 'a task with a grant takes a step that it did not declare', control: 'each step is decided when it is taken, within what was declared', run: () => undeclaredStep(scene, deploy, context) },
     { name: "another process of the same user comes to a grant's socket", control: "the kernel names the caller; a grant's socket serves its binding alone", run: () => stolenSocket(scene, deploy, context) },
     { name: 'an agent that was taken over uses one key for two grants', control: 'a public key belongs to one grant, in the transaction that issues', run: () => reusedKey(scene, deploy, signal) },
+    {
+      name: 'a step that a person approved is taken as another',
+      control: 'an approval is of the step as it was described, and is used once',
+      ...ofPeople,
+      run: () =>
+        approvedStep(scene, `spiffe://${door.trustDomain}/careful-bot`, context, async (id) => {
+          if ('skipped' in people) throw letThrough('nobody is registered')
+          await approve(id, 'alice', await signed(id, people.alice))
+        }),
+    },
     { name: 'an administrator approves over the admin socket', control: 'an approval is a signature of a registered person, and nothing else is', ...ofPeople, run: () => approval((_keys, { grant }) => approve(grant.id, 'alice', '')) },
     { name: 'who owns a request approves it, with a good signature', control: 'nobody approves what they requested or own', ...ofPeople, run: () => approval(async ({ mallory }, { grant }) => approve(grant.id, 'mallory', await signed(grant.id, mallory))) },
     {
@@ -162,6 +173,18 @@ async function undeclaredStep({ workloadSocket }: GrantScene, as: string, { sign
   const { allowed, reasons } = await grant.step('write', 'db:payments')
   if (allowed) throw letThrough()
   return { code: 'STEP_DENIED', said: `write on db:payments is denied by ${reasons.join(', ')}` }
+}
+
+/** What was approved is still good after the attack: for what was approved. */
+async function approvedStep({ workloadSocket }: GrantScene, as: string, { signal }: Context, approve: (id: string) => Promise<void>): Promise<Refusal> {
+  await using grant = await requestGrant({ as, do: ['write'], on: ['db:orders'], workspace: { environment: 'staging' }, reason: 'migration 42' }, { endpoint: `unix://${workloadSocket}`, signal })
+  const step = async (description: string): ReturnType<typeof grant.step> => await grant.step('write', 'db:orders', { description })
+  await approve((await step('add a column')).approvalId)
+  const { allowed, reasons } = await step('drop the table')
+  if (allowed) throw letThrough()
+  const approved = await step('add a column')
+  if (!approved.allowed) throw new MayflyError('INTERNAL', `what was approved was denied by ${approved.reasons.join(', ')}`)
+  return { code: 'STEP_DENIED', said: `"drop the table" is denied by ${reasons.join(', ')}` }
 }
 
 /** A grant is bound to a child; its parent, of the same user and the same program, has the path of the socket. */
