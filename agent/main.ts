@@ -25,7 +25,7 @@ async function main(args: readonly string[]): Promise<number> {
   makeFolders(early)
   // In a folder that is ours alone: a cache of code that others may write would be theirs to run.
   enableCompileCache(join(early.dataDir, 'cache'))
-  const [{ Agent }, { pino }, { clockWith }, { readBootId, readBootMs }, { systemRandom }, files, { FileLock }, { linuxProcesses }, { ExitWatch }, { selfTestPeerCredentials }, { onHangUp, stopOnSignals }, { collectAlone, trimHeapWhenIdle }, { LiveConfig }, { reloadLogged }, { LinuxCgroups }, { probeSenses }] = await Promise.all([
+  const [{ Agent }, { pino }, { clockWith }, { readBootId, readBootMs }, { systemRandom }, files, { FileLock }, { linuxProcesses }, { ExitWatch }, { selfTestPeerCredentials }, { onHangUp, stopOnSignals }, { shortPauses, trimHeapWhenIdle }, { LiveConfig }, { reloadLogged }, { LinuxCgroups }, { probeSenses }] = await Promise.all([
     import('./agent.ts'),
     import('pino'),
     import('../src/system/clock.ts'),
@@ -67,7 +67,7 @@ async function main(args: readonly string[]): Promise<number> {
   using _lock = FileLock.acquire(join(config.dataDir, 'agent.lock'))
   const support = await selfTestPeerCredentials()
   await using exitWatch = ExitWatch.start()
-  collectAlone()
+  shortPauses()
   using trim = trimHeapWhenIdle()
   await using agent = await Agent.start(config, {
     clock,
