@@ -1,17 +1,21 @@
-import { cpSync, rmSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
 import { join, posix, relative } from 'node:path'
 import { rolldown, type Plugin } from 'rolldown'
 
 /** What is started as a process or a thread of its own, by program. What two entries of one program share is in `parts`. */
 const programs: Readonly<Record<string, readonly string[]>> = {
-  server: ['server/main', 'server/recovery/main', 'server/ca/signer-worker', 'server/ca/pkcs11/worker', 'server/store/sqlite/worker', 'src/x509/peculiar/builder'],
+  server: ['server/main', 'server/recovery/main', 'server/ca/signer-worker', 'server/ca/pkcs11/worker', 'server/store/sqlite/worker'],
   agent: ['agent/main', 'agent/relay-main'],
   'src/cli': ['src/cli/main', 'src/cli/tour/workload'],
 }
 
+/** Loads two hundred small files of packages, and half of its time is that: their code is put together with its own. */
+const whole = 'src/x509/peculiar/builder'
+
 /**
  * Puts the modules of each program together in few files, in place of the compiled ones: a process that opens two hundred files to start
- * spends a quarter of its start on that. Packages stay packages, and the libraries (`mayfly/verify`, `mayfly/client`) stay modules.
+ * spends a quarter of its start on that. Packages stay packages, but for the builder of what is rare, and the libraries (`mayfly/verify`, `mayfly/client`) stay modules.
  */
 export async function bundlePrograms(dist: string): Promise<void> {
   const built = `${dist}.programs` // beside what it is made of, until all are made
@@ -26,9 +30,23 @@ export async function bundlePrograms(dist: string): Promise<void> {
     })
     await build.write({ dir: built, format: 'esm', entryFileNames: '[name].js', chunkFileNames: `${program}/parts/[name]-[hash].js` })
   }
+  await using build = await rolldown({ input: { [whole]: join(dist, `${whole}.js`) }, external: isBuiltin, platform: 'node', treeshake: false, plugins: [builtinsAsked()] })
+  const { output } = await build.write({ dir: built, format: 'esm', codeSplitting: false })
+  writeFileSync(join(built, 'third-party-licenses.txt'), licensesOf(output.flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []))))
   for (const program of Object.keys(programs)) rmSync(join(dist, program), { recursive: true })
   cpSync(built, dist, { recursive: true })
   rmSync(built, { recursive: true })
+}
+
+/** What the packages ask of whoever passes their code on: their licenses, one after the other. */
+function licensesOf(files: readonly string[]): string {
+  const packages = new Set(files.flatMap((file) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(file)?.[0] ?? []))
+  return [...packages].sort().map((folder) => {
+    const license = readdirSync(folder).find((name) => /^licen[cs]e/i.test(name))
+    if (license === undefined) throw new Error(`${folder} has no license that could go with its code`)
+    const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { readonly name: string; readonly version: string } // as npm demands
+    return `${name} ${version}\n\n${readFileSync(join(folder, license), 'utf8').trim()}\n`
+  }).join('\n\n')
 }
 
 /**

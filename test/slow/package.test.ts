@@ -30,11 +30,12 @@ describe('the packed tarball, installed into an empty folder', () => {
     expect(execFileSync(bin(), ['--help'], { encoding: 'utf8', env })).toContain('usage: mayfly')
   })
 
-  test('gives programs that import nothing of Node’s own, which would load all that its modules can give', () => {
+  test('gives programs that import nothing of Node’s own, which would load all that its modules can give, and the licenses of what is put together', () => {
     const dist = join(folder, 'node_modules/mayfly/dist')
     const programs = globSync(['server/**/*.js', 'agent/**/*.js', 'src/cli/**/*.js'], { cwd: dist })
     expect(programs.length).toBeGreaterThan(50)
-    for (const file of programs) expect(readFileSync(join(dist, file), 'utf8'), file).not.toMatch(/^(import|export)\b[^;]*"node:/m)
+    expect(readFileSync(join(dist, 'third-party-licenses.txt'), 'utf8')).toMatch(/^@peculiar\/x509 \d/m)
+    for (const file of [...programs, 'src/x509/peculiar/builder.js']) expect(readFileSync(join(dist, file), 'utf8'), file).not.toMatch(/^(import|export)\b[^;]*"node:/m)
   })
 
   test('gives a mayfly dev that serves, hands out an SVID and stops', async () => {
