@@ -53,14 +53,14 @@ interface Protobuf { Root: new () => Root; Type: new () => Type; Service: new ()
 const require = createRequire(createRequire(import.meta.url).resolve('@grpc/proto-loader'))
 const protobuf = require('protobufjs') as Protobuf // an untyped require of a typed subset, see above
 
-/** Writes the whole folder anew. */
+/** Writes the whole folder anew, once the .proto files have been read: one that is wrong takes nothing away. */
 export function generateProto(folder: string): void {
+  const loaded = loadRoot()
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   const cli = join(dirname(require.resolve('@grpc/proto-loader')), '../bin/proto-loader-gen-types.js')
   execFileSync(execPath, [cli, '--longs=Number', '--enums=String', '--defaults', '--oneofs', '--importFileExtension=.ts', '-I', 'proto', '-O', resolve(folder), ...serviceFiles], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] })
 
-  const loaded = loadRoot()
   const services = collect(loaded, (object): object is Service => object instanceof protobuf.Service).sort((left, right) => (left.fullName < right.fullName ? -1 : 1))
   removeServiceFiles(folder, services)
   writeFileSync(join(folder, 'services.ts'), servicesModule(services))
