@@ -171,13 +171,13 @@ export class LedgerTable {
     return this.#statements.query<{ n: number }>(`SELECT count(*) AS n FROM ledger WHERE ${condition.sql}`).one(...condition.values)?.n ?? 0
   }
 
-  /** In the order of their serials; the first ones with a limit. */
   /** Whether a credential of this ID has expired: connections may be open that were made with it. */
   hasExpired(id: SpiffeId, atMs: number): boolean {
     const { sql, values } = ofSpiffeId(id)
     return this.#statements.query<{ n: number }>(`SELECT 1 AS n FROM ledger WHERE (${sql}) AND not_after_ms <= ? LIMIT 1`).one(...values, atMs) !== undefined
   }
 
+  /** In the order of their serials; the first ones with a limit. */
   hits(condition: LedgerCondition, limit = -1): LedgerHit[] {
     return this.#statements
       .query<LedgerHit>(`SELECT serial, spiffe_id, entry_id, agent_id, owner, kind FROM ledger WHERE ${condition.sql} ORDER BY serial LIMIT ?`)
