@@ -29,7 +29,13 @@ export const revokeTarget: Command<'targets.revoke'> = (tables, given, options, 
     throw new MayflyError('EXPECTATION_FAILED', `this would end ${hits.length} credential${hits.length === 1 ? '' : 's'}`, { hint: `say --expect ${hits.length}`, details: { hits: hits.length } })
   }
   const disabled = options.rotate || !isLasting(target) ? [] : disableRecords(tables, target, options.reason, by)
-  return { records: [...records, ...disabled], result: () => result(more) }
+  return { records: [...records, ...(options.rotate ? [] : overRecords(tables, target, hits, by)), ...disabled], result: () => result(more) }
+}
+
+/** Whoever has nothing live left, because its agent is away, may have connections open. */
+function overRecords(tables: Tables, target: Target, hits: readonly LedgerHit[], by: Actor): JournalRecord[] {
+  const id = target.kind === 'id' ? target.id : target.kind === 'entry' ? tables.entries.byId(target.entryId)?.spiffeId : undefined
+  return id === undefined || hits.some((hit) => hit.spiffe_id === id) ? [] : identityRecords(tables, [id], by)
 }
 
 export const continueRotation: Command<'targets.continueRotation'> = (tables, serials, reason, by) => {

@@ -40,6 +40,18 @@ export function identityContract(makePlace: MakePlace): void {
     }),
   )
 
+  test.each([
+    ['its ID', { kind: 'id', id: id('/workload/1') }],
+    ['its entry', { kind: 'entry', entryId: 'entry-1' }],
+  ] as const)('who is ended by %s and has nothing left that is live is named', (_, target) =>
+    withStore(makePlace, async (store) => {
+      await renewed(store)
+      const long = actorAt(nowMs + 1_200_000)
+      expect(await store.targets.revoke(target, options, long)).toMatchObject({ hits: { credentials: 0 } })
+      expect(await identitiesEnded(store)).toMatchObject([{ id: id('/workload/1') }])
+    }),
+  )
+
   test('nobody is named for a rotation, a serial, a dry run or the exit of a last holder', () =>
     withStore(makePlace, async (store) => {
       await renewed(store)
