@@ -28,16 +28,21 @@ export async function readSpireServer(spire: RpcChannel, signal: AbortSignal): P
   return { trustDomain, entries, agents, bundles: bundles.filter((bundle) => bundle.trustDomain !== trustDomain) }
 }
 
-/** A page that is empty and says that there is more, or a token that comes again, would go on without end. */
+/** As many pages in a row may be empty: SPIRE takes its own bundle out of the page that it was in, and says that there is more. */
+const mostEmpty = 2
+
+/** Pages that are empty and say that there is more, or a token that comes again, would go on without end. */
 async function allPages<Item>(what: string, most: number, read: (pageToken: string) => Promise<{ readonly items: readonly Item[]; readonly next: string }>): Promise<readonly Item[]> {
   const all: Item[] = []
   const seen = new Set<string>()
   let pageToken = ''
+  let empty = 0
   do {
     const { items, next } = await read(pageToken)
+    empty = items.length === 0 ? empty + 1 : 0
     for (const item of items) all.push(item)
     if (all.length > most) throw new MayflyError('LIMIT_EXCEEDED', `the SPIRE server has more than ${most} ${what}`)
-    if (next !== '' && (seen.has(next) || items.length === 0)) throw new MayflyError('RESPONSE_INVALID', `the pages of ${what} that the SPIRE server sends have no end`)
+    if (next !== '' && (seen.has(next) || empty > mostEmpty)) throw new MayflyError('RESPONSE_INVALID', `the pages of ${what} that the SPIRE server sends have no end`)
     seen.add(next)
     pageToken = next
   } while (pageToken !== '')

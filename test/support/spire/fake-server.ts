@@ -41,8 +41,11 @@ export class FakeSpire implements AsyncDisposable {
       },
       ListFederatedBundles: async ({ pageToken }, { method }) => {
         this.calls.push(method)
-        const { items, nextPageToken } = page(bundles, pageToken)
-        return { bundles: items.map(({ trustDomain: name, x509Authorities, sequence }) => ({ trustDomain: name, x509Authorities: x509Authorities.map((der) => ({ asn1: Buffer.from(der) })), sequenceNumber: sequence })), nextPageToken }
+        // its own is among them, and taken out of the page; a page that had any says that there is more
+        const from = Number(pageToken)
+        const items = [undefined, ...bundles].slice(from, from + pageSize)
+        const nextPageToken = endless ? String(from) || '0' : items.length > 0 ? String(from + items.length) : ''
+        return { bundles: items.filter((bundle) => bundle !== undefined).map(({ trustDomain: name, x509Authorities, sequence }) => ({ trustDomain: name, x509Authorities: x509Authorities.map((der) => ({ asn1: Buffer.from(der) })), sequenceNumber: sequence })), nextPageToken }
       },
     })
     this.#rpc.add('spire.api.server.entry.v1.Entry', {
