@@ -99,6 +99,23 @@ export function credentialContract(makePlace: MakePlace): void {
       expect((await store.stream.load(0)).buckets).toMatchObject([{ superseded: [1], revoked: [] }])
     }))
 
+  test('of what is not released only what has not ended is abandoned, whatever ended it', () =>
+    withStore(makePlace, async (store) => {
+      await prepareToIssue(store)
+      await store.entries.create([1, 2, 3, 4, 5].map((n) => spec(n)), by)
+      const results = await store.credentials.reserve([1, 2, 3, 4, 5].map((n) => request(n)), nowMs)
+      const [first, second] = results.map((result) => (result.ok ? result.serial : new Uint8Array(0)))
+      await store.credentials.release(second === undefined ? [] : [second], nowMs)
+      await store.targets.revoke({ kind: 'serial', serial: Buffer.from(first ?? []).toString('hex') }, { rotate: true, dryRun: false, reason: '' }, by)
+      expect(await store.credentials.abandonUnreleased(nowMs + 1)).toBe(3)
+      await store.credentials.reserve([request(2, { key: 'later' })], nowMs)
+      await store.authorities.revoke(sha256('authority'), by)
+      expect(await store.credentials.abandonUnreleased(nowMs + 2)).toBe(0)
+      const { items } = await store.credentials.list({}, { size: 10 })
+      expect(items.map(({ state }) => state)).toEqual(items.map(() => 'revoked'))
+      await store.journal.verify()
+    }))
+
   test('a release of what was ended meanwhile changes nothing', () =>
     withStore(makePlace, async (store) => {
       await prepareToIssue(store)
