@@ -25,6 +25,8 @@ interface Sight {
   readonly before: ReadonlyMap<string, Grant>
   readonly credentials: readonly Credential[]
   readonly set: LoadedSet
+  /** Registered at this moment. */
+  readonly people: ReadonlySet<string>
 }
 
 type Step = fc.AsyncCommand<object, GrantWorld>
@@ -62,6 +64,9 @@ const steps: fc.Arbitrary<Step>[] = [
     const grant = await world.pick(at)
     if (grant !== undefined) await world.tolerate(() => world.store.grants.move(grant.id, undefined, { kind: 'withdrawn', approver: who }, world.by))
   }),
+  ...weighted(1, fc.constantFrom('alice', 'bob'), 'remove a person', (world, who) => world.tolerate(() => world.store.people.remove(who, world.by))),
+  ...weighted(2, fc.constantFrom('alice', 'bob'), 'register a person', (world, name) =>
+    world.tolerate(() => world.store.people.put({ name, sshKeys: [`ssh-ed25519 AAAA${Buffer.from(name).toString('base64')}`], owners: [], roles: ['approve'] }, world.by))),
   ...weighted(1, fc.constantFrom({ kind: 'agent', id: otherAgent } as const, { kind: 'owner', owner: 'team-b' } as const, { kind: 'id', id: id('/deploy-bot') } as const), 'revoke', (world, target) => world.revoke(target)),
   ...weighted(1, k, 'revoke its ID', async (world, at) => {
     const grant = await world.pick(at)
@@ -170,6 +175,14 @@ const invariants: readonly (readonly [title: string, holds: (sight: Sight) => vo
     for (const { before } of world.issued) {
       expect(before.approvals.map(({ approver }) => approver).filter((name) => name === before.owner || name === before.requester)).toEqual([])
       if (before.role === 'careful') expect(before.approvals.filter(({ withdrawn }) => !withdrawn).length).toBeGreaterThan(0)
+    }
+  }],
+  ['invariant 9: what has not begun stands on the word of nobody who is registered no more', ({ grants, people }) => {
+    for (const { state, approvals, approvalsNeeded } of grants.values()) {
+      if (state !== 'pending_approval' && state !== 'approved') continue
+      const standing = approvals.filter(({ withdrawn }) => !withdrawn)
+      expect(standing.filter(({ approver }) => !people.has(approver))).toEqual([])
+      if (state === 'approved') expect(standing.length).toBeGreaterThanOrEqual(approvalsNeeded)
     }
   }],
   ['invariant 11: intent, budget and deadline of a grant stay as they are; nothing widens them', ({ grants, before }) => {
@@ -319,8 +332,8 @@ describe('what happens in one commit', () => {
 })
 
 async function look(world: GrantWorld, before: ReadonlyMap<string, Grant>): Promise<Sight> {
-  const [{ items }, credentials, set] = await Promise.all([world.store.grants.list({}, { size: 1_000 }), world.store.credentials.list({}, { size: 10_000 }), world.store.stream.load(0)])
-  return { world, grants: new Map(items.map((grant) => [grant.id, grant])), before, credentials: credentials.items, set }
+  const [{ items }, credentials, set, people] = await Promise.all([world.store.grants.list({}, { size: 1_000 }), world.store.credentials.list({}, { size: 10_000 }), world.store.stream.load(0), world.store.people.all()])
+  return { world, grants: new Map(items.map((grant) => [grant.id, grant])), before, credentials: credentials.items, set, people: new Set(people.map(({ name }) => name)) }
 }
 
 function isRevokedIn(set: LoadedSet, { serial, spiffeId }: Credential): boolean {
