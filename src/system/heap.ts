@@ -11,13 +11,12 @@ const worthBytes = 6e6
 const forgetLooks = 8
 
 /**
- * From now on nobody waits long for garbage to be collected, and seldom. The thread that made it collects it: V8 divides even a third of a millisecond's work among threads and waits for the last,
- * which is several milliseconds where the cores are taken by others, as on a node that works. And once there is work the young generation grows to 8 MB at its next step instead of doubling,
- * to be given back by {@link trimHeapWhenIdle}: a third as many collections, and what lives for tenths of a second is not kept for a full one.
+ * From now on the garbage of a moment is collected by the thread that made it. V8 divides even a third of a millisecond's work among threads and waits for the last of them: where the cores are
+ * taken by others, as on a node that works, that is several milliseconds in which nobody is answered. The young generation is not to grow faster for all that: what it leaves behind, copies of
+ * keys too, is overwritten the later the larger it is (`test/timelines/key-traces.test.ts`).
  */
 export function shortPauses(): void {
   setFlagsFromString('--no-parallel-scavenge')
-  setFlagsFromString('--semi-space-growth-factor=8')
 }
 
 /** Collects what is garbage, at good moments. */
