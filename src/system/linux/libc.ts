@@ -16,6 +16,8 @@ export interface Libc {
   sendto(fd: number, message: Uint8Array, length: number, flags: number, address: Uint8Array, addressLength: number): number
   fcntl(fd: number, command: number, argument: number): number
   syscall(number: number, a: number, b: number): number
+  /** glibc alone has it. */
+  readonly malloc_trim: ((keepBytes: number) => number) | undefined
 }
 
 let loaded: { readonly libc: Libc; readonly koffi: typeof koffi } | undefined
@@ -55,9 +57,18 @@ function load(): { readonly libc: Libc; readonly koffi: typeof koffi } {
       sendto: library.func('long sendto(int, void *, size_t, int, void *, unsigned int)'),
       fcntl: library.func('int fcntl(int, int, long)'),
       syscall: library.func('long syscall(long, long, long)'),
+      malloc_trim: whereKnown(() => library.func('int malloc_trim(size_t)') as Libc['malloc_trim']), // koffi types its functions as any
     },
   }
   return loaded
 }
 
 const require = createRequire(import.meta.url)
+
+function whereKnown<T>(find: () => T): T | undefined {
+  try {
+    return find()
+  } catch {
+    return undefined // this C library has no such function
+  }
+}
