@@ -131,8 +131,10 @@ export class Installation implements AsyncDisposable {
   async #joinLine(): Promise<string> {
     const options = { 'server-socket': this.places.serverSocket }
     using server = await connectServer(options, this.#context)
-    const { agentAddress, trustDomain, bundleDigest } = await server.unary('mayfly.v1.Status', 'Get', {})
-    const token = await server.unary('spire.api.server.agent.v1.Agent', 'CreateJoinToken', { ttl: 60 })
+    const [{ agentAddress, trustDomain, bundleDigest }, token] = await Promise.all([
+      server.unary('mayfly.v1.Status', 'Get', {}),
+      server.unary('spire.api.server.agent.v1.Agent', 'CreateJoinToken', { ttl: 60 }),
+    ])
     return formatJoinLine({ address: agentAddress, token: token.value, trustDomain: parseTrustDomain(trustDomain), bundleDigest })
   }
 }
