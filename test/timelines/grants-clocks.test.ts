@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { RpcChannel } from '../../src/rpc/channel.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { GrantTask } from '../support/agent/grant-tasks.ts'
 import { FakeTime, TestClock } from '../support/faults/clock.ts'
@@ -69,6 +70,12 @@ async function standing(grantId: string) {
   return await product.admin.unary('mayfly.v1.GrantAdmin', 'Show', { grantId })
 }
 
+/** The server was away: agents come back to it in their time. */
+async function connected({ adminSocket }: AgentProcess): Promise<void> {
+  using admin = RpcChannel.connectUnix(adminSocket, { clock: systemClock })
+  await expect.poll(async () => (await admin.unary('mayfly.v1.AgentAdmin', 'Status', {})).connected).toBe(true)
+}
+
 function note(what: string, tier: string, ms: number): void {
   process.stderr.write(`grant: ${what}, ${tier}: ${Math.round(ms)} ms after its deadline\n`)
 }
@@ -120,6 +127,7 @@ describe('a clock that is set back by an hour extends nothing, in no tier', () =
       expect(verifier.verdict(chain)).not.toBe('accepted')
       await run[Symbol.asyncDispose]()
     }
+    for (const { agent } of agents) await connected(agent)
   })
 })
 
