@@ -118,7 +118,8 @@ function fetchRaw(socket: string, settings: Settings, name: string): void {
   const request = session.request({ ':method': 'POST', ':path': '/SpiffeWorkloadAPI/FetchX509SVID', 'content-type': 'application/grpc', te: 'trailers', 'workload.spiffe.io': 'true' })
   request.on('error', () => undefined)
   request.on('response', () => say({ event: 'answered', name }))
-  request.on('data', (bytes: Buffer) => say({ event: 'bytes', name, count: bytes.length }))
+  let count = 0
+  request.on('data', (bytes: Buffer) => say({ event: 'bytes', name, count: (count += bytes.length) })) // in however many pieces
   request.end(Buffer.alloc(5))
 }
 
