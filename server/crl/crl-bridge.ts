@@ -4,6 +4,7 @@ import type { Logger } from '../../src/ports/logger.ts'
 import { buildCrl } from '../../src/x509/crl.ts'
 import type { CrlReason } from '../../src/x509/crl.ts'
 import { publicKeyHash } from '../../src/x509/fingerprint.ts'
+import { signingAside } from '../../src/x509/signing-key.ts'
 import { subjectKeyIdOf } from '../../src/x509/template.ts'
 import type { KeyedAuthority } from '../ca/active-authority.ts'
 import type { Credential, EndCause, Store } from '../store/port.ts'
@@ -247,7 +248,7 @@ export class CrlBridge implements AsyncDisposable {
     this.#lastNumber = number > this.#lastNumber ? number : this.#lastNumber + 1n
     const ours = this.#lastNumber
     const issuerKeyId = certificate.extensions.subjectKeyId ?? subjectKeyIdOf(publicKeyHash(certificate.spki))
-    const der = await buildCrl({ issuer: certificate.subject, issuerKeyId, number: ours, thisUpdateMs: nowMs - backdateMs, nextUpdateMs: nowMs + crlLifeMs }, entries, key)
+    const der = await buildCrl({ issuer: certificate.subject, issuerKeyId, number: ours, thisUpdateMs: nowMs - backdateMs, nextUpdateMs: nowMs + crlLifeMs }, entries, signingAside(key))
     return { authorityId: id, certificate, number: ours, der, entries: count, thisUpdateMs: nowMs }
   }
 }

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { createPublicKey } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +10,9 @@ import { parseCertificate } from '../../src/x509/certificate.ts'
 import { buildCrl, crlEntry, parseCrl } from '../../src/x509/crl.ts'
 import type { CrlReason } from '../../src/x509/crl.ts'
 import { encodeCertificatesPem } from '../../src/x509/pem.ts'
+import { PrivateKey } from '../../src/x509/private-key.ts'
+import { verifyPlain } from '../../src/x509/signature.ts'
+import { signingAside } from '../../src/x509/signing-key.ts'
 import { authority, nowMs } from '../support/verify/certificates.ts'
 import { cpuMs } from '../support/cpu-time.ts'
 
@@ -68,4 +72,13 @@ test('a hundred thousand entries are one list, made in less than a second', asyn
   expect(cpuMs() - startedMs).toBeLessThan(10_000) // of a slow machine's too
   expect(parseCrl(der).serials).toHaveLength(100_000)
   expect(openssl(der).match(/Serial Number/g)).toHaveLength(100_000)
+})
+
+test('a key signs aside as it signs here', async () => {
+  expect(openssl(await buildCrl(terms, [crlEntry(Uint8Array.of(7), nowMs)], signingAside(root.key)))).toContain('Serial Number: 07')
+  for (const kind of ['P-256', 'P-384', 'Ed25519'] as const) {
+    const key = PrivateKey.generate(kind)
+    const data = new Uint8Array(1_000)
+    expect(verifyPlain(createPublicKey(key.keyObject), kind, data, await signingAside(key).sign(data)), kind).toBe(true)
+  }
 })
