@@ -8,6 +8,9 @@ export interface LoggedFrame {
   readonly lastSeq: number
 }
 
+/** So many times what should be kept is the most that is. */
+const patience = 4
+
 /** The newest snapshot in its parts, and every frame since. Indexes rise for ever; one that is no longer kept leads to the start. */
 export class FrameLog {
   readonly #maxFrames: number
@@ -56,8 +59,16 @@ export class FrameLog {
     return undefined
   }
 
+  /** A source that goes on without ever giving a snapshot costs no memory: everything is let go, and whoever reads here has nothing until there is one, and reads elsewhere. */
   append(frame: LoggedFrame): void {
-    if (this.#parts > 0) this.#frames.push(frame)
+    if (this.#parts === 0) return
+    if (this.#frames.length - this.#parts < this.#maxFrames * patience) {
+      this.#frames.push(frame)
+      return
+    }
+    this.#base = this.end
+    this.#frames = []
+    this.#parts = 0
   }
 
   /** Key that signed the snapshot, hexadecimal. A key's certificate ends: a snapshot must not outlive it, or no newcomer could verify it. */
