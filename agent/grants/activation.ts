@@ -38,10 +38,11 @@ export async function activate(task: Task, connection: WorkloadConnection, pid: 
     else void endings.lost(task, end, isChild)
   })
   let listener: GrantListener | undefined
+  let running: HeldGrant | undefined // the socket knows it for longer than the task does, to say how it ended
   try {
-    listener = await deps.listen(task.id, () => task.held)
+    listener = await deps.listen(task.id, () => running)
     const onEnd: HeldGrantDeps['onEnd'] = (cause, detail) => void endings.end(task, cause, '', detail).catch(() => undefined) // reported by itself
-    const held = await HeldGrant.activate(task.grant, binding, { ...deps.held, onEnd }, signal)
+    const held = (running = await HeldGrant.activate(task.grant, binding, { ...deps.held, onEnd }, signal))
     task.run(held, listener)
     log.info({ event: 'grant.activated', grantId: task.id, spiffeId: task.grant.spiffeId, binding: binding.kind, tier: binding.tier, pid: subject.pid, serial: held.svid?.serialHex ?? '', deadlineMs: task.grant.deadlineMs }, 'a grant runs')
   } catch (error) {

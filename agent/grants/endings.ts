@@ -73,7 +73,7 @@ export class Endings {
       .catch((error: unknown) => log.error({ event: 'grant.purge_failed', grantId: task.id, error: String(error) }, 'something of a grant could not be removed'))
       .finally(() => {
         this.#purging.delete(done)
-        task.listener = undefined // a server with all its methods, and the grant is remembered for long
+        task.held = task.listener = undefined // twelve kilobytes and a server with all its methods, and the grant is remembered for long
       })
     this.#purging.add(done)
     life.say()
