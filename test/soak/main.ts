@@ -1,5 +1,6 @@
 // `npm run soak -- [--minutes 60] [--agents 3] [--entries 10] [--verifiers 20] [--pace 1] [--json]`: builds the package and runs what was built for so long, under the load of every
-// day. A row a minute, then the verdict; exit code 0 only if nothing went wrong and nothing grew. `--pace 2` does half as much. Ctrl-C: the verdict on what there is.
+// day. A row a minute with what failed in it, then the verdict; exit code 0 only if nothing went wrong and nothing grew. `--pace 2` does half as much. Ctrl-C: the verdict on what
+// there is. What is built anew in the same folder meanwhile fails here: give a soak a clone of its own.
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -30,6 +31,7 @@ for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stop
 execFileSync(process.execPath, [join(import.meta.dirname, '../../tools/build.ts')], { stdio: ['ignore', 'ignore', 'inherit'] })
 process.env['MAYFLY_BUILT'] = '1'
 console.error(`a server, ${agents} agents with ${entries} workloads each, ${verifiers} verifiers, SVIDs of 40 s; ${minutes} minutes`)
+let told = 0
 const verdict = await soak({
   minutes,
   agents,
@@ -47,7 +49,9 @@ process.exitCode = verdict.isGood ? 0 : 1
 
 function shown({ atMs, rotations, tally, processes }: Row): string {
   const done = `${(atMs / 60_000).toFixed(1).padStart(5)} min  ${rotations} rotations, ${tally.fetches} fetches, ${tally.revocations} revoked (${tally.slowestRevocationMs} ms at most), ${tally.grants} grants, ${tally.agents} agents came and went, ${tally.failures.length} failures`
-  return `${done}\n           ${Object.entries(processes).map(([name, { mb, descriptors }]) => `${name} ${mb.toFixed(1)} MB ${descriptors} fd`).join('   ')}`
+  const failed = tally.failures.slice(told).map((failure) => `\n           failed: ${failure}`)
+  told = tally.failures.length
+  return `${done}${failed.join('')}\n           ${Object.entries(processes).map(([name, { mb, descriptors }]) => `${name} ${mb.toFixed(1)} MB ${descriptors} fd`).join('   ')}`
 }
 
 function summed({ isGood, minutes: lasted, rotations, tally, databaseMb, processes }: Verdict): string {
