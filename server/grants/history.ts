@@ -18,10 +18,15 @@ const maxLooked = 200
 export async function historyOf(store: { readonly grants: GrantStore }, wish: Pick<Grant, 'agentId' | 'instance' | 'parentId' | 'intent' | 'budget'>, nowMs: number): Promise<History> {
   const { items } = await store.grants.list({ agentId: wish.agentId, task: wish, sinceMs: nowMs - reachMs }, { size: maxLooked })
   const denied = items.filter(({ state }) => state === 'denied')
-  const expired = items.filter(({ state, cause }) => state === 'lapsed' || cause === 'timeout')
+  const expired = items.filter(hasExpired)
   const flags = [
     ...(denied.some((earlier) => isWider(wish, earlier)) ? ['wider_after_denial'] : []),
     ...(expired.some((earlier) => isWider(wish, earlier)) ? ['wider_after_expiry'] : []),
   ]
   return { denials: denied.length, expiries: expired.length, flags }
+}
+
+/** Its time was over, or it was taken away while it waited. One that its requester withdrew, or that waited for an owner who handed over, says nothing about who asked. */
+function hasExpired({ state, cause, endedAtMs, lapsesAtMs }: Grant): boolean {
+  return cause === 'timeout' || (state === 'lapsed' && (cause !== '' || endedAtMs >= lapsesAtMs))
 }

@@ -100,6 +100,26 @@ describe('a request', () => {
     await world.clock.advance(3_600_000)
     expect((await world.request({ instance: 'process 2', intent: intentOf(['write'], ['db:orders', 'db:users']) })).flags).toEqual([])
   })
+
+  test('a wider one after a request that nobody approved in time is flagged, and after one that its requester withdrew it is not', async () => {
+    const world = await GrantWorld.start()
+    const asked: PolicyRequest[] = []
+    world.decide = (question) => {
+      asked.push(question)
+      return allows
+    }
+    await world.putRole({ approvals: 1 })
+    const wider = { intent: intentOf(['read', 'write'], ['db:orders']) }
+    const { id } = await world.request()
+    expect(await world.grants.endByAgent(id, { cause: 'withdrawn', outcome: '', detail: '' }, agentId)).toMatchObject({ state: 'lapsed', detail: 'its requester asks no more' })
+    const second = await world.request(wider)
+    expect(second.flags).toEqual([])
+    expect(asked.at(-1)?.principal).toMatchObject({ recentExpiries: 0 })
+    await world.pass(121)
+    await world.became(second.id, 'lapsed')
+    expect((await world.request({ intent: intentOf(['read', 'write'], ['db:orders', 'db:users']) })).flags).toEqual(['wider_after_expiry'])
+    expect(asked.at(-1)?.principal).toMatchObject({ recentExpiries: 1 })
+  })
 })
 
 describe('what one task asked for before', () => {
