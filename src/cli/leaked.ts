@@ -17,8 +17,10 @@ import { signPlain } from '../x509/signature.ts'
 import { usage } from './arguments.ts'
 import { connectServer } from './connection.ts'
 import type { Context } from './context.ts'
+import { exitCodes } from './exit-code.ts'
 import type { PlaceOptions } from './places.ts'
 import { readNamedFile } from './read-file.ts'
+import { count, exitCodeAfter, waitForReceipts, waitJson, waitLines } from './verifiers.ts'
 
 export interface LeakedOptions extends PlaceOptions {
   readonly json: boolean
@@ -26,13 +28,15 @@ export interface LeakedOptions extends PlaceOptions {
   readonly server: string | undefined
   readonly 'trust-bundle': string | undefined
   readonly 'deny-unknown': boolean
+  readonly wait: boolean
 }
 
-/** Has a private key say that it has leaked. The key is read and signs here; the signature alone is sent. @throws {MayflyError} */
-export async function revokeLeaked(file: string, options: LeakedOptions, context: Context): Promise<void> {
+/** Has a private key say that it has leaked. The key is read and signs here; the signature alone is sent. Yields the exit code. @throws {MayflyError} */
+export async function revokeLeaked(file: string, options: LeakedOptions, context: Context): Promise<number> {
   const { output, signal } = context
   if (options['trust-bundle'] !== undefined && options.server === undefined) throw usage('revoke', '--trust-bundle goes with --server')
   if (options['deny-unknown'] && options.server !== undefined) throw usage('revoke', '--deny-unknown is for administrators: over the admin socket, without --server')
+  if (options.wait && options.server !== undefined) throw usage('revoke', '--wait is for administrators: over the admin socket, without --server')
   const key = await readKey(file, context.cwd)
   const publicKey = createPublicKey(key).export({ type: 'spki', format: 'der' })
   using server = options.server === undefined ? await connectServer(options, context) : await connectTls(options.server, options, context)
@@ -42,16 +46,21 @@ export async function revokeLeaked(file: string, options: LeakedOptions, context
   const answer = await server.unary('mayfly.v1.Leaks', 'Report', { publicKey, signature, denyUnknown: options['deny-unknown'], reason: options.reason ?? '' }, { signal })
   const { known, denied, credentials, epoch, streamSeq, committedAtMs } = answer
   if (options.json) {
-    output.json({ publicKeyHash: toHex(hash), known, denied, credentials, ...(denied ? { epoch, streamSeq, committedAtMs } : {}) })
-    return
+    const waited = options.wait && denied ? await waitForReceipts(answer, server, context) : undefined
+    output.json({ publicKeyHash: toHex(hash), known, denied, credentials, ...(denied ? { epoch, streamSeq, committedAtMs } : {}), ...(waited === undefined ? {} : { waited: waitJson(waited) }) })
+    return exitCodeAfter(waited)
   }
   const name = toHex(hash).slice(0, 16)
   if (!denied) {
     output.line(`nothing was ever issued to the key ${name} here`)
     output.note('hint: an administrator may deny it all the same: --deny-unknown')
-    return
+    return exitCodes.ok
   }
-  output.line(`the key ${name} is denied; ${credentials} credential${credentials === 1 ? '' : 's'} ended`)
+  output.line(`the key ${name} is denied; ${count(credentials, 'credential')} ended`)
+  if (!options.wait) return exitCodes.ok
+  const waited = await waitForReceipts(answer, server, context)
+  for (const line of waitLines(waited)) output.line(line)
+  return exitCodeAfter(waited)
 }
 
 async function readKey(file: string, cwd: string): Promise<KeyObject> {

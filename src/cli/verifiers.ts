@@ -1,7 +1,10 @@
 import type { AwaitReceiptsResponse__Output as AwaitReceiptsResponse } from '../../proto/generated/mayfly/v1/AwaitReceiptsResponse.ts'
 import type { RegisteredVerifier__Output as RegisteredVerifier } from '../../proto/generated/mayfly/v1/RegisteredVerifier.ts'
 import type { ListVerifiersResponse__Output as ListVerifiersResponse } from '../../proto/generated/mayfly/v1/ListVerifiersResponse.ts'
+import { MayflyError } from '../core/errors.ts'
 import type { RpcChannel } from '../rpc/channel.ts'
+import type { Context } from './context.ts'
+import { exitCodes } from './exit-code.ts'
 import { timeText } from './when.ts'
 
 /** A verifier as `--json` prints it. */
@@ -41,6 +44,23 @@ export function verifierText({ spiffeId, instance, class: wanted, software }: Re
 
 export function count(number: number, word: string, words: string = `${word}s`): string {
   return `${number} ${number === 1 ? word : words}`
+}
+
+/** Until nobody is waited for any more; the last word. @throws {MayflyError} UNAVAILABLE when the server went away */
+export async function waitForReceipts({ epoch, streamSeq }: { readonly epoch: number; readonly streamSeq: number }, server: RpcChannel, { signal, output }: Context): Promise<AwaitReceiptsResponse> {
+  for await (const step of server.serverStream('mayfly.v1.Verifiers', 'AwaitReceipts', { epoch, seq: streamSeq }, { signal })) {
+    if (step.done) {
+      output.progress('')
+      return step
+    }
+    output.progress(`${step.receipted} of ${count(step.verifiers, 'verifier')}`)
+  }
+  throw new MayflyError('UNAVAILABLE', 'the server ended before every verifier was heard', { hint: 'the revocation itself is done: mayfly revocation status says how far it is' })
+}
+
+/** Someone who may still accept is a failure; who is not known cannot be waited for, and is only said. */
+export function exitCodeAfter(waited: AwaitReceiptsResponse | undefined): number {
+  return waited === undefined || waited.uncovered.length === 0 ? exitCodes.ok : exitCodes.failed
 }
 
 /** What a wait for receipts came to, for people: who has it, who refuses anyway, and who may still accept. */

@@ -1,10 +1,6 @@
 import type { RevokeResponse__Output as RevokeResponse } from '../../../proto/generated/mayfly/v1/RevokeResponse.ts'
-import type { AwaitReceiptsResponse__Output as AwaitReceiptsResponse } from '../../../proto/generated/mayfly/v1/AwaitReceiptsResponse.ts'
-import { MayflyError } from '../../core/errors.ts'
-import type { RpcChannel } from '../../rpc/channel.ts'
-import type { Context } from '../context.ts'
 import { exitCodes } from '../exit-code.ts'
-import { count, waitJson, waitLines } from '../verifiers.ts'
+import { count, exitCodeAfter, waitForReceipts, waitJson, waitLines } from '../verifiers.ts'
 import { usage } from '../arguments.ts'
 import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
@@ -49,11 +45,12 @@ export const command: Command = define({
     const expect = options.expect === undefined ? undefined : Number(options.expect)
     if (expect !== undefined && (!Number.isInteger(expect) || expect < 0)) throw usage('revoke', '--expect is not a number of credentials')
     if (options.leaked !== undefined) {
-      if (argument !== undefined) throw usage('revoke', '--leaked names all there is to end')
+      if (argument !== undefined || targetNames.some((name) => options[name] !== undefined)) throw usage('revoke', '--leaked names all there is to end')
+      for (const name of ['dry-run', 'rotate', 'expect'] as const) if (options[name] !== undefined && options[name] !== false) throw usage('revoke', `--${name} does not go with --leaked: a key that has leaked ends, whatever hangs on it; nothing was done`)
       const { revokeLeaked } = await import('../leaked.ts')
-      await revokeLeaked(options.leaked, options, context)
-      return exitCodes.ok
+      return await revokeLeaked(options.leaked, options, context)
     }
+    for (const name of ['server', 'trust-bundle', 'deny-unknown'] as const) if (options[name] !== undefined && options[name] !== false) throw usage('revoke', `--${name} goes with --leaked; nothing was done`)
     using server = await connectServer(options, context)
     const target = await resolveTarget(argument, options, server, signal)
     const request = { target, rotate: options.rotate, reason: options.reason ?? '', ...(expect === undefined ? {} : { expect: { value: expect } }) }
@@ -79,22 +76,7 @@ export const command: Command = define({
   },
 })
 
-/** Until nobody is waited for any more; the last word. @throws {MayflyError} UNAVAILABLE when the server went away */
-async function waitForReceipts({ epoch, streamSeq }: RevokeResponse, server: RpcChannel, { signal, output }: Context): Promise<AwaitReceiptsResponse> {
-  for await (const step of server.serverStream('mayfly.v1.Verifiers', 'AwaitReceipts', { epoch, seq: streamSeq }, { signal })) {
-    if (step.done) {
-      output.progress('')
-      return step
-    }
-    output.progress(`${step.receipted} of ${count(step.verifiers, 'verifier')}`)
-  }
-  throw new MayflyError('UNAVAILABLE', 'the server ended before every verifier was heard', { hint: 'the revocation itself is done: mayfly revocation status says how far it is' })
-}
-
-/** Someone who may still accept is a failure; who is not known cannot be waited for, and is only said. */
-function exitCodeAfter(waited: AwaitReceiptsResponse | undefined): number {
-  return waited === undefined || waited.uncovered.length === 0 ? exitCodes.ok : exitCodes.failed
-}
+const targetNames = ['serial', 'id', 'entry', 'agent', 'owner'] as const
 
 function hitsJson(hits: RevokeResponse): Record<string, unknown> {
   return { credentials: hits.credentials, workloads: hits.workloads, owners: hits.owners, serials: hits.serials }
