@@ -77,7 +77,7 @@ export class VerifierRegistry implements AsyncDisposable {
     const registry = new VerifierRegistry(deps)
     const { signal } = registry.#stop
     for (const registered of await deps.store.verifiers.all()) {
-      registry.#put({ registered, key: undefined, unsigned: false, number: 0, usesNumber: 0, epoch: 0, seq: 0, receiptAtMs: 0, stateDiffers: false, heardBootMs: deps.clock.bootMs() })
+      registry.#put({ registered, key: undefined, unsigned: false, number: 0, usesNumber: 0, epoch: 0, seq: 0, receiptAtMs: 0, stateDiffers: false, heardBootMs: deps.clock.bootMs(), sinceBootMs: Number.NEGATIVE_INFINITY })
     }
     registry.#running = Promise.all([registry.#uses.run(signal), registry.#records.run(signal), registry.#forget(signal)])
     return registry
@@ -180,9 +180,9 @@ export class VerifierRegistry implements AsyncDisposable {
       agentId,
       registeredAtMs: known?.registered.registeredAtMs ?? clock.nowMs(),
     }
-    const { epoch = 0, seq = 0, receiptAtMs = 0, stateDiffers = false } = known ?? {}
+    const { epoch = 0, seq = 0, receiptAtMs = 0, stateDiffers = false, sinceBootMs = arrivedBootMs } = known ?? {}
     if (known !== undefined) this.#drop(known)
-    this.#put({ registered, key: checked.kind === 'signed' ? checked.by : undefined, unsigned: spiffeId === undefined, number: registration.number, usesNumber: registration.number, epoch, seq, receiptAtMs, stateDiffers, heardBootMs: arrivedBootMs })
+    this.#put({ registered, key: checked.kind === 'signed' ? checked.by : undefined, unsigned: spiffeId === undefined, number: registration.number, usesNumber: registration.number, epoch, seq, receiptAtMs, stateDiffers, heardBootMs: arrivedBootMs, sinceBootMs })
     if (spiffeId !== undefined) this.#records.registered({ ...registered, spiffeId }, known?.registered)
   }
 
@@ -221,7 +221,7 @@ export class VerifierRegistry implements AsyncDisposable {
     if (differs && !verifier.stateDiffers) log.error({ event: 'verifier.state_differs', instance: verifier.registered.instance, spiffeId: verifier.registered.spiffeId, epoch, seq, ownEpoch: head.epoch, ownSeq: head.seq }, 'a verifier has another state than this server at the same place, or is ahead of it')
     verifier.stateDiffers = differs
     verifier.receiptAtMs = clock.nowMs()
-    if (epoch === head.epoch && seq > verifier.seq && !differs) this.spread.receipted(verifier.epoch === epoch ? verifier.seq : 0, seq, arrivedBootMs - receipt.heldMs)
+    if (epoch === head.epoch && seq > verifier.seq && !differs) this.spread.receipted(verifier.epoch === epoch ? verifier.seq : 0, seq, arrivedBootMs - receipt.heldMs, verifier.sinceBootMs)
     if (differs) return
     verifier.epoch = epoch
     verifier.seq = seq

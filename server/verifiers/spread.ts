@@ -10,7 +10,7 @@ export interface Revocation {
   readonly committedBootMs: number
   /** Credentials and authorities revoked. */
   readonly events: number
-  /** From the commit to the arrival of the first receipt that has it, less for how long the verifier held that back: ms, by verifier, in no order. */
+  /** From the commit to the arrival of the first receipt that has it, less for how long the verifier held that back: ms, by verifier that was registered then, in no order. */
   readonly delaysMs: number[]
 }
 
@@ -45,11 +45,11 @@ export class Spread {
     if (this.#revocations.length > kept) this.#revocations.shift()
   }
 
-  /** A verifier that was at `fromSeq` has come to `toSeq`, by a receipt that arrived then. */
-  receipted(fromSeq: number, toSeq: number, arrivedBootMs: number): void {
+  /** A verifier that registered at `sinceBootMs` and was at `fromSeq` has come to `toSeq`, by a receipt that arrived then. */
+  receipted(fromSeq: number, toSeq: number, arrivedBootMs: number, sinceBootMs: number): void {
     for (let at = this.#revocations.length - 1; at >= 0; at--) {
       const revocation = this.#revocations[at]
-      if (revocation === undefined || revocation.seq <= fromSeq) return
+      if (revocation === undefined || revocation.seq <= fromSeq || revocation.committedBootMs < sinceBootMs) return
       if (revocation.seq > toSeq) continue
       const delayMs = Math.max(0, Math.round(arrivedBootMs - revocation.committedBootMs))
       revocation.delaysMs.push(delayMs)

@@ -19,6 +19,8 @@ export interface Verifier {
   receiptAtMs: number
   stateDiffers: boolean
   heardBootMs: number
+  /** When it first registered: what was revoked before then did not take so long to reach it. -Infinity of one that an earlier run of the server knew. */
+  readonly sinceBootMs: number
 }
 
 /** How a verifier stands to a point of the stream, so long after that was committed. */

@@ -24,7 +24,7 @@ async function page(pageSize: number, pageToken: string): Promise<ListVerifiersR
 
 function verifier(number: number): Verifier {
   const instance = number.toString(16).padStart(32, '0')
-  return { registered: { instance, spiffeId: someId, class: 'strict', software: 's', agentId: someId, registeredAtMs: 1 }, key: undefined, unsigned: false, number: 1, usesNumber: 1, epoch: 5, seq: 9, receiptAtMs: 1, stateDiffers: false, heardBootMs: 1 }
+  return { registered: { instance, spiffeId: someId, class: 'strict', software: 's', agentId: someId, registeredAtMs: 1 }, key: undefined, unsigned: false, number: 1, usesNumber: 1, epoch: 5, seq: 9, receiptAtMs: 1, stateDiffers: false, heardBootMs: 1, sinceBootMs: 0 }
 }
 
 test('verifiers are listed in pages of at most a thousand, each once, however many come and go in between', async () => {

@@ -166,6 +166,12 @@ describe('receipts', () => {
     await receive(verifier.receipt(seq, { heldMs: 15 }))
     await receive(verifier.receipt(seq))
     expect(registry.spread.revocations).toMatchObject([{ seq, events: 1, delaysMs: [25] }])
+    await clock.advance(60_000)
+    const late = new TestVerifier(2)
+    await receive(late.registration())
+    await receive(late.receipt(seq))
+    expect(seqs()).toEqual([seq, seq])
+    expect(registry.spread.revocations, 'who registered a minute after it did not wait a minute').toMatchObject([{ delaysMs: [25] }])
   })
 })
 
