@@ -109,6 +109,11 @@ export class Binding implements Disposable {
     return isBelow(this.#deps.processes.cgroupOf(process.pid), this.#cgroup) && this.#deps.processes.startTicks(process.pid) === process.startTicks && process.alive()
   }
 
+  /** Whether it is worth asking {@link Binding.has} about a process in this cgroup, of those pids and above: thousands are asked this at once, and nothing is read for it. */
+  mayHave({ cgroup, pids }: { readonly cgroup: string | undefined; readonly pids: ReadonlySet<number> }): boolean {
+    return this.tier === 'cgroup' ? isBelow(cgroup, this.#cgroup) : pids.has(this.subject.pid)
+  }
+
   /** The same end with what it turns out to be: a container that is stopped loses its calls first, then its processes, one after the other. */
   settling(end: BindingEnd): BindingEnd {
     return this.kind === 'container' ? { ...end, settled: this.#settled(end) } : end

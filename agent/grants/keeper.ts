@@ -30,6 +30,7 @@ import type { BindingDeps, BindingKind } from './binding.ts'
 import { EndReports } from './end-reports.ts'
 import { Endings } from './endings.ts'
 import type { HeldGrant } from './held-grant.ts'
+import { pidsAbove } from './lineage.ts'
 import type { ProcessName } from './lineage.ts'
 import type { GrantListener } from './listener.ts'
 import { Outsiders } from './outsiders.ts'
@@ -244,7 +245,7 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
     this.#asking++
     try {
       const grant = await this.#deps.server.request(
-        { request, selectors: selectors.map(formatSelector), requester: `uid:${uid}`, instance, tier: tierFor(caller, this.#bindings), parentGrantId: parentId, probes: [...(await this.#probes.look())] },
+        { request, selectors: selectors.map(formatSelector), requester: `uid:${uid}`, instance, tier: tierFor(caller, this.#bindings), parentGrantId: parentId, probes: [...(await this.#probes.look())], insideGrantId: parentId === '' ? this.#around(caller, instance) : '' },
         this.#stop.signal,
       )
       const task = new Task(grant, instance, kind)
@@ -257,6 +258,17 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
     } finally {
       if (--this.#asking === 0) this.#unclaimed.clear()
     }
+  }
+
+  /**
+   * A grant that a process runs inside of and did not ask for itself; empty when there is none. Who asked for a grant was there before it, and asks for others as what it is;
+   * what runs inside belongs to the task, and what it asks for beside the grant's socket would be none of its children (invariants 6 and 7).
+   */
+  #around(caller: WorkloadConnection['caller'], instance: string): string {
+    const { processes } = this.#deps
+    const place = { cgroup: processes.cgroupOf(caller.pid), pids: pidsAbove(caller, processes) }
+    const around = this.#roster.all().find((task) => task.instance !== instance && task.held?.over.aborted === false && task.held.binding.mayHave(place) && task.held.binding.has(caller))
+    return around?.id ?? ''
   }
 
   #activation(): ActivationDeps {

@@ -19,6 +19,16 @@ export function descends(process: ProcessName, ancestor: ProcessName, processes:
   return first !== undefined && first === climb(process, ancestor, processes)
 }
 
+/** The numbers of a process and of all above it at this moment: where to look, which {@link descends} then decides. */
+export function pidsAbove({ pid }: ProcessName, processes: Pick<Processes, 'lineage'>): ReadonlySet<number> {
+  const pids = new Set<number>()
+  for (let at = pid; at > 0 && pids.size < maxDepth; ) {
+    pids.add(at)
+    at = processes.lineage(at)?.parentPid ?? 0
+  }
+  return pids
+}
+
 /** The processes on the way, as text; `undefined` when it leads elsewhere. */
 function climb(process: ProcessName, ancestor: ProcessName, processes: Pick<Processes, 'lineage'>): string | undefined {
   const way: string[] = []

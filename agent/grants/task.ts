@@ -2,6 +2,7 @@ import type { Grant__Output } from '../../proto/generated/mayfly/v1/Grant.ts'
 import type { GrantProgress } from '../../proto/generated/mayfly/v1/GrantProgress.ts'
 import type { StepTerms__Output } from '../../proto/generated/mayfly/v1/StepTerms.ts'
 import { MayflyError } from '../../src/core/errors.ts'
+import { hintForDenial } from '../../src/core/grant/denial.ts'
 import { Notifier } from '../notifier.ts'
 import { Wake } from '../wake.ts'
 import type { BindingKind } from './binding.ts'
@@ -114,7 +115,7 @@ export function isOverState(state: string): boolean {
 
 /** Why a grant that is over can do nothing more. */
 export function overError({ grant }: Pick<Task, 'grant'>): MayflyError {
-  if (grant.state === 'denied') return new MayflyError('GRANT_DENIED', `the grant was denied: ${grant.decision?.reasons.join(', ') ?? grant.detail}`, { hint: `mayfly policy explain ${grant.id}` })
+  if (grant.state === 'denied') return new MayflyError('GRANT_DENIED', `the grant was denied: ${grant.decision?.reasons.join(', ') ?? grant.detail}`, { hint: hintForDenial(grant.id, grant.decision?.reasons ?? []) })
   if (grant.state === 'lapsed') return new MayflyError('GRANT_LAPSED', 'nobody approved or used the grant in time', { hint: 'ask again' })
   return new MayflyError('GRANT_ENDED', `the grant has ended: ${grant.cause === '' ? 'withdrawn' : grant.cause}${grant.detail === '' ? '' : ` (${grant.detail})`}`, { hint: 'ask for another grant' })
 }

@@ -71,12 +71,12 @@ export function grantControlService({ grants, approvals, clock, limits }: GrantC
   }
 }
 
-function attestedWish({ request, selectors, requester, instance, tier, parentGrantId, probes }: AttestedRequest__Output): AttestedWish {
+function attestedWish({ request, selectors, requester, instance, tier, parentGrantId, insideGrantId, probes }: AttestedRequest__Output): AttestedWish {
   if (request === null) throw new MayflyError('INVALID_ARGUMENT', 'the request is missing')
   const attested = factsFrom(selectors, tier === '' ? 'pid' : tier, probes)
   if (requester === '' || instance === '') throw new MayflyError('INVALID_ARGUMENT', 'a request names who asks, and the asking process')
   const { spiffeId, role, ttlSeconds, budget } = request
-  return { spiffeId, role, intent: intentFromWire(request.intent), ttlSeconds, budget: budgetFromWire(budget), requester, instance, parentGrantId, attested }
+  return { spiffeId, role, intent: intentFromWire(request.intent), ttlSeconds, budget: budgetFromWire(budget), requester, instance, parentGrantId, insideGrantId, attested }
 }
 
 function issueWish({ grantId, csr, selectors, instance, binding, tier, probes, progressSecondsAgo }: ActivateGrantRequest__Output): IssueWish {

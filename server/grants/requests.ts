@@ -30,6 +30,8 @@ export interface AttestedWish {
   readonly instance: string
   /** Empty for the root of a tree. */
   readonly parentGrantId: string
+  /** A grant of the same node that the asking process runs inside of without having asked for it; empty for a child, and for who is in none. */
+  readonly insideGrantId: string
   readonly attested: AttestedFacts
 }
 
@@ -69,17 +71,17 @@ export async function requestGrant(wish: AttestedWish, agentId: SpiffeId, deps: 
   const terms = { id: grantIdOf(random.bytes(16)), agentId, requester, instance, intent: parseIntent(wish.intent), budget: wish.budget, ttlSeconds: wish.ttlSeconds, requestedAtMs: nowMs }
   const plain = requestedGrant(role, parent, { ...terms, flags: [] })
   const history = await historyOf(store, plain, nowMs)
-  const unhashed = requestedGrant(role, parent, { ...terms, flags: history.flags })
+  const unhashed = requestedGrant(role, parent, { ...terms, flags: wish.insideGrantId === '' ? history.flags : [...history.flags, 'inside_grant'] })
   const grant: Grant = { ...unhashed, intentHash: intentHashOf(unhashed.intent), requestHash: requestHashOf(trustDomain, unhashed) }
   const subject = { grant, role, attested: wish.attested, outcomes: history }
   const asked = await judge.judge('request', subject, nowMs)
   // what its activation would be told, so that nobody is asked to approve what cannot come to anything
   const ahead = await judge.judge('activate', subject, nowMs, { at: 'request' })
-  const decided = decide(asked, ahead, role)
+  const decided = wish.insideGrantId === '' || role.fromInside === true ? decide(asked, ahead, role) : deniedInside(asked.decision)
   const by: Actor = { name: requester, atMs: nowMs }
   const stored = await store.grants.request(grant, by, decided)
   log.info({ event: 'grant.requested', grantId: stored.id, spiffeId: stored.spiffeId, role: role.name, requester, actions: stored.intent.actions, resources: stored.intent.resources, flags: stored.flags }, 'a grant was requested')
-  sayDecided(stored, log)
+  sayDecided(stored, wish.insideGrantId, log)
   return stored
 }
 
@@ -128,7 +130,13 @@ function decide(request: Judgement, activation: Judgement, role: GrantRole): { r
   return { move: { kind: 'decided', decision, outcome: approvalsNeeded > 0 ? 'pending' : 'approved', approvalsNeeded }, asked }
 }
 
-function sayDecided({ id, state, decision, approvalsNeeded, lapsesAtMs }: Grant, log: Logger): void {
-  if (state === 'denied') log.warn({ event: 'grant.denied', grantId: id, at: 'request', reasons: decision?.reasons ?? [] }, 'policy denies a request')
+/** No policy is asked: what a task may hand on is its grant's to give, as children within its intent and budget (invariants 6 and 7). */
+function deniedInside({ at, policyHash, atMs }: Judgement['decision']): ReturnType<typeof decide> {
+  return { move: { kind: 'decided', decision: { at, allowed: false, reasons: ['inside-grant'], policyHash, atMs }, outcome: 'denied', approvalsNeeded: 0 }, asked: '' }
+}
+
+function sayDecided({ id, state, decision, approvalsNeeded, lapsesAtMs }: Grant, insideGrantId: string, log: Logger): void {
+  const inside = insideGrantId === '' ? {} : { insideGrantId }
+  if (state === 'denied') log.warn({ event: 'grant.denied', grantId: id, at: 'request', reasons: decision?.reasons ?? [], ...inside }, 'policy denies a request')
   if (state === 'pending_approval') log.info({ event: 'grant.approval_wanted', grantId: id, approvalsNeeded, lapsesAtMs }, 'a request waits for people')
 }

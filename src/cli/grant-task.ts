@@ -2,6 +2,7 @@ import type { Grant__Output } from '../../proto/generated/mayfly/v1/Grant.ts'
 import type { GrantProgress__Output } from '../../proto/generated/mayfly/v1/GrantProgress.ts'
 import type { RequestGrantRequest } from '../../proto/generated/mayfly/v1/RequestGrantRequest.ts'
 import { MayflyError } from '../core/errors.ts'
+import { hintForDenial } from '../core/grant/denial.ts'
 import type { RpcChannel } from '../rpc/channel.ts'
 import type { Context } from './context.ts'
 import { exitCodes } from './exit-code.ts'
@@ -141,7 +142,7 @@ function teller(json: boolean, { output, clock }: Context): Teller {
     told = grant.state
     if (json) return output.note(JSON.stringify({ event: `grant.${grant.state}`, ...grantToJson(grant), ...(howToApprove === '' ? {} : { approvers, howToApprove }) }))
     output.note(`mayfly: ${wordsOf(grant, approvers, howToApprove, clock.nowMs())}`)
-    if (grant.state === 'denied') output.note(`hint: mayfly policy explain ${grant.id}`)
+    if (grant.state === 'denied') output.note(`hint: ${hintForDenial(grant.id, grant.decision?.reasons ?? [])}`)
   }
 }
 

@@ -25,6 +25,7 @@ export interface RoleJson {
   readonly confirmActions?: readonly string[]
   readonly approveActions?: readonly string[]
   readonly probes?: readonly string[]
+  readonly fromInside?: boolean
 }
 
 type Reader = (value: unknown, where: string) => unknown
@@ -47,6 +48,7 @@ const roleShape = object({
   confirmActions: listOf(text),
   approveActions: listOf(text),
   probes: listOf(text),
+  fromInside: flag,
   version: count,
 })
 
@@ -80,6 +82,7 @@ export function roleToWire(role: RoleJson, parentId: string): WireRole {
     confirmActions: [...(role.confirmActions ?? [])],
     approveActions: [...(role.approveActions ?? [])],
     probes: [...(role.probes ?? [])],
+    fromInside: role.fromInside ?? false,
   }
 }
 
@@ -103,6 +106,7 @@ export function roleToJson(role: GrantRole__Output): RoleJson & { readonly versi
     confirmActions: role.confirmActions,
     approveActions: role.approveActions,
     probes: role.probes,
+    fromInside: role.fromInside,
     version: role.version,
   }
 }

@@ -3,6 +3,7 @@ import type { GrantProgress__Output } from '../../proto/generated/mayfly/v1/Gran
 import type { RequestGrantRequest } from '../../proto/generated/mayfly/v1/RequestGrantRequest.ts'
 import { MayflyError } from '../core/errors.ts'
 import { parseEndpoint } from '../core/endpoint.ts'
+import { hintForDenial } from '../core/grant/denial.ts'
 import { parseSpiffeId, type SpiffeId } from '../core/spiffe-id.ts'
 import { RpcChannel } from '../rpc/channel.ts'
 import type { ClientDeps } from './deps.ts'
@@ -212,7 +213,7 @@ async function approved(channel: RpcChannel, wish: GrantWish, { signal, onWaitin
         return grant
       case 'denied': {
         const reasons = grant.decision?.reasons ?? []
-        throw new MayflyError('GRANT_DENIED', `the grant was denied: ${grant.detail === '' ? reasons.join(', ') : grant.detail}`, { hint: `mayfly policy explain ${grant.id}`, details: { grantId: grant.id, reasons: reasons.join(',') } })
+        throw new MayflyError('GRANT_DENIED', `the grant was denied: ${grant.detail === '' ? reasons.join(', ') : grant.detail}`, { hint: hintForDenial(grant.id, reasons), details: { grantId: grant.id, reasons: reasons.join(',') } })
       }
       case 'lapsed':
         throw new MayflyError('GRANT_LAPSED', 'nobody approved the grant in time', { details: { grantId: grant.id } })

@@ -33,6 +33,7 @@ export const command: Command = define({
       ['approve', (role.approveActions ?? []).join(', ')],
       ['probes', (role.probes ?? []).join(', ')],
       ['second use', role.endOnSecondUse === true ? 'ends the grant' : 'flags the grant'],
+      ['from inside', role.fromInside === true ? 'another grant too, beside it' : ''],
       ['version', String(role.version)],
     ])
   },

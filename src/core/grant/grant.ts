@@ -177,6 +177,8 @@ export interface GrantRole {
   readonly confirmActions: readonly string[]
   readonly approveActions: readonly string[]
   readonly probes: readonly string[]
+  /** A process that runs inside of another grant may ask for it too, for a grant that is none of that one's children; absent: it may not. */
+  readonly fromInside?: boolean
   /** Rises by one with each change, also over a deletion. */
   readonly version: number
 }

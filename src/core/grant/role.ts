@@ -47,6 +47,7 @@ export function parseRole(raw: GrantRole): GrantRole {
     confirmActions: texts('action', raw.confirmActions, isAction),
     approveActions: texts('action', raw.approveActions, isAction),
     probes: texts('probe', raw.probes, (text) => /^[a-z0-9][a-z0-9._-]{0,63}$/.test(text)),
+    ...(raw.fromInside === true ? { fromInside: true } : {}),
     version: raw.version,
   }
 }

@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { GrantProgress__Output } from '../../../proto/generated/mayfly/v1/GrantProgress.ts'
 import { MayflyError } from '../../../src/core/errors.ts'
 import type { RpcChannel } from '../../../src/rpc/channel.ts'
+import { GrantTask } from '../../support/agent/grant-tasks.ts'
 import { MemoryFiles } from '../../support/agent/memory-files.ts'
 import { TestGrants } from '../../support/agent/test-grants.ts'
 import type { TestGrantsOptions } from '../../support/agent/test-grants.ts'
@@ -221,6 +222,31 @@ describe('running', () => {
     await ask().until('approved')
     expect(grants.keeper.shown(10)).toMatchObject([{ id, state: 'active', tier: 'pidfd', pid: process.pid }, { state: 'approved', tier: '', pid: 0 }])
     expect(grants.keeper.shown(1)).toHaveLength(1)
+    own.close()
+  })
+
+  test('of a process that runs inside of a grant the server is told so; who asked for the grant itself asks as before, and on the grant’s socket it is a child', async () => {
+    await using task = await GrantTask.start()
+    const { id, socket, own } = await running(task.pid)
+    await ask().until('approved')
+    expect(grants.server.asked.at(-1)).toMatchObject({ insideGrantId: '' }) // this process asked for it, and is not in it
+    task.tell({ do: 'run', socket: grants.socket })
+    await task.said('asked')
+    expect(grants.server.asked.at(-1)).toMatchObject({ insideGrantId: id, parentGrantId: '' })
+    task.tell({ do: 'run', socket })
+    await grants.server.until(() => grants.server.asked.length === 4)
+    expect(grants.server.asked.at(-1)).toMatchObject({ insideGrantId: '', parentGrantId: id })
+    own.close()
+  })
+
+  test('who is bound itself by what it asked for may ask for another; what it starts is inside', async () => {
+    const { id, own } = await running()
+    await ask().until('approved')
+    expect(grants.server.asked.at(-1)).toMatchObject({ insideGrantId: '' })
+    await using task = await GrantTask.start()
+    task.tell({ do: 'run', socket: grants.socket })
+    await task.said('asked')
+    expect(grants.server.asked.at(-1)).toMatchObject({ insideGrantId: id })
     own.close()
   })
 

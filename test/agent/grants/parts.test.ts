@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { Binding } from '../../../agent/grants/binding.ts'
 import type { BindingEnd } from '../../../agent/grants/binding.ts'
 import { EndReports } from '../../../agent/grants/end-reports.ts'
-import { descends } from '../../../agent/grants/lineage.ts'
+import { descends, pidsAbove } from '../../../agent/grants/lineage.ts'
 import { PushedPolicy } from '../../../agent/grants/policy.ts'
 import type { Cgroups } from '../../../agent/grants/ports.ts'
 import { probesOf } from '../../../agent/grants/probe-config.ts'
@@ -119,6 +119,8 @@ describe('what a grant is bound to', () => {
     processes.spawn(103, 6_000, { cgroup: '/system.slice/payments.service' })
     processes.spawn(104, 6_000, { cgroup: '/system.slice/payments.service/mayfly-gx' }).parentPid = 100
     expect([101, 102, 103, 104].map((pid) => binding.has(other(pid, 6_000)))).toEqual([true, true, false, false])
+    const place = (pid: number) => ({ cgroup: processes.cgroupOf(pid), pids: pidsAbove(other(pid, 6_000), processes) })
+    expect([101, 102, 103, 104].map((pid) => binding.mayHave(place(pid)))).toEqual([true, true, false, false])
   })
 
   test('below it those that descend from the bound process at that moment belong', () => {
@@ -128,6 +130,8 @@ describe('what a grant is bound to', () => {
     processes.spawn(102, 6_000).parentPid = 101
     processes.spawn(103, 6_000).parentPid = 1
     expect([101, 102, 103].map((pid) => binding.has(other(pid, 6_000)))).toEqual([true, true, false])
+    const place = (pid: number) => ({ cgroup: processes.cgroupOf(pid), pids: pidsAbove(other(pid, 6_000), processes) })
+    expect([100, 101, 102, 103].map((pid) => binding.mayHave(place(pid)))).toEqual([true, true, true, false])
     processes.kill(101)
     const orphan = processes.table.get(102)
     if (orphan !== undefined) orphan.parentPid = 1

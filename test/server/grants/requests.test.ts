@@ -122,6 +122,28 @@ describe('a request', () => {
   })
 })
 
+describe('a request from inside of a grant, beside its socket', () => {
+  test('is denied by name, whatever policy says: it would leave the intent, the budget and the end of the grant that it came from', async () => {
+    const world = await GrantWorld.start()
+    const { id } = await world.active()
+    const inside = await world.request({ instance: 'its child', insideGrantId: id })
+    expect(inside).toMatchObject({ state: 'denied', parentId: '', detail: 'inside-grant', flags: ['inside_grant'], decision: { allowed: false, reasons: ['inside-grant'], policyHash: world.policyHash } })
+    expect(world.log.facts).toContainEqual(expect.objectContaining({ event: 'grant.denied', grantId: inside.id, reasons: ['inside-grant'], insideGrantId: id }))
+    expect((await world.store.grants.decisionsSince(0, { size: 100 })).items.some(({ grantId }) => grantId === inside.id)).toBe(false)
+    expect(await world.request({ instance: 'its child', parentGrantId: id })).toMatchObject({ state: 'approved', parentId: id, flags: [] })
+  })
+
+  test('is for policy to decide where the role says that it may be asked for so, flagged', async () => {
+    const world = await GrantWorld.start()
+    expect((await world.putRole({ fromInside: true })).fromInside).toBe(true)
+    const { id } = await world.active()
+    expect(await world.request({ instance: 'its child', insideGrantId: id })).toMatchObject({ state: 'approved', parentId: '', flags: ['inside_grant'] })
+    world.decide = ({ context }) => (context.flags.includes('inside_grant') ? denies('nothing-beside') : allows)
+    expect(await world.request({ instance: 'another', insideGrantId: id })).toMatchObject({ state: 'denied', decision: { reasons: ['nothing-beside'] } })
+    expect(await world.putRole()).not.toHaveProperty('fromInside')
+  })
+})
+
 describe('what one task asked for before', () => {
   test('is known of the process that asked, also when a child of it was bound, and of that child', async () => {
     const world = await GrantWorld.start()

@@ -164,6 +164,7 @@ export class GrantWorld {
       requester: 'uid:1000',
       instance: 'process 1',
       parentGrantId: '',
+      insideGrantId: '',
       attested: { selectors: ['unix:uid:1000'], tier: 'pidfd', probes: [], progressSecondsAgo: 0 },
       ...changed,
     }

@@ -11,6 +11,7 @@ export interface AttestedRequest {
   'tier'?: (string);
   'parentGrantId'?: (string);
   'probes'?: (_mayfly_v1_ProbeResult)[];
+  'insideGrantId'?: (string);
 }
 
 export interface AttestedRequest__Output {
@@ -21,4 +22,5 @@ export interface AttestedRequest__Output {
   'tier': (string);
   'parentGrantId': (string);
   'probes': (_mayfly_v1_ProbeResult__Output)[];
+  'insideGrantId': (string);
 }

@@ -23,6 +23,7 @@ export interface GrantRole {
   'approveActions'?: (string)[];
   'probes'?: (string)[];
   'version'?: (number | string | Long);
+  'fromInside'?: (boolean);
 }
 
 export interface GrantRole__Output {
@@ -43,4 +44,5 @@ export interface GrantRole__Output {
   'approveActions': (string)[];
   'probes': (string)[];
   'version': (number);
+  'fromInside': (boolean);
 }
