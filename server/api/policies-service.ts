@@ -13,7 +13,7 @@ import type { Random } from '../../src/ports/random.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
 import type { Reevaluation, ReevaluationOptions } from '../grants/reevaluation.ts'
 import { checkSignature } from '../approvals/signer.ts'
-import { checkMayApproveException, covers, isRunning, maxTtlControl } from '../policy/exceptions.ts'
+import { checkMayApproveException, checkWaivable, covers, isRunning, maxTtlControl } from '../policy/exceptions.ts'
 import type { Policies } from '../policy/policies.ts'
 import { replay } from '../policy/replay.ts'
 import type { PolicyException, PolicyVersion } from '../store/grant-model.ts'
@@ -72,6 +72,7 @@ export function policiesService({ trustDomain, policies, store, reevaluate, rand
       const person = await store.people.byName(exception.approver)
       checkSignature(person, words, wire.signature)
       checkMayApproveException(person, exception, await store.roles.all())
+      checkWaivable(exception.control, policies.inForce.policies)
       const signedHash = createHash('sha256').update(words).digest('hex')
       return exceptionToWire(await store.exceptions.put(exception, { signedHash, signature: wire.signature }, by), by.atMs)
     },

@@ -1,5 +1,6 @@
 import { MayflyError } from '../../src/core/errors.ts'
 import type { GrantRole } from '../../src/core/grant/grant.ts'
+import type { PolicySet } from '../../src/policy/policy-set.ts'
 import type { Person, PolicyException } from '../store/grant-model.ts'
 
 /** The control whose exception raises the longest life of a credential instead of waiving anything. */
@@ -40,15 +41,30 @@ export function isRunning({ createdAtMs, reviewAtMs }: PolicyException, nowMs: n
 
 /**
  * Whether the person may approve it: an approver, who speaks neither for its owner nor for an owner of what it is for; else people waive the controls of what is their own.
- * @throws {MayflyError} APPROVAL_INVALID
+ * @throws {MayflyError} APPROVAL_INVALID, INVALID_ARGUMENT (it is for nothing that there is)
  */
 export function checkMayApproveException(person: Person | undefined, { scope, owner }: Pick<PolicyException, 'scope' | 'owner'>, grantRoles: readonly GrantRole[]): void {
   if (person === undefined) throw new MayflyError('APPROVAL_INVALID', 'nobody is registered by this name', { hint: 'mayfly person list' })
   const { name, roles, owners } = person
   if (!roles.includes('approve')) throw new MayflyError('APPROVAL_INVALID', `${name} is no approver`, { hint: 'mayfly person list' })
   const covered = grantRoles.filter((role) => covers({ scope }, { role: role.name, owner: role.owner, spiffeId: role.spiffeId })).map((role) => role.owner)
+  // else it could be approved before there is anybody whose own it is
+  if (covered.length === 0 && !scope.startsWith('owner:')) throw new MayflyError('INVALID_ARGUMENT', `no grant role is covered by ${JSON.stringify(scope.slice(0, 200))}`, { hint: 'mayfly role list' })
   const own = [owner, ...covered, scope.replace(/^owner:/, '')].find((one) => one === name || owners.includes(one))
   if (own !== undefined) throw new MayflyError('APPROVAL_INVALID', `${name} speaks for ${own}: nobody approves an exception of their own`, { hint: 'somebody else has to' })
+}
+
+/**
+ * An exception waives what the policy in force lets it waive, and nothing by a name that is misspelt or of a control that is not to be waived: it would look like a permission, and be none.
+ * @throws {MayflyError} INVALID_ARGUMENT
+ */
+export function checkWaivable(control: string, policies: PolicySet): void {
+  const asked = Object.values(policies).flatMap((text) => [...text.matchAll(/context\.exceptions\.contains(?:Any|All)?\(([^)]*)\)/g)].map(([, names = '']) => names))
+  const can = [maxTtlControl, ...new Set(asked.flatMap((names) => [...names.matchAll(/"([^"]+)"/g)].map(([, name = '']) => name)))]
+  if (can.includes(control)) return
+  throw new MayflyError('INVALID_ARGUMENT', Object.hasOwn(policies, control) ? `the control ${control} does not say that an exception may waive it` : `no control of the policy in force can be waived by the name ${JSON.stringify(control.slice(0, 64))}`, {
+    hint: `there are ${can.join(', ')}; mayfly policy show`,
+  })
 }
 
 /** Whether it is for this grant. */

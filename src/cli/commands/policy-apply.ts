@@ -2,6 +2,7 @@ import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectServer } from '../connection.ts'
 import { readPolicies } from '../policy-files.ts'
+import { count } from '../verifiers.ts'
 
 export const command: Command = define({
   arguments: '<folder | file.cedar>',
@@ -23,7 +24,7 @@ export const command: Command = define({
     const { hash, version, evaluated, endedGrantIds } = answer
     if (options.json) return output.json({ hash, version, evaluated, ended: endedGrantIds, dryRun })
     output.line(dryRun ? `would be in force with hash ${hash}` : `version ${version} is in force, hash ${hash}`)
-    output.line(`${evaluated} active grants were asked about again; ${endedGrantIds.length} ${dryRun ? 'would end' : 'ended'}`)
+    output.line(`${count(evaluated, 'active grant')} ${evaluated === 1 ? 'was' : 'were'} asked about again; ${endedGrantIds.length} ${dryRun ? 'would end' : 'ended'}`)
     for (const id of endedGrantIds) output.line(`  ${id}`)
   },
 })

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { checkMayApproveException, waiversOf } from '../../../server/policy/exceptions.ts'
+import { checkMayApproveException, checkWaivable, waiversOf } from '../../../server/policy/exceptions.ts'
 import type { Person, PolicyException } from '../../../server/store/grant-model.ts'
 import { approvalNamespace, exceptionStatement } from '../../../src/core/approval/statement.ts'
 import { parseSpiffeId, parseTrustDomain } from '../../../src/core/spiffe-id.ts'
@@ -109,7 +109,21 @@ describe('exceptions', () => {
       expect(check({ name: 'platform' }, scope)).toThrow(/their own/)
       expect(check({ roles: ['read'] }, scope)).toThrow(/no approver/)
     }
-    expect(check({ owners: ['platform'] }, 'role:other')).not.toThrow()
+    expect(check({ owners: ['platform'] }, 'owner:team-web')).not.toThrow()
+  })
+
+  test('are for something that there is: approved before there is a role, nobody could tell whose own it is', () => {
+    const person = { name: 'alice', sshKeys: [], owners: ['platform'], roles: ['approve'], addedAtMs: 0 }
+    const role = sampleRole({ name: 'deploy', owner: 'team-web', spiffeId: parseSpiffeId('spiffe://example.org/deploy-bot') })
+    for (const scope of ['role:later', 'spiffe://example.org/later']) expect(() => checkMayApproveException(person, { scope, owner: 'team-db' }, [role])).toThrow(/no grant role is covered/)
+  })
+
+  test('waive what the policy in force says may be waived, and nothing by another name', () => {
+    const policies = { ...starterPolicy, 'no-writes': 'forbid (principal, action, resource) when { context.actions.contains("write") };' }
+    for (const control of ['max_ttl', 'reason-given', 'posture-holds']) expect(() => checkWaivable(control, policies)).not.toThrow()
+    expect(() => checkWaivable('no-writes', policies)).toThrow('the control no-writes does not say that an exception may waive it')
+    expect(() => checkWaivable('reason-givne', policies)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', hint: expect.stringContaining('max_ttl, ') }))
+    expect(() => checkWaivable('request', policies)).toThrow(/no control/)
   })
 
   test('need the signature of the person who approves them', async () => {
@@ -122,7 +136,7 @@ describe('exceptions', () => {
   test.skipIf(!existsSync('/usr/bin/ssh-keygen'))('have an owner that is registered, and an approver that is; what is refused spends no signature', async () => {
     await using folder = await temporaryFolder()
     const [server, alice] = [await startServer(), await personKey(folder.path, 'alice')]
-    const exception = { control: 'reason-given', scope: 'role:deploy', owner: 'team-web', reason: 'why', approver: 'alice', reviewAtMs: systemClock.nowMs() + 3_600_000, value: 0 }
+    const exception = { control: 'reason-given', scope: 'owner:team-web', owner: 'team-web', reason: 'why', approver: 'alice', reviewAtMs: systemClock.nowMs() + 3_600_000, value: 0 }
     const put = async (): Promise<unknown> => await server.admin.unary('mayfly.v1.Policies', 'PutException', { ...exception, signature })
     const signature = await alice.sign(exceptionStatement(parseTrustDomain('example.org'), exception), approvalNamespace)
     await expect(put()).rejects.toMatchObject({ code: 'APPROVAL_INVALID', message: expect.stringContaining('nobody is registered') })

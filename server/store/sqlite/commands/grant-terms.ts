@@ -12,7 +12,7 @@ const maxTextLength = 500
 
 export const putRole: Command<'roles.put'> = (tables, raw, ifVersion, by) => {
   const present = tables.roles.byName(raw.name)?.version ?? 0
-  if (ifVersion !== present) throw new MayflyError('PRECONDITION_FAILED', present === 0 ? `there is no role ${raw.name}` : `the role ${raw.name} is at version ${present}`, { details: { version: present } })
+  if (ifVersion !== present) throw versionClash(raw.name, ifVersion, present)
   const role = parseRole({ ...raw, version: tables.roles.versionOf(raw.name) + 1 })
   checkOwner(tables, role.owner)
   return decision([{ kind: 'role.put', role, by: by.name, atMs: by.atMs }], role)
@@ -50,6 +50,13 @@ export const putException: Command<'exceptions.put'> = (tables, given, { signedH
 export const removeException: Command<'exceptions.remove'> = (tables, id, by) => {
   if (!tables.policies.hasException(id)) throw new MayflyError('NOT_FOUND', `there is no exception ${JSON.stringify(id.slice(0, 64))}`, { hint: 'mayfly exception list' })
   return decision([{ kind: 'exception.removed', id, by: by.name, atMs: by.atMs }], undefined)
+}
+
+function versionClash(name: string, ifVersion: number, present: number): MayflyError {
+  const details = { version: present }
+  if (present === 0) return new MayflyError('PRECONDITION_FAILED', `there is no role ${name}`, { hint: 'mayfly role create', details })
+  if (ifVersion === 0) return new MayflyError('PRECONDITION_FAILED', `there is a role ${name} already, at version ${present}`, { hint: `mayfly role show ${name} --json, and mayfly role update`, details })
+  return new MayflyError('PRECONDITION_FAILED', `the role ${name} is at version ${present}, and not at ${ifVersion} any more`, { hint: `mayfly role show ${name} --json says how it is now`, details })
 }
 
 function must(holds: boolean, problem: string): void {
