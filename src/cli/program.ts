@@ -14,9 +14,9 @@ export interface NotRun {
 /** Looks for a program as a shell does: a name with a slash is a path, any other is looked for in the folders of `PATH`. `undefined` when it is there and may be executed. */
 export function whyNotRun(program: string, searchPath: string = process.env['PATH'] ?? ''): NotRun | undefined {
   const paths = program.includes('/') ? [program] : program === '' ? [] : searchPath.split(':').map((folder) => join(folder === '' ? '.' : folder, program))
-  const there = paths.filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true)
+  const there = paths.filter((path) => kindOf(path) === 'file')
   if (there.some(mayExecute)) return undefined
-  if (there.length > 0 || (program.includes('/') && statSync(program, { throwIfNoEntry: false }) !== undefined)) return whyOf('unusable', program)
+  if (there.length > 0 || (program.includes('/') && kindOf(program) !== undefined)) return whyOf('unusable', program)
   return whyOf('missing', program)
 }
 
@@ -28,6 +28,16 @@ export function whyNotStarted(program: string, error: unknown): NotRun {
 function whyOf(kind: keyof typeof notRun, program: string): NotRun {
   const [what, hint] = kind === 'missing' ? ['there is no such program', 'is it on the PATH, and its interpreter installed?'] : ['it cannot be executed', 'is it a program, and this user’s to execute?']
   return { exitCode: notRun[kind], text: `mayfly: cannot run ${program}: ${what}\nhint: ${hint}` }
+}
+
+/** `undefined`: nothing is there. A folder that this user may not look into (`hidden`) keeps nobody from the next one of the `PATH`. */
+function kindOf(path: string): 'file' | 'other' | 'hidden' | undefined {
+  try {
+    const stat = statSync(path, { throwIfNoEntry: false })
+    return stat === undefined ? undefined : stat.isFile() ? 'file' : 'other'
+  } catch {
+    return 'hidden'
+  }
 }
 
 function mayExecute(path: string): boolean {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
@@ -16,6 +16,14 @@ test('a program is found as a shell finds it: on the PATH, or by its path', () =
   expect(whyNotRun('tool', `/nowhere:${dir}`)).toBeUndefined()
   expect(whyNotRun(join(dir, 'tool'), '')).toBeUndefined()
   expect(whyNotRun('sh')).toBeUndefined()
+})
+
+test('a folder of the PATH that may not be looked into, or is none, keeps nobody from the next', () => {
+  file('none', 0o644)
+  symlinkSync('loop', join(dir, 'loop'))
+  expect(whyNotRun('tool', `${join(dir, 'loop')}:${join(dir, 'none')}:${dir}`)).toBeUndefined()
+  expect(whyNotRun('tool', join(dir, 'loop'))?.exitCode).toBe(127)
+  expect(whyNotRun(join(dir, 'loop'))?.exitCode).toBe(126)
 })
 
 test('127 for what is not there, 126 for what cannot be executed', () => {
