@@ -4,7 +4,6 @@ import type { Credential__Output as Credential } from '../../../proto/generated/
 import { isAgentId } from '../../core/spiffe-id.ts'
 import type { SpiffeId } from '../../core/spiffe-id.ts'
 import type { RpcChannel } from '../../rpc/channel.ts'
-import { agentToJson } from '../agents.ts'
 import { connectServer } from '../connection.ts'
 import type { Context } from '../context.ts'
 import { entryToJson } from '../entries.ts'
@@ -14,6 +13,7 @@ import { typedId } from '../ids.ts'
 import type { PlaceOptions } from '../places.ts'
 import { targetOption, targetText } from '../target.ts'
 import { timeText, whenText } from '../when.ts'
+import { nodeObstacles } from './node.ts'
 
 /** One thing that stands in the way, and the command that takes it away. */
 export interface Obstacle {
@@ -59,14 +59,8 @@ export async function obstaclesOf(id: SpiffeId, entries: readonly EntryJson[], s
     if (target === null || !concerns(target, id, entries)) continue
     obstacles.push({ what: `${targetText(target)} was disabled ${timeText(atMs)} by ${by}${reason === '' ? '' : `: ${reason}`}`, mend: `mayfly enable ${targetOption(target)}` })
   }
-  const parents = new Set(entries.map((entry) => entry.parentId))
-  const { agents: wire } = await server.unary('spire.api.server.agent.v1.Agent', 'ListAgents', { pageSize: 1_000 }, { signal })
-  const agents = new Map(wire.map((agent) => [agentToJson(agent).id, agentToJson(agent)]))
-  for (const parent of parents) {
-    const agent = agents.get(parent)
-    if (agent === undefined) obstacles.push({ what: `no agent ${parent} has joined`, mend: `mayfly token create, then mayfly entry update <entry> --parent <agent>` })
-    else if (agent.banned) obstacles.push({ what: `its agent ${parent} is banned`, mend: `mayfly agent evict ${parent}, then mayfly token create` })
-    else if (Date.parse(agent.expiresAt) < clock.nowMs()) obstacles.push({ what: `the SVID of its agent ${parent} ended ${whenText(Date.parse(agent.expiresAt), clock.nowMs())}`, mend: 'mayfly token create, then mayfly agent run --join <line> on that node' })
+  for (const entry of entries) {
+    for (const obstacle of await nodeObstacles(entry, server, clock.nowMs(), signal)) if (!obstacles.some(({ what }) => what === obstacle.what)) obstacles.push(obstacle)
   }
   return obstacles
 }
