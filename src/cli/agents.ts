@@ -4,7 +4,7 @@ import { formatSelector } from '../core/selector.ts'
 import { parseSpiffeId } from '../core/spiffe-id.ts'
 import type { SpiffeId } from '../core/spiffe-id.ts'
 import type { RpcChannel } from '../rpc/channel.ts'
-import { idFromWire } from './ids.ts'
+import { idFromWire, typedId } from './ids.ts'
 import { timeText } from './when.ts'
 
 /** An agent as `--json` prints it. */
@@ -31,6 +31,11 @@ export function agentToJson(agent: WireAgent): AgentJson {
     version: agent.agentVersion,
     selectors: agent.selectors.map((selector) => formatSelector({ type: selector.type, value: selector.value })),
   }
+}
+
+/** Whose an entry will be: as typed, or the one agent there is. @throws {MayflyError} SPIFFE_ID_INVALID, USAGE */
+export async function parentOf(typed: string | undefined, server: RpcChannel, signal: AbortSignal): Promise<SpiffeId> {
+  return typed === undefined ? await onlyAgent(server, signal) : await typedId(typed, server, signal)
 }
 
 /** The one agent there is. @throws {MayflyError} USAGE naming the choices when there are none or several */

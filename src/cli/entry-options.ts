@@ -1,12 +1,13 @@
 import { MayflyError } from '../core/errors.ts'
 import { parseSelector } from '../core/selector.ts'
-import { parseSpiffeId } from '../core/spiffe-id.ts'
+import type { RpcChannel } from '../rpc/channel.ts'
+import { typedId } from './ids.ts'
 import type { EntryFilter } from '../../proto/generated/mayfly/v1/EntryFilter.ts'
 
 /** What an entry says, as options of create and update. */
 export const entryOptions = {
   id: { type: 'string', value: 'ID', help: 'SPIFFE ID that the workload gets; a path such as /web is of the trust domain' },
-  parent: { type: 'string', value: 'ID', help: 'the agent that serves it' },
+  parent: { type: 'string', value: 'ID', help: 'the agent that serves it, or the name of a node' },
   selector: { type: 'string', short: 's', multiple: true, value: 'TYPE:VALUE', help: 'a fact the process must show, all of them' },
   'x509-ttl': { type: 'string', value: '15m', help: "how long an SVID lives; the server's default when unset" },
   'jwt-ttl': { type: 'string', value: '5m', help: 'the same of tokens' },
@@ -25,7 +26,7 @@ export const entryOptions = {
 /** Filters of list and count. */
 export const filterOptions = {
   id: { type: 'string', value: 'ID', help: 'with this SPIFFE ID' },
-  parent: { type: 'string', value: 'ID', help: 'of this agent' },
+  parent: { type: 'string', value: 'ID', help: 'of this agent or node' },
   selector: { type: 'string', short: 's', multiple: true, value: 'TYPE:VALUE', help: 'with these selectors, by --match' },
   match: { type: 'string', value: 'HOW', help: 'exact, superset (the default), subset or any' },
   owner: { type: 'string', value: 'NAME', help: 'of this owner' },
@@ -48,13 +49,13 @@ export interface FilterValues {
 const matchKinds = { exact: 'MATCH_EXACT', subset: 'MATCH_SUBSET', superset: 'MATCH_SUPERSET', any: 'MATCH_ANY' } as const
 
 /** @throws {MayflyError} USAGE, SPIFFE_ID_INVALID, SELECTOR_INVALID */
-export function filterOf(values: FilterValues): EntryFilter {
+export async function filterOf(values: FilterValues, server: RpcChannel, signal: AbortSignal): Promise<EntryFilter> {
   const how = values.match ?? 'superset'
   if (!(how in matchKinds)) throw new MayflyError('USAGE', `no match ${JSON.stringify(how)}`, { hint: 'exact, superset, subset or any' })
   if (values.disabled && values.enabled) throw new MayflyError('USAGE', 'no entry is both disabled and enabled')
   return {
-    ...(values.id === undefined ? {} : { spiffeId: { value: parseSpiffeId(values.id) } }),
-    ...(values.parent === undefined ? {} : { parentId: { value: parseSpiffeId(values.parent) } }),
+    ...(values.id === undefined ? {} : { spiffeId: { value: await typedId(values.id, server, signal) } }),
+    ...(values.parent === undefined ? {} : { parentId: { value: await typedId(values.parent, server, signal) } }),
     ...(values.selector.length === 0 ? {} : { selectors: { selectors: values.selector.map((text) => ({ ...parseSelector(text) })), match: matchKinds[how as keyof typeof matchKinds] } }), // checked above
     ...(values.owner === undefined ? {} : { owner: { value: values.owner } }),
     ...(values.hint === undefined ? {} : { hint: { value: values.hint } }),

@@ -1,9 +1,8 @@
-import { parseSpiffeId } from '../../core/spiffe-id.ts'
 import { agentToJson } from '../agents.ts'
 import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
 import { connectServer } from '../connection.ts'
-import { idToWire } from '../ids.ts'
+import { idToWire, typedId } from '../ids.ts'
 import { whenText } from '../when.ts'
 
 export const command: Command = define({
@@ -14,7 +13,7 @@ export const command: Command = define({
   examples: ['mayfly agent show spiffe://example.org/spire/agent/join_token/6c1f1f0e-63a4-4a0b-9f0c-0f2b8f6c3a11'],
   async run({ options, positionals: [id = ''] }, context) {
     using server = await connectServer(options, context)
-    const agent = agentToJson(await server.unary('spire.api.server.agent.v1.Agent', 'GetAgent', { id: idToWire(parseSpiffeId(id)) }, { signal: context.signal }))
+    const agent = agentToJson(await server.unary('spire.api.server.agent.v1.Agent', 'GetAgent', { id: idToWire(await typedId(id, server, context.signal)) }, { signal: context.signal }))
     if (options.json) {
       context.output.json(agent)
       return

@@ -9,7 +9,7 @@ export const command: Command = define({
   examples: ['mayfly entry count', 'mayfly entry count --owner data-team --json'],
   async run({ options }, context) {
     using server = await connectServer(options, context)
-    const { count } = await server.unary('mayfly.v1.Registry', 'CountEntries', { filter: filterOf(options) }, { signal: context.signal })
+    const { count } = await server.unary('mayfly.v1.Registry', 'CountEntries', { filter: await filterOf(options, server, context.signal) }, { signal: context.signal })
     if (options.json) context.output.json({ count })
     else context.output.line(String(count))
   },

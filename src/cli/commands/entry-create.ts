@@ -1,6 +1,6 @@
 import { define, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
-import { onlyAgent } from '../agents.ts'
+import { parentOf } from '../agents.ts'
 import { usage } from '../arguments.ts'
 import { inBatches, reportBatch, requireOk } from '../batches.ts'
 import { connectServer } from '../connection.ts'
@@ -29,7 +29,7 @@ export const command: Command = define({
     using server = await connectServer(shared, context)
     if (options.data !== undefined) {
       const drafts = await readEntryFile(options.data, context.cwd, process.stdin)
-      const parent = drafts.some((draft) => draft.parentId === undefined) ? (options.parent ?? (await onlyAgent(server, signal))) : ''
+      const parent = drafts.some((draft) => draft.parentId === undefined) ? (await parentOf(options.parent, server, signal)) : ''
       const entries = drafts.map((draft) => entryToWire({ ...stated(draft), spiffeId: draft.spiffeId ?? '', parentId: draft.parentId ?? parent, selectors: draft.selectors ?? [] }))
       const results = await inBatches(context, 'created', entries, async (batch) => (await server.unary('mayfly.v1.Registry', 'CreateEntries', { entries: [...batch] }, { signal })).results)
       return reportBatch(output, options.json, 'created', results)
@@ -39,7 +39,7 @@ export const command: Command = define({
     const entry = entryToWire({
       ...(options['entry-id'] === undefined ? {} : { id: options['entry-id'] }),
       spiffeId: await typedId(options.id, server, signal),
-      parentId: options.parent ?? (await onlyAgent(server, signal)),
+      parentId: await parentOf(options.parent, server, signal),
       selectors: options.selector,
       x509SvidTtlSeconds: ttlSeconds(options['x509-ttl']),
       jwtSvidTtlSeconds: ttlSeconds(options['jwt-ttl']),

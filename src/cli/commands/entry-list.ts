@@ -19,7 +19,7 @@ export const command: Command = define({
   async run({ options }, context) {
     const { output, signal } = context
     using server = await connectServer(options, context)
-    const filter = filterOf(options)
+    const filter = await filterOf(options, server, signal)
     const onePage = options['page-size'] !== undefined || options['page-token'] !== undefined
     const pageSize = Number(options['page-size'] ?? 500)
     if (!Number.isInteger(pageSize) || pageSize < 1) throw usage('entry list', '--page-size is not a number of entries')

@@ -42,7 +42,7 @@ export const command: Command = define({
     const draft: EntryDraft = {
       id,
       spiffeId: options.id === undefined ? undefined : await typedId(options.id, server, signal),
-      parentId: options.parent,
+      parentId: options.parent === undefined ? undefined : await typedId(options.parent, server, signal),
       selectors: options.selector.length === 0 ? undefined : options.selector,
       x509SvidTtlSeconds: options['x509-ttl'] === undefined ? undefined : ttlSeconds(options['x509-ttl']),
       jwtSvidTtlSeconds: options['jwt-ttl'] === undefined ? undefined : ttlSeconds(options['jwt-ttl']),

@@ -1,5 +1,5 @@
 import process from 'node:process'
-import { onlyAgent } from '../agents.ts'
+import { parentOf } from '../agents.ts'
 import { usage } from '../arguments.ts'
 import { define, dataFolder, serverSocket } from '../command.ts'
 import type { Command } from '../command.ts'
@@ -24,7 +24,7 @@ export const command: Command = define({
     using server = await connectServer(options, context)
     const roles = name === undefined ? parseRoles(await readData(options.file ?? '', cwd, process.stdin), options.file ?? '') : [roleOfOptions('role create', name, options)]
     const wantsAgent = roles.some(({ requesters }) => requesters.some(({ parentId }) => parentId === undefined))
-    const parent = options.parent ?? (wantsAgent ? await onlyAgent(server, signal) : '')
+    const parent = options.parent !== undefined || wantsAgent ? await parentOf(options.parent, server, signal) : ''
     for (const role of roles) {
       const spiffeId = await typedId(role.spiffeId, server, signal)
       const made = await server.unary('mayfly.v1.GrantAdmin', 'PutRole', { role: roleToWire({ ...role, spiffeId }, parent), ifVersion: 0 }, { signal })
