@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import type { ServiceName } from '../../../src/rpc/services.ts'
 import { methodsOf } from '../../../src/rpc/services.ts'
 import { startServer } from '../../support/server/test-server.ts'
+import { authority } from '../../support/verify/certificates.ts'
 
 const loggerApi = 'spire.api.server.logger.v1.Logger' as const
 const bundleApi = 'spire.api.server.bundle.v1.Bundle' as const
@@ -25,8 +26,14 @@ test('a server tells SPIRE of itself: its chain up to the authority, its agents 
   const agent = await join()
   await createEntries(agent.id, ['/one', '/two'])
   const info = await admin.unary('spire.api.server.debug.v1.Debug', 'GetInfo', {})
-  expect(info).toMatchObject({ agentsCount: 1, entriesCount: 2 })
+  expect(info).toMatchObject({ agentsCount: 1, entriesCount: 2, federatedBundlesCount: 0 })
   expect(info.svidChain).toMatchObject([{ id: { trustDomain: 'example.org', path: '/spire/server' }, subject: '' }, { id: { trustDomain: 'example.org', path: '' }, subject: expect.stringMatching(/^CN=authority [0-9a-f]{16},O=mayfly$/) as string }])
+})
+
+test('and of the bundles of other trust domains that it has', async () => {
+  const { admin } = await startServer()
+  await admin.unary(bundleApi, 'BatchSetFederatedBundle', { bundle: [{ trustDomain: 'other.example', x509Authorities: [{ asn1: Buffer.from(authority('theirs').der) }] }] })
+  expect(await admin.unary('spire.api.server.debug.v1.Debug', 'GetInfo', {})).toMatchObject({ federatedBundlesCount: 1 })
 })
 
 test('what federation would do is refused in words', async () => {
