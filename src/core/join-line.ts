@@ -76,3 +76,8 @@ function invalid(why: string): MayflyError {
 export function isAddress(text: string): boolean {
   return /^(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+):\d{1,5}$/.test(text)
 }
+
+/** Every address of the machine, as a server listens on: no way to it from another machine. */
+export function listensAnywhere(address: string): boolean {
+  return /^(0\.0\.0\.0|\[[0:]*\]):/.test(address)
+}

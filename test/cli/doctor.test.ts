@@ -10,7 +10,7 @@ import { attestorsFinding } from '../../src/cli/doctor/attestors.ts'
 import { offsetFinding } from '../../src/cli/doctor/clock.ts'
 import { dataFindings, roomFinding } from '../../src/cli/doctor/files.ts'
 import { nodeFinding } from '../../src/cli/doctor/machine.ts'
-import { authorityFinding, versionFinding } from '../../src/cli/doctor/server.ts'
+import { addressFinding, authorityFinding, versionFinding } from '../../src/cli/doctor/server.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { Shell } from '../support/cli/transcript.ts'
 import { Product } from '../support/product/product.ts'
@@ -135,4 +135,9 @@ test('an address that takes connections is told from one that does not', async (
   await new Promise((resolve) => server.close(resolve))
   expect((await reachFinding(`127.0.0.1:${port}`, systemClock)).status).toBe('fail')
   expect((await reachFinding('nowhere', systemClock)).status).toBe('fail')
+})
+
+test('join lines that lead nowhere from another machine are warned of', () => {
+  expect(addressFinding('0.0.0.0:8081')).toMatchObject([{ check: 'server.address', status: 'warn' }])
+  expect(addressFinding('mayfly.internal:8081')).toEqual([])
 })

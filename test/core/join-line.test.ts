@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { formatJoinLine, parseJoinLine } from '../../src/core/join-line.ts'
+import { formatJoinLine, listensAnywhere, parseJoinLine } from '../../src/core/join-line.ts'
 import { parseTrustDomain } from '../../src/core/spiffe-id.ts'
 
 const line = { address: '127.0.0.1:8081', token: 'q'.repeat(43), trustDomain: parseTrustDomain('example.org'), bundleDigest: 'ab'.repeat(32) }
@@ -28,4 +28,9 @@ test('no text makes it throw anything else, and no message repeats it', () => {
       expect(() => parseJoinLine(`mayfly-join:v1:${text}`)).toThrow(expect.objectContaining({ code: 'JOIN_LINE_INVALID', message: expect.not.stringContaining(text) }))
     }),
   )
+})
+
+test('every address of a machine is no address for another one', () => {
+  expect(['0.0.0.0:8081', '[::]:8081', '[0:0:0:0:0:0:0:0]:1'].map(listensAnywhere)).toEqual([true, true, true])
+  expect(['127.0.0.1:8081', '10.0.0.0:8081', '[::1]:8081', 'mayfly.internal:8081', '0.0.0.0.example.org:1'].map(listensAnywhere)).toEqual([false, false, false, false, false])
 })

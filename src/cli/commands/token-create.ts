@@ -1,4 +1,4 @@
-import { agentNameOf, formatJoinLine, isAddress } from '../../core/join-line.ts'
+import { agentNameOf, formatJoinLine, isAddress, listensAnywhere } from '../../core/join-line.ts'
 import { parseTrustDomain, spiffeIdOf } from '../../core/spiffe-id.ts'
 import { usage } from '../arguments.ts'
 import { define, dataFolder, serverSocket } from '../command.ts'
@@ -27,12 +27,14 @@ export const command: Command = define({
     const aliasId = options.id === undefined ? undefined : await typedId(options.id, server, signal)
     const made = await server.unary('spire.api.server.agent.v1.Agent', 'CreateJoinToken', { ttl: ttlSeconds(options.ttl ?? '10m'), ...(aliasId === undefined ? {} : { agentId: idToWire(aliasId) }) }, { signal })
     const agentId = spiffeIdOf(parseTrustDomain(trustDomain), `/spire/agent/join_token/${agentNameOf(made.value, sha256)}`)
-    const joinLine = formatJoinLine({ address: options.address ?? agentAddress, token: made.value, trustDomain: parseTrustDomain(trustDomain), bundleDigest })
+    const address = options.address ?? agentAddress
+    const joinLine = formatJoinLine({ address, token: made.value, trustDomain: parseTrustDomain(trustDomain), bundleDigest })
     if (options.json) {
-      output.json({ joinLine, agentId, address: options.address ?? agentAddress, trustDomain, bundleDigest, expiresAt: new Date(made.expiresAt * 1_000).toISOString(), ...(aliasId === undefined ? {} : { aliasId }) })
+      output.json({ joinLine, agentId, address, trustDomain, bundleDigest, expiresAt: new Date(made.expiresAt * 1_000).toISOString(), ...(aliasId === undefined ? {} : { aliasId }) })
       return
     }
     output.line(joinLine)
+    if (listensAnywhere(address)) output.note(`on another machine ${address} leads nowhere: set advertise in the server's configuration, or --address`)
     output.note(`joins ${agentId}`)
     output.note(`expires ${whenText(made.expiresAt * 1_000, clock.nowMs())}; on the node: mayfly agent run --join <line>`)
   },

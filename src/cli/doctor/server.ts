@@ -1,5 +1,6 @@
 import type { ServerStatus__Output as ServerStatus } from '../../../proto/generated/mayfly/v1/ServerStatus.ts'
 import { formatDuration } from '../../core/duration.ts'
+import { listensAnywhere } from '../../core/join-line.ts'
 import { whenText } from '../when.ts'
 import { attestorsFinding } from './attestors.ts'
 import { fail, ok, warn } from './finding.ts'
@@ -9,7 +10,12 @@ const hourMs = 3_600_000
 
 /** What a server says of itself. */
 export function serverFindings(status: ServerStatus, ownVersion: string, nowMs: number): readonly Finding[] {
-  return [ok('server.serving', `${status.trustDomain} at ${status.agentAddress}, up ${formatDuration(nowMs - status.startedAtMs)}`), versionFinding('server', status.version, ownVersion), authorityFinding(status, nowMs), agentsFinding(status), attestorsFinding(status.nodeAttestors, nowMs)]
+  return [ok('server.serving', `${status.trustDomain} at ${status.agentAddress}, up ${formatDuration(nowMs - status.startedAtMs)}`), ...addressFinding(status.agentAddress), versionFinding('server', status.version, ownVersion), authorityFinding(status, nowMs), agentsFinding(status), attestorsFinding(status.nodeAttestors, nowMs)]
+}
+
+/** Where the server listens on every address of its machine and says no name, agents of other machines are led to themselves. */
+export function addressFinding(address: string): readonly Finding[] {
+  return listensAnywhere(address) ? [warn('server.address', `join lines carry ${address}, which leads nowhere from another machine`, 'set advertise in the configuration to a name and port by which agents reach this server, then mayfly server reload')] : []
 }
 
 export function authorityFinding({ authorities }: Pick<ServerStatus, 'authorities'>, nowMs: number): Finding {
