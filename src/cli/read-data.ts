@@ -1,11 +1,11 @@
 import { MayflyError } from '../core/errors.ts'
 import { readNamedFile } from './read-file.ts'
 
-/** A JSON or YAML file by its name, or `-` for stdin (JSON). @throws {MayflyError} NOT_FOUND, INVALID_ARGUMENT */
+/** JSON or YAML, of a file or of stdin (`-`): YAML when the name says so or it does not begin as JSON does. @throws {MayflyError} NOT_FOUND, INVALID_ARGUMENT */
 export async function readData(path: string, cwd: string, stdin: AsyncIterable<Uint8Array | string>): Promise<unknown> {
   const content = path === '-' ? await readAll(stdin) : await readNamedFile(path, cwd)
   try {
-    if (!/\.ya?ml$/.test(path)) return JSON.parse(content)
+    if (!/\.ya?ml$/.test(path) && /^\s*[[{]/.test(content)) return JSON.parse(content)
     const { parse } = await import('yaml')
     return parse(content)
   } catch (cause) {

@@ -128,11 +128,19 @@ async function registryOf(source: Source, trustDomain: string, context: Context)
   }
   if (agents !== undefined || bundles !== undefined) throw usage('import spire', `${agents === undefined ? '--bundles' : '--agents'} belongs to --entries: a server is asked for all`)
   using spire = address === undefined ? connectSpireSocket(socket ?? '', context) : await connectSpireTls(address, svid ?? '', trustDomain, context)
-  const registry = await readSpireServer(spire, signal)
+  const registry = await readSpireServer(spire, signal).catch((error: unknown) => {
+    throw svid === undefined ? error : whyDenied(error, svid)
+  })
   if (registry.trustDomain !== trustDomain) {
     throw new MayflyError('PRECONDITION_FAILED', `the SPIRE server is of the trust domain ${registry.trustDomain}, this mayfly server of ${trustDomain}`, { hint: 'identities keep their names when they move: set up mayfly with the same trust domain' })
   }
   return registry
+}
+
+/** SPIRE's refusal does not say whose SVID it was shown. */
+function whyDenied(error: unknown, folder: string): unknown {
+  if (!(error instanceof MayflyError) || error.status !== 'PERMISSION_DENIED') return error
+  return new MayflyError('PERMISSION_DENIED', error.message, { cause: error, hint: `svid.0.pem in ${folder} must be of an entry with -admin; a process with several identities has the files of others there too` })
 }
 
 async function entriesAt(server: RpcChannel, signal: AbortSignal): Promise<readonly MayflyEntry[]> {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
@@ -45,6 +45,20 @@ async function started(options: Partial<FakeSpireOptions>): Promise<{ readonly s
 }
 
 const five = [nodeName, ...['a', 'b', 'c', 'd'].map((name, at) => spireEntry(name, '/node-a', { selectors: [`unix:uid:${at + 4_000}`] }))]
+
+test('who answers is named by a file, in JSON or YAML, whatever the file is called', async () => {
+  const { server, from } = await started({ entries: five })
+  const folder = mkdtempSync(join(tmpdir(), 'mf-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  for (const [name, text] of [['owners', '/a: team-a\n/*: others\n'], ['owners.txt', ' {"/a": "team-a", "/*": "others"}'], ['owners.yaml', '{ /a: team-a, /*: others }']] as const) {
+    writeFileSync(join(folder, name), text)
+    const { entries } = JSON.parse((await run(server, ...from, '--owner-map', join(folder, name), '--json')).out) as { entries?: unknown }
+    expect(entries, name).toBe(5)
+    expect((await run(server, ...from, '--owner-map', join(folder, name))).out).not.toContain('have no owner')
+  }
+  writeFileSync(join(folder, 'cut.json'), '{"/a": "team')
+  await expect(run(server, ...from, '--owner-map', join(folder, 'cut.json'))).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+})
 
 test('without --apply nothing is changed, here or there; with it the rest is made once, and again nothing', async () => {
   const { server, spire, from } = await started({ entries: [...five, spireEntry('e/task/x', '/node-a'), spireEntry('f', '/node-a', { x509SvidTtlSeconds: 86_400 })] })
@@ -146,6 +160,14 @@ describe('what is read', () => {
     const bundleOf = async ({ admin }: TestServer): Promise<void> => writeFileSync(join(folder, 'bundle.0.pem'), encodeCertificatesPem((await admin.unary('spire.api.server.bundle.v1.Bundle', 'GetBundle', {})).x509Authorities.map(({ asn1 }) => asn1)))
     await bundleOf(spire)
     expect(JSON.parse((await run(server, '--spire-address', spire.server.address, '--svid', folder, '--json')).out)).toMatchObject({ entries: 1, agents: 1, counts: { needs_parent: 1 } })
+    const other = PrivateKey.generate()
+    const plain = await spire.admin.unary('spire.api.server.svid.v1.SVID', 'MintX509SVID', { csr: Buffer.from(buildCsr(other, { uris: ['spiffe://example.org/plain'] })) })
+    const folderOfNobody = join(folder, 'plain')
+    mkdirSync(folderOfNobody)
+    writeFileSync(join(folderOfNobody, 'svid.0.pem'), encodeCertificatesPem(plain.svid?.certChain ?? []))
+    writeFileSync(join(folderOfNobody, 'svid.0.key'), other.toPem())
+    copyFileSync(join(folder, 'bundle.0.pem'), join(folderOfNobody, 'bundle.0.pem'))
+    await expect(run(server, '--spire-address', spire.server.address, '--svid', folderOfNobody)).rejects.toMatchObject({ code: 'PERMISSION_DENIED', hint: expect.stringContaining(`svid.0.pem in ${folderOfNobody} must be of an entry with -admin`) as string })
     await bundleOf(server)
     await expect(run(server, '--spire-address', spire.server.address, '--svid', folder)).rejects.toThrow(`what answers at ${spire.server.address} is not spiffe://example.org/spire/server`)
   })
