@@ -14,12 +14,14 @@ import type { JournalRecord } from './journal/records.ts'
 import { readiness } from './readiness.ts'
 import type { Registry } from './registry/registry.ts'
 import type { RevocationStream } from './revocation/stream.ts'
+import type { StoreHealth } from './store-health.ts'
 import type { Store } from './store/port.ts'
 import type { VerifierRegistry } from './verifiers/registry.ts'
 
 /** The parts of a server that are looked at for each scrape. */
 export interface MeasuredParts {
   readonly store: Store
+  readonly storeHealth: StoreHealth
   readonly registry: Registry
   readonly authorities: AuthoritySet
   readonly revocations: RevocationStream

@@ -29,6 +29,7 @@ import { RollbackWatch } from './revocation/rollback.ts'
 import { StreamSigner } from './revocation/stream-signer.ts'
 import { RevocationStream } from './revocation/stream.ts'
 import { ServerSvid } from './server-svid.ts'
+import { StoreHealth } from './store-health.ts'
 import type { Store } from './store/port.ts'
 import { rolledBackError } from './store/rolled-back.ts'
 import type { ServerTracing } from './tracing.ts'
@@ -40,6 +41,7 @@ export interface ServerParts {
   readonly startedAtMs: number
   readonly profiles: Profiles
   readonly store: Store
+  readonly storeHealth: StoreHealth
   readonly registry: Registry
   readonly federated: FederatedBundles
   readonly acknowledgements: Acknowledgements
@@ -81,6 +83,7 @@ export async function startParts(config: ServerConfig, deps: ServerDeps, { metri
   const slowPath = held.use(begun.slowPath)
   const pool = held.use(begun.pool)
   const store = held.use(await begun.store)
+  const storeHealth = held.use(new StoreHealth(store.journal, { clock, log }))
   const keys = held.use(await openKeyStore(config, deps))
   const [abandoned, registry, federated] = await Promise.all([
     store.credentials.abandonUnreleased(startedAtMs),
@@ -139,5 +142,5 @@ export async function startParts(config: ServerConfig, deps: ServerDeps, { metri
 
   const crls = held.use(new LazyCrls(() => startBridge(config, deps, store, authorities, upstream)))
   const downstream = new DownstreamAuthorities({ trustDomain, profiles, authorities, slowPath, credentials: store.credentials, clock, random, log })
-  return { live, startedAtMs, profiles, store, registry, federated, acknowledgements, authorities, downstream, issuer, streamSigner, revocations, rollback, verifiers, policies, grants, approvals, crls, svid, bundles, restored }
+  return { live, startedAtMs, profiles, store, storeHealth, registry, federated, acknowledgements, authorities, downstream, issuer, streamSigner, revocations, rollback, verifiers, policies, grants, approvals, crls, svid, bundles, restored }
 }

@@ -1,6 +1,7 @@
 import type { ReadyCheck } from '../src/metrics/metrics-http.ts'
 import type { Clock } from '../src/ports/clock.ts'
 import type { AuthoritySet } from './ca/authorities.ts'
+import type { StoreHealth } from './store-health.ts'
 import type { Store } from './store/port.ts'
 
 /** A store that was written to so lately is not asked again: each look is an fsync. */
@@ -8,11 +9,21 @@ const storeTrustMs = 5_000
 /** A store that takes longer is not one to serve from. */
 const storeLimitMs = 2_000
 
-/** What `/ready` looks at: a write to the store that is durable, an authority that signs, and a history that nobody knows more of. */
-export function readiness({ store, authorities, rolledBack }: { readonly store: Pick<Store, 'journal'>; readonly authorities: Pick<AuthoritySet, 'active'>; readonly rolledBack: () => boolean }, clock: Clock): () => Promise<readonly ReadyCheck[]> {
+/** What is looked at of a server. */
+export interface ReadinessParts {
+  readonly store: Pick<Store, 'journal'>
+  readonly storeHealth: Pick<StoreHealth, 'refusal'>
+  readonly authorities: Pick<AuthoritySet, 'active'>
+  readonly rolledBack: () => boolean
+}
+
+/** What `/ready` looks at: a store that refused no change just now and takes a write that is durable, an authority that signs, and a history that nobody knows more of. */
+export function readiness({ store, storeHealth, authorities, rolledBack }: ReadinessParts, clock: Clock): () => Promise<readonly ReadyCheck[]> {
   let known: ReadyCheck | undefined
   let lookedBootMs = 0
   const storeCheck = async (): Promise<ReadyCheck> => {
+    const { refusal } = storeHealth // a disk may have room for one write and none for a larger
+    if (refusal !== undefined) return { name: 'store', ok: false, detail: refusal.message }
     if (known === undefined || !known.ok || clock.bootMs() - lookedBootMs > storeTrustMs) {
       lookedBootMs = clock.bootMs()
       known = await writes(store, clock)

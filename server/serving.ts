@@ -58,6 +58,7 @@ export async function serve(config: ServerConfig, deps: ServerDeps, parts: Serve
   const admin = held.use(await openAdmin(config, deps, admins, connections, rpcs.admin))
   const metricsAddress = config.metricsAddress === undefined ? undefined : await observers.metrics?.serve(config.metricsAddress, {
     store: parts.store,
+    storeHealth: parts.storeHealth,
     registry,
     authorities: parts.authorities,
     revocations,

@@ -6,7 +6,7 @@ import type { SigningKey } from '../../src/x509/signing-key.ts'
 
 /** Keeps the keys of authorities, by name: `[a-z0-9-]{1,100}`. Whether a key can be had out of it is its own affair: a {@link SigningKey} signs. */
 export interface KeyStore extends AsyncDisposable {
-  /** Makes a key; it is kept for good when this resolves. @throws {MayflyError} ALREADY_EXISTS, KEY_STORE_UNAVAILABLE, KEY_STORE_REFUSED */
+  /** Makes a key; it is kept for good when this resolves. @throws {MayflyError} ALREADY_EXISTS, STORE_UNWRITABLE, KEY_STORE_UNAVAILABLE, KEY_STORE_REFUSED */
   create(name: string, type: KeyType): Promise<SigningKey>
   /** `undefined` when there is none, as after a restart of a store in memory. @throws {MayflyError} CERTIFICATE_INVALID when it is damaged, KEY_STORE_UNAVAILABLE, KEY_STORE_REFUSED */
   load(name: string): Promise<SigningKey | undefined>
@@ -42,7 +42,12 @@ export class DiskKeyStore implements KeyStore {
   async create(name: string, type: KeyType): Promise<PrivateKey> {
     if ((await this.load(name)) !== undefined) throw keyExists(name)
     const key = await PrivateKey.create(type)
-    await this.#files.writeFileAtomic(this.#pathOf(name), key.toPem(), 0o600)
+    try {
+      await this.#files.writeFileAtomic(this.#pathOf(name), key.toPem(), 0o600)
+    } catch (error) {
+      const why = error instanceof Error && 'code' in error ? ` (${String(error.code)})` : ''
+      throw new MayflyError('STORE_UNWRITABLE', `the key of the authority could not be written${why}: nothing was done`, { cause: error, hint: 'is the disk of the data folder full or read-only?' })
+    }
     return key
   }
 

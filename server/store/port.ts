@@ -321,6 +321,8 @@ export interface CommittedRecord {
 
 export interface JournalStore {
   onCommit(listener: (commit: Commit) => void): Disposable
+  /** Told with each commit that could not be made durable, why: whoever asked for a part of it is told STORE_UNWRITABLE. */
+  onRefused(listener: (error: MayflyError) => void): Disposable
   head(): Promise<{ readonly seq: number; readonly hash: Uint8Array }>
   /** Records from `seq` on, oldest first, at most `limit`. */
   from(seq: number, limit: number): Promise<readonly CommittedRecord[]>

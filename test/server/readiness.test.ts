@@ -6,8 +6,8 @@ import { FakeClock } from '../support/fake-clock.ts'
 
 type Parts = Parameters<typeof readiness>[0]
 
-function partsOf(probe: () => Promise<void>, active: () => { readonly id: string }, behind = false): Parts {
-  return { store: { journal: { probe } }, authorities: { active }, rolledBack: () => behind } as unknown as Parts // what is looked at
+function partsOf(probe: () => Promise<void>, active: () => { readonly id: string }, behind = false, storeHealth: Parts['storeHealth'] = { refusal: undefined }): Parts {
+  return { store: { journal: { probe } }, storeHealth, authorities: { active }, rolledBack: () => behind } as unknown as Parts // what is looked at
 }
 
 const signs = (): { readonly id: string } => ({ id: 'ab'.repeat(32) })
@@ -59,6 +59,14 @@ test('a store that hangs is not ready', async () => {
   const answer = readiness(partsOf(() => new Promise(() => undefined), signs), clock)()
   await clock.advance(2_000)
   expect((await answer)[0]).toEqual({ name: 'store', ok: false, detail: 'no answer within 2000 ms' })
+})
+
+test('a server whose last change was refused is not ready, although a small write still goes', async () => {
+  const health: { refusal: MayflyError | undefined } = { refusal: new MayflyError('STORE_UNWRITABLE', 'the change could not be written') }
+  const ready = readiness(partsOf(async () => undefined, signs, false, health), new FakeClock())
+  expect((await ready())[0]).toEqual({ name: 'store', ok: false, detail: 'the change could not be written' })
+  health.refusal = undefined
+  expect((await ready())[0]).toMatchObject({ ok: true })
 })
 
 test('a server that was copied back is not ready', async () => {

@@ -15,6 +15,7 @@ export class WorkerLink {
   readonly #worker: Worker
   readonly #pending = new Map<number, Pending>()
   readonly #listeners = new Set<(commit: Commit) => void>()
+  readonly #refusalListeners = new Set<(error: MayflyError) => void>()
   readonly #closed: Promise<void>
   readonly #lost = Promise.withResolvers<MayflyError>()
   #lastId = 0
@@ -75,6 +76,11 @@ export class WorkerLink {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
   }
 
+  onRefused(listener: (error: MayflyError) => void): Disposable {
+    this.#refusalListeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#refusalListeners.delete(listener) }
+  }
+
   /** What was called before is answered, then the file is closed. */
   async close(): Promise<void> {
     if (this.#dead === undefined) {
@@ -92,6 +98,7 @@ export class WorkerLink {
   #receive(reply: Reply): void {
     if (reply.kind !== 'answers') return
     try {
+      if (reply.refused !== undefined) for (const listener of this.#refusalListeners) listener(revive(reply.refused))
       if (reply.records.length > 0) this.#tell({ records: reply.records.map((record) => new LazyRecord(record)), streamEvents: reply.streamEvents })
     } finally {
       for (const answer of reply.answers) this.#settle(answer) // durable, whatever a listener makes of it
@@ -146,7 +153,7 @@ interface Pending {
   readonly reject: (error: unknown) => void
 }
 
-function revive(error: PlainError): Error {
+function revive(error: PlainError): MayflyError {
   const { code, message, hint, details, cause } = error
   const beneath = cause === undefined ? undefined : new Error(cause)
   if (code === undefined) return new MayflyError('INTERNAL', 'the store failed', { cause: beneath ?? message })

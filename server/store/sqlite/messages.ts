@@ -26,7 +26,7 @@ export interface CallRequest {
 export type Reply =
   | { readonly kind: 'opened'; readonly domain: Domain }
   | { readonly kind: 'failed'; readonly error: PlainError }
-  | { readonly kind: 'answers'; readonly records: readonly AppendedRecord[]; readonly streamEvents: readonly StreamEvent[]; readonly answers: readonly Answer[] }
+  | { readonly kind: 'answers'; readonly records: readonly AppendedRecord[]; readonly streamEvents: readonly StreamEvent[]; readonly answers: readonly Answer[]; /** Of a commit that could not be made durable. */ readonly refused?: PlainError }
   | { readonly kind: 'closed' }
 
 export type Answer =

@@ -119,6 +119,7 @@ function storeOver(link: WorkerLink, held: AsyncDisposableStack): Store {
     },
     journal: {
       onCommit: (listener) => link.onCommit(listener),
+      onRefused: (listener) => link.onRefused(listener),
       head: () => link.call('journal.head', []),
       from: (...args) => link.call('journal.from', args),
       verify: () => link.call('journal.verify', []),

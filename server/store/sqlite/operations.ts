@@ -6,7 +6,7 @@ import type { Tables } from './tables/tables.ts'
 
 /** The parts of the port whose calls run in the worker. */
 type Area = Exclude<{ [K in keyof Store]: K extends 'domain' | 'lost' | symbol ? never : K }[keyof Store], symbol>
-type NameIn<A extends Area> = Exclude<`${A}.${keyof Store[A] & string}`, 'journal.onCommit' | 'journal.waiting'>
+type NameIn<A extends Area> = Exclude<`${A}.${keyof Store[A] & string}`, 'journal.onCommit' | 'journal.onRefused' | 'journal.waiting'>
 
 /** `entries.create`, `stream.head`, …: a call of the port. */
 export type OperationName = { [A in Area]: NameIn<A> }[Area]

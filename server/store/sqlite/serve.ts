@@ -73,7 +73,8 @@ function change(engine: Engine, calls: readonly CommandCall[]): Reply {
     const id = calls[at]?.id ?? 0
     return outcome.ok ? { id, value: outcome.value } : { id, error: plain(outcome.error) }
   })
-  return { kind: 'answers', records, streamEvents, answers: settled }
+  const refused = outcomes.find((outcome) => !outcome.ok && outcome.error instanceof MayflyError && outcome.error.code === 'STORE_UNWRITABLE')
+  return { kind: 'answers', records, streamEvents, answers: settled, ...(refused === undefined || refused.ok ? {} : { refused: plain(refused.error) }) }
 }
 
 /** What is done a little at a time, between other calls. */

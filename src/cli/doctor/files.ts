@@ -37,8 +37,9 @@ function secretsFinding(who: 'server' | 'agent', folder: string): Finding {
 export function roomFinding(check: string, { bavail, blocks, bsize }: { readonly bavail: number; readonly blocks: number; readonly bsize: number }): Finding {
   const free = bavail * bsize
   const text = `${Math.round(free / 1_048_576)} MB free, ${Math.round((bavail / Math.max(1, blocks)) * 100)} %`
-  if (free < leastBytes) return fail(check, text, 'make room: a server whose disk is full issues nothing')
-  return free < lowBytes || bavail / blocks < lowShare ? warn(check, text, 'make room before it is full: a server whose disk is full issues nothing') : ok(check, text)
+  const what = check.startsWith('agent') ? 'an agent whose disk is full cannot keep its next SVID, and joins anew after a restart' : 'a server whose disk is full issues nothing'
+  if (free < leastBytes) return fail(check, text, `make room: ${what}`)
+  return free < lowBytes || bavail / blocks < lowShare ? warn(check, text, `make room before it is full: ${what}`) : ok(check, text)
 }
 
 /** The mode of a socket that workloads of every user connect to. */

@@ -26,6 +26,13 @@ describe('keys on disk', () => {
     expect((await (await DiskKeyStore.open(join(folder, 'keys'), files)).load('authority-1'))?.spki).toEqual(made.spki)
   })
 
+  test('a key that could not be written is told as such, with what the system said', async () => {
+    const full = { ...files, writeFileAtomic: async () => Promise.reject(Object.assign(new Error('no space left on device, write'), { code: 'ENOSPC' })) }
+    const store = await DiskKeyStore.open(join(folder, 'keys'), full)
+    await expect(store.create('authority-1', 'ec-p256')).rejects.toMatchObject({ code: 'STORE_UNWRITABLE', message: expect.stringContaining('ENOSPC') })
+    expect(await store.load('authority-1')).toBeUndefined()
+  })
+
   test('a damaged key file is an error and not a missing key, and the error does not quote it', async () => {
     const store = await DiskKeyStore.open(join(folder, 'keys'), files)
     await writeFile(join(folder, 'keys', 'bad.key.pem'), '-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n')

@@ -47,6 +47,7 @@ export class FakeStreamStore {
       this.#listeners.add(listener)
       return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
     },
+    onRefused: () => ({ [Symbol.dispose]: () => undefined }),
     head: unused,
     from: unused,
     verify: unused,
