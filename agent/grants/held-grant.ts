@@ -1,4 +1,3 @@
-import type { ActivateGrantRequest } from '../../proto/generated/mayfly/v1/ActivateGrantRequest.ts'
 import type { Grant__Output } from '../../proto/generated/mayfly/v1/Grant.ts'
 import type { GrantCredential__Output } from '../../proto/generated/mayfly/v1/GrantCredential.ts'
 import type { ProbeResult } from '../../proto/generated/mayfly/v1/ProbeResult.ts'
@@ -6,52 +5,37 @@ import type { StepAnswer } from '../../proto/generated/mayfly/v1/StepAnswer.ts'
 import type { StepRequest__Output } from '../../proto/generated/mayfly/v1/StepRequest.ts'
 import type { StepTerms__Output } from '../../proto/generated/mayfly/v1/StepTerms.ts'
 import { MayflyError } from '../../src/core/errors.ts'
-import { formatSelector } from '../../src/core/selector.ts'
-import { parseSpiffeId } from '../../src/core/spiffe-id.ts'
-import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Random } from '../../src/ports/random.ts'
-import { buildCsr } from '../../src/x509/csr-builder.ts'
-import { PrivateKey } from '../../src/x509/private-key.ts'
-import type { WorkloadAttestor } from '../attest/attestor.ts'
-import type { Caller } from '../attest/caller.ts'
 import { Notifier } from '../notifier.ts'
+import { momentOf } from '../rotation/moment.ts'
+import type { Moment } from '../rotation/moment.ts'
 import { backoffMs, halfLife, isDue } from '../rotation/schedule.ts'
 import type { DueTime } from '../rotation/schedule.ts'
-import type { Standing } from '../rotation/svid-cache.ts'
-import { WorkloadSvid } from '../rotation/workload-svid.ts'
-import type { Moment } from '../rotation/workload-svid.ts'
-import { bufferOf } from '../sync/wire.ts'
+import type { WorkloadSvid } from '../rotation/workload-svid.ts'
 import { heardWithin, Wake } from '../wake.ts'
 import type { Binding } from './binding.ts'
+import { askedFor, svidOf } from './credential-request.ts'
+import type { Asked, CredentialRequestDeps } from './credential-request.ts'
 import type { PushedPolicy } from './policy.ts'
 import type { GrantServer } from './ports.ts'
-import type { Probes } from './probes.ts'
 import { brokenProbe } from './probes.ts'
 import type { StepRecords } from './step-records.ts'
 import { GrantSteps } from './steps.ts'
 
-export interface HeldGrantDeps {
-  readonly clock: Clock
+export interface HeldGrantDeps extends CredentialRequestDeps {
   readonly random: Random
   readonly log: Logger
   readonly server: GrantServer
-  readonly attestor: WorkloadAttestor
-  readonly probes: Probes
   readonly policy: PushedPolicy
   readonly records: StepRecords
-  standing(svid: WorkloadSvid): Standing
   isCurrent(): boolean
   /** A key was dropped. */
   forgetSoon(): void
-  /** Names a process on this node for ever. */
-  instanceOf(process: Pick<Caller, 'pid' | 'startTicks'>): string
   /** The grant has to end, for a reason that this node sees. */
   onEnd(cause: 'timeout' | 'budget' | 'posture', detail: string): void
 }
 
-/** Roles may ask for any of the facts that there are. */
-const allKinds: ReadonlySet<string> = new Set(['unix:sha256'])
 const retry = { leastMs: 250, mostMs: 15_000 }
 const maxSleepMs = 10_000
 
@@ -268,43 +252,4 @@ export class HeldGrant {
   #secondsSince(bootMs: number): number {
     return Math.max(0, Math.floor((this.#deps.clock.bootMs() - bootMs) / 1_000))
   }
-}
-
-interface Asked {
-  readonly selectors: readonly string[]
-  readonly probes: readonly ProbeResult[]
-  readonly atBootMs: number
-}
-
-/** A new key, and what the server is told about the bound process as it is now, or was last when a cgroup has outlived it. */
-async function askedFor(grant: Grant__Output, binding: Binding, progressSecondsAgo: number, before: readonly string[], deps: HeldGrantDeps): Promise<{ readonly request: ActivateGrantRequest; readonly key: PrivateKey; readonly asked: Asked }> {
-  const probes = await deps.probes.look()
-  const { subject } = binding
-  const outlived = binding.kind === 'cgroup' && before.length > 0 && !subject.alive()
-  const selectors = outlived ? before : (await deps.attestor.attest(subject, allKinds)).selectors.map(formatSelector)
-  const asked = { selectors, probes, atBootMs: deps.clock.bootMs() }
-  const key = PrivateKey.generate()
-  const request: ActivateGrantRequest = {
-    grantId: grant.id,
-    csr: bufferOf(buildCsr(key)),
-    selectors: [...asked.selectors],
-    instance: deps.instanceOf(subject),
-    binding: binding.kind,
-    tier: binding.tier,
-    probes: [...probes],
-    progressSecondsAgo,
-  }
-  return { request, key, asked }
-}
-
-/** @throws {MayflyError} CERTIFICATE_INVALID the server signed something else than was asked for */
-function svidOf(grant: Grant__Output, key: PrivateKey, { chain }: GrantCredential__Output, deps: HeldGrantDeps): WorkloadSvid {
-  const svid = WorkloadSvid.of({ entryId: grant.id, revision: 0, spiffeId: parseSpiffeId(grant.spiffeId), key }, chain, momentOf(deps.clock))
-  if (deps.standing(svid) !== 'ended') return svid
-  svid.wipe()
-  throw new MayflyError('CERTIFICATE_INVALID', 'the server signed an SVID that the bundle or the revocations refuse')
-}
-
-function momentOf(clock: Clock): Moment {
-  return { nowMs: clock.nowMs(), bootMs: clock.bootMs() }
 }

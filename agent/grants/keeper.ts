@@ -18,7 +18,7 @@ import { Quota } from '../../src/rpc/quota.ts'
 import { within } from '../abortable.ts'
 import type { WorkloadAttestor } from '../attest/attestor.ts'
 import type { ExitWatch, Processes } from '../attest/ports.ts'
-import type { Standing } from '../rotation/svid-cache.ts'
+import type { Standing } from '../rotation/standing.ts'
 import type { WorkloadSvid } from '../rotation/workload-svid.ts'
 import type { StateFiles } from '../sync/state-files.ts'
 import type { GrantNews } from '../sync/intake.ts'
@@ -27,6 +27,7 @@ import { activate } from './activation.ts'
 import type { ActivationDeps } from './activation.ts'
 import { tierFor } from './binding.ts'
 import type { BindingDeps, BindingKind } from './binding.ts'
+import { allKinds } from './credential-request.ts'
 import { EndReports } from './end-reports.ts'
 import { Endings } from './endings.ts'
 import type { HeldGrant } from './held-grant.ts'
@@ -328,7 +329,6 @@ const requestTerms = { perSecond: 10, burst: 200 }
 const stepTerms = { perSecond: 1_000, burst: 4_000 }
 /** How long a first request waits for the server's word on what runs on this node. */
 const knownWaitMs = 5_000
-const allKinds: ReadonlySet<string> = new Set(['unix:sha256'])
 
 function notKnownYet(): MayflyError {
   return new MayflyError('UNAVAILABLE', 'the agent has not heard from its server yet')

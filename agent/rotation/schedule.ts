@@ -1,5 +1,5 @@
 import type { Random } from '../../src/ports/random.ts'
-import type { Moment } from './workload-svid.ts'
+import type { Moment } from './moment.ts'
 
 /** When a credential is to be replaced, by both clocks: whichever comes first. */
 export interface DueTime {

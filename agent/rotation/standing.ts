@@ -5,8 +5,10 @@ import { exactly } from '../../src/verify/authorize.ts'
 import type { RevocationReader } from '../../src/verify/reader.ts'
 import { revocationUnchecked, verifyX509Svid } from '../../src/verify/verify-svid.ts'
 import type { Trust } from '../sync/trust.ts'
-import type { Standing } from './svid-cache.ts'
 import type { WorkloadSvid } from './workload-svid.ts'
+
+/** What bundle and revocations say of an SVID: `tainted` is served until it is replaced, `ended` is not. */
+export type Standing = 'good' | 'tainted' | 'ended'
 
 /** Judges the SVIDs of this agent by its bundle and by the revocations it knows. */
 export class SvidStanding {

@@ -10,12 +10,14 @@ import { PrivateKey } from '../../src/x509/private-key.ts'
 import { Notifier } from '../notifier.ts'
 import { abortable } from '../abortable.ts'
 import { heardWithin, Wake } from '../wake.ts'
-import { backoffMs, halfLife, isDue } from './schedule.ts'
-import type { DueTime } from './schedule.ts'
+import { momentOf } from './moment.ts'
+import type { Moment } from './moment.ts'
+import { backoffMs, halfLife } from './schedule.ts'
 import { BatchSigner } from './signer.ts'
 import type { SvidSigner } from './signer.ts'
+import type { Standing } from './standing.ts'
+import { SvidSlot } from './svid-slot.ts'
 import { WorkloadSvid } from './workload-svid.ts'
-import type { Moment } from './workload-svid.ts'
 
 export interface SvidCacheConfig {
   /** Most SVIDs kept; those in use and those to be prefetched are never pushed out. */
@@ -35,13 +37,11 @@ export interface SvidCacheDeps {
   readonly random: Random
   readonly log: Logger
   readonly signer: SvidSigner
-  /** What bundle and revocations say of an SVID now: `tainted` is served until it is replaced, `ended` is not. */
+  /** What bundle and revocations say of an SVID now. */
   standing(svid: WorkloadSvid): Standing
   /** The keys of these serials are gone: they are to be revoked. */
   ended(serials: readonly Uint8Array[]): void
 }
-
-export type Standing = 'good' | 'tainted' | 'ended'
 
 export type Readiness =
   | { readonly kind: 'ready' }
@@ -66,7 +66,7 @@ export class SvidCache implements AsyncDisposable {
   readonly #config: SvidCacheConfig
   readonly #deps: SvidCacheDeps
   readonly #batch: BatchSigner
-  readonly #slots = new Map<string, Slot>()
+  readonly #slots = new Map<string, SvidSlot>()
   readonly #wake = new Wake()
   readonly #stop = new AbortController()
   #entries: ReadonlyMap<string, Entry> = new Map()
@@ -95,11 +95,7 @@ export class SvidCache implements AsyncDisposable {
       if (entry === undefined) {
         this.#slots.delete(id)
         if (slot.svid !== undefined) this.changed.emit(id)
-      } else if (entry !== slot.entry) {
-        if (entry.revision !== slot.entry.revision) forgetFailures(slot)
-        if (!hasSameTerms(entry, slot.entry)) slot.signedFrom = entry.revision
-        slot.entry = entry
-      }
+      } else if (entry !== slot.entry) slot.follow(entry)
     }
     this.#wake.ring()
   }
@@ -124,18 +120,17 @@ export class SvidCache implements AsyncDisposable {
     }
     const now = this.#now()
     slot.usedAtBootMs = now.bootMs
-    if (this.#usable(slot, now) !== undefined) return { kind: 'ready' }
+    if (slot.usable(now) !== undefined) return { kind: 'ready' }
     if (slot.signing === undefined && slot.failure !== undefined && now.bootMs < slot.retryAtBootMs) return failed(slot.failure)
     await abortable(this.#sign(slot), signal)
     if (this.#slots.get(entryId) !== slot) return undefined
-    if (this.#usable(slot, this.#now()) !== undefined) return { kind: 'ready' }
+    if (slot.usable(this.#now()) !== undefined) return { kind: 'ready' }
     return failed(slot.failure ?? new MayflyError('UNAVAILABLE', 'the SVID ended as soon as it was signed'))
   }
 
   /** What may be given out at this moment. */
   current(entryId: string): WorkloadSvid | undefined {
-    const slot = this.#slots.get(entryId)
-    return slot === undefined ? undefined : this.#usable(slot, this.#now())
+    return this.#slots.get(entryId)?.usable(this.#now())
   }
 
   /** Somebody has been given the key: it stays and is rotated until {@link lastExit}. */
@@ -162,13 +157,11 @@ export class SvidCache implements AsyncDisposable {
     let due = false
     for (const slot of this.#slots.values()) {
       if (slot.svid === undefined) continue
-      const before = slot.standing
-      slot.standing = this.#deps.standing(slot.svid)
-      if (slot.standing === before) continue
+      if (!slot.judge(this.#deps.standing(slot.svid))) continue
       due = true
       if (slot.standing === 'ended') {
         this.#deps.log.info({ event: 'svid.ended', entryId: slot.entry.id, serial: slot.svid.serialHex }, 'an SVID of this agent was ended')
-        forgetFailures(slot)
+        slot.forgetFailures()
         this.#withdraw(slot, now)
       }
     }
@@ -209,20 +202,20 @@ export class SvidCache implements AsyncDisposable {
         this.#withdraw(slot, now)
       }
       if (slot.signing !== undefined) continue
-      if (!isWanted(slot)) {
+      if (!slot.isWanted) {
         if (slot.svid === undefined && now.bootMs < slot.retryAtBootMs) sleepMs = Math.min(sleepMs, slot.retryAtBootMs - now.bootMs)
-        else if (isStale(slot, now)) this.#drop(slot)
-        else sleepMs = Math.min(sleepMs, msUntil(slot, now))
-      } else if (isStale(slot, now)) {
+        else if (slot.isStale(now)) this.#drop(slot)
+        else sleepMs = Math.min(sleepMs, slot.msUntilDue(now))
+      } else if (slot.isStale(now)) {
         if (now.bootMs >= slot.retryAtBootMs) void this.#sign(slot)
         else sleepMs = Math.min(sleepMs, slot.retryAtBootMs - now.bootMs)
-      } else sleepMs = Math.min(sleepMs, msUntil(slot, now))
+      } else sleepMs = Math.min(sleepMs, slot.msUntilDue(now))
     }
     return Math.max(1, sleepMs)
   }
 
   /** Never fails: the slot keeps why. */
-  #sign(slot: Slot): Promise<void> {
+  #sign(slot: SvidSlot): Promise<void> {
     slot.signing ??= this.#signOnce(slot).finally(() => {
       slot.signing = undefined
       this.#wake.ring()
@@ -230,7 +223,7 @@ export class SvidCache implements AsyncDisposable {
     return slot.signing
   }
 
-  async #signOnce(slot: Slot): Promise<void> {
+  async #signOnce(slot: SvidSlot): Promise<void> {
     const { id: entryId, revision, spiffeId } = slot.entry
     try {
       const { keyType = 'ec-p256' } = this.#config
@@ -239,14 +232,14 @@ export class SvidCache implements AsyncDisposable {
       if (outcome.kind === 'refused') throw new MayflyError(outcome.code, outcome.message)
       this.#take(slot, WorkloadSvid.of({ entryId, revision, spiffeId, key }, outcome.chain, this.#now()))
     } catch (error) {
-      slot.failure = asMayflyError(error)
-      slot.failures++
+      const failure = asMayflyError(error)
+      slot.fail(failure)
       slot.retryAtBootMs = this.#now().bootMs + backoffMs(slot.failures, this.#config.retry, this.#deps.random)
-      this.#deps.log.warn({ event: 'svid.sign_failed', entryId, spiffeId, code: slot.failure.code, failures: slot.failures, cause: slot.failure.message }, 'an SVID could not be had')
+      this.#deps.log.warn({ event: 'svid.sign_failed', entryId, spiffeId, code: failure.code, failures: slot.failures, cause: failure.message }, 'an SVID could not be had')
     }
   }
 
-  #take(slot: Slot, svid: WorkloadSvid): void {
+  #take(slot: SvidSlot, svid: WorkloadSvid): void {
     if (this.#slots.get(slot.entry.id) !== slot) {
       this.#deps.ended([svid.serial])
       return
@@ -254,98 +247,42 @@ export class SvidCache implements AsyncDisposable {
     const now = this.#now()
     const standing = this.#deps.standing(svid)
     if (standing === 'ended') throw new MayflyError('UNAVAILABLE', 'the server signed an SVID that bundle or revocations refuse')
-    if (slot.svid !== undefined) slot.earlier = [...slot.earlier.filter((old) => !old.isExpired(now)), slot.svid]
-    slot.svid = svid
-    slot.standing = standing
-    slot.due = halfLife(svid.notAfterMs, now, this.#deps.random)
-    forgetFailures(slot)
+    slot.take(svid, standing, halfLife(svid.notAfterMs, now, this.#deps.random), now)
     if (standing === 'tainted') slot.retryAtBootMs = now.bootMs + this.#config.retry.mostMs // the server has no better authority yet
     this.#deps.log.info({ event: 'svid.received', entryId: svid.entryId, spiffeId: svid.spiffeId, serial: svid.serialHex, notAfterMs: svid.notAfterMs }, 'received an SVID')
     this.changed.emit(svid.entryId)
   }
 
-  #usable(slot: Slot, now: Moment): WorkloadSvid | undefined {
-    const { svid } = slot
-    return svid === undefined || slot.standing === 'ended' || svid.spiffeId !== slot.entry.spiffeId || svid.isExpired(now) ? undefined : svid
-  }
-
-  /** The key is no longer given out; its serial is reported with the later ones when the last holder exits, if it lives still. */
-  #withdraw(slot: Slot, now: Moment): void {
-    if (slot.svid !== undefined && slot.standing !== 'ended' && !slot.svid.isExpired(now)) slot.earlier.push(slot.svid)
-    slot.svid = undefined
-    slot.due = undefined
+  #withdraw(slot: SvidSlot, now: Moment): void {
+    slot.withdraw(now)
     this.changed.emit(slot.entry.id)
   }
 
-  #drop(slot: Slot): void {
+  #drop(slot: SvidSlot): void {
     this.#slots.delete(slot.entry.id)
-    const now = this.#now()
-    const live = [...slot.earlier, ...(slot.svid === undefined ? [] : [slot.svid])].filter((svid) => !svid.isExpired(now))
+    const live = slot.live(this.#now())
     if (live.length > 0 && !slot.entry.keepOnExit) this.#deps.ended(live.map(({ serial }) => serial))
     if (slot.svid !== undefined) this.changed.emit(slot.entry.id)
   }
 
   /** A new slot; `undefined` when there is no room. */
-  #open(entry: Entry): Slot | undefined {
+  #open(entry: Entry): SvidSlot | undefined {
     if (this.#slots.size >= this.#config.maxSvids) {
-      let oldest: Slot | undefined
+      let oldest: SvidSlot | undefined
       for (const slot of this.#slots.values()) {
-        if (!isWanted(slot) && slot.signing === undefined && (oldest === undefined || slot.usedAtBootMs < oldest.usedAtBootMs)) oldest = slot
+        if (!slot.isWanted && slot.signing === undefined && (oldest === undefined || slot.usedAtBootMs < oldest.usedAtBootMs)) oldest = slot
       }
       if (oldest === undefined) return undefined
       this.#drop(oldest)
     }
-    const slot: Slot = { entry, signedFrom: entry.revision, svid: undefined, standing: 'good', due: undefined, earlier: [], held: false, signing: undefined, failure: undefined, failures: 0, retryAtBootMs: 0, usedAtBootMs: this.#now().bootMs }
+    const slot = new SvidSlot(entry, this.#now())
     this.#slots.set(entry.id, slot)
     return slot
   }
 
   #now(): Moment {
-    return { nowMs: this.#deps.clock.nowMs(), bootMs: this.#deps.clock.bootMs() }
+    return momentOf(this.#deps.clock)
   }
-}
-
-interface Slot {
-  entry: Entry
-  /** An SVID that was asked for at an earlier revision of the entry is to be replaced. */
-  signedFrom: number
-  svid: WorkloadSvid | undefined
-  /** Of `svid`. */
-  standing: Standing
-  due: DueTime | undefined
-  /** Rotated away and perhaps still in a holder's hands. */
-  earlier: WorkloadSvid[]
-  held: boolean
-  signing: Promise<void> | undefined
-  failure: MayflyError | undefined
-  failures: number
-  retryAtBootMs: number
-  usedAtBootMs: number
-}
-
-function isWanted(slot: Slot): boolean {
-  return slot.held || slot.entry.prefetch
-}
-
-/** Whether it should be replaced, though it may be good still. */
-function isStale(slot: Slot, now: Moment): boolean {
-  const { svid, due, entry } = slot
-  return svid === undefined || due === undefined || isDue(due, now) || slot.standing !== 'good' || svid.revision < slot.signedFrom || svid.spiffeId !== entry.spiffeId
-}
-
-/** A revision that rises alone says that credentials have ended, which this agent knows from the stream. */
-function hasSameTerms(left: Entry, right: Entry): boolean {
-  return JSON.stringify({ ...left, revision: 0 }) === JSON.stringify({ ...right, revision: 0 })
-}
-
-function msUntil(slot: Slot, now: Moment): number {
-  return slot.due === undefined ? 0 : Math.min(slot.due.atMs - now.nowMs, slot.due.atBootMs - now.bootMs)
-}
-
-function forgetFailures(slot: Slot): void {
-  slot.failure = undefined
-  slot.failures = 0
-  slot.retryAtBootMs = 0
 }
 
 const maxAttempts = 3

@@ -3,6 +3,7 @@ import { MayflyError } from '../../src/core/errors.ts'
 import type { SpiffeId } from '../../src/core/spiffe-id.ts'
 import { parseCertificate } from '../../src/x509/certificate.ts'
 import type { PrivateKey } from '../../src/x509/private-key.ts'
+import type { Moment } from './moment.ts'
 
 /** An X.509-SVID with its key, as the server signed it for an entry; prints without its key. */
 export class WorkloadSvid {
@@ -74,12 +75,6 @@ export class WorkloadSvid {
   toJSON(): object {
     return { entryId: this.entryId, spiffeId: this.spiffeId, serial: this.serialHex, notAfterMs: this.notAfterMs }
   }
-}
-
-/** Both clocks, read together. */
-export interface Moment {
-  readonly nowMs: number
-  readonly bootMs: number
 }
 
 /** What was asked for. */
