@@ -118,6 +118,6 @@ export class Agent implements AsyncDisposable {
 }
 
 /** First who speaks, then what is remembered of what was heard. */
-async function endParts({ own, progress, heads, newest }: AgentParts): Promise<void> {
-  for (const part of [own, progress.member, heads, newest]) await part?.[Symbol.asyncDispose]()
+async function endParts({ own, elsewhere, progress, heads, newest }: AgentParts): Promise<void> {
+  for (const part of [own, elsewhere, progress.member, heads, newest]) await part?.[Symbol.asyncDispose]()
 }

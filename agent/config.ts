@@ -14,6 +14,8 @@ import { isSpiffeId, trustDomainOf } from '../src/core/spiffe-id.ts'
 import type { SpiffeId, TrustDomain } from '../src/core/spiffe-id.ts'
 import type { TierChoice } from './attest/caller.ts'
 import type { DockerConfig } from './attest/docker.ts'
+import { elsewhereField, elsewhereOf } from './check/elsewhere-config.ts'
+import type { Elsewhere } from './check/elsewhere-config.ts'
 import { nodeAttestorFields } from './node/config.ts'
 import type { NodeAttestorConfig } from './node/config.ts'
 import { probesField, probesOf } from './grants/probe-config.ts'
@@ -73,6 +75,8 @@ export interface AgentConfig {
   readonly checksPerSecond: number
   /** Where metrics and probes are served over HTTP; unset: nowhere. */
   readonly metricsAddress: HostAndPort | undefined
+  /** Who knows the revocations of other trust domains, for the checks of this agent. */
+  readonly checkElsewhere: readonly Elsewhere[]
   /** Facts about this machine that grant roles may demand. */
   readonly probes: readonly Probe[]
   /** Where traces go; unset: nothing is traced. */
@@ -109,6 +113,9 @@ const fields = {
   svidKeyType: withDefault(oneOf(...keyTypes), 'ec-p256'),
   logLevel: withDefault(oneOf('debug', 'info', 'warn', 'error'), 'info'),
   drain: withDefault(duration(0, 60_000), 1_000),
+  check: group({
+    elsewhere: withDefault(elsewhereField, []),
+  }),
   probes: withDefault(probesField, []),
   tracing: tracingFields,
   metrics: group({
@@ -162,6 +169,7 @@ export const agentSettings: SettingPaths<AgentConfig> = {
   maxStreamsPerProcess: { path: 'limits.maxStreamsPerProcess', live: true },
   maxVerifiers: { path: 'limits.maxVerifiers', live: true },
   checksPerSecond: { path: 'limits.checksPerSecond', live: true },
+  checkElsewhere: { path: 'check.elsewhere', live: true },
   metricsAddress: { path: 'metrics.address', live: false },
   tracing: { path: 'tracing', live: false },
   probes: { path: 'probes', live: false },
@@ -209,6 +217,7 @@ export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: s
   const raw = parseConfig(yaml, fields, overrides, fileName, flagPaths, (values, problem) => {
     joinProblems(values, lineOf(values), problem)
     socketProblems(values, problem)
+    ownElsewhere(values.check.elsewhere, values.trustDomain ?? lineOf(values)?.trustDomain, problem)
   })
   const line = lineOf(raw)
   const token = line?.token ?? raw.joinToken
@@ -239,6 +248,7 @@ export function parseAgentConfig(yaml: string, overrides: Overrides, fileName: s
     maxStreamsPerProcess: raw.limits.maxStreamsPerProcess,
     maxVerifiers: raw.limits.maxVerifiers,
     checksPerSecond: raw.limits.checksPerSecond,
+    checkElsewhere: Object.freeze(elsewhereOf(raw.check.elsewhere)),
     metricsAddress: raw.metrics.address,
     tracing: tracingOf(raw.tracing),
     probes: probesOf(raw.probes),
@@ -264,6 +274,11 @@ function joinProblems(raw: RawConfig, line: JoinLine | undefined, problem: Compl
   for (const [at, id] of raw.authorizedDelegates.entries()) {
     if (trustDomain !== undefined && isSpiffeId(id) && trustDomainOf(id) !== trustDomain) problem(`authorizedDelegates[${at}]`, `of another trust domain than ${trustDomain}`)
   }
+}
+
+/** Nobody but its own stream says what its own trust domain has revoked. */
+function ownElsewhere(items: RawConfig['check']['elsewhere'], own: TrustDomain | undefined, problem: Complain): void {
+  for (const [at, { trustDomain }] of items.entries()) if (trustDomain === own) problem(`check.elsewhere[${at}]`, `${trustDomain} is the trust domain of this agent: its own stream knows its revocations`)
 }
 
 function socketProblems(raw: RawConfig, problem: Complain): void {

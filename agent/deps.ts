@@ -16,6 +16,8 @@ export interface AgentDeps {
   /** Of the data folder. */
   readonly files: StateFiles
   readFile(path: string): Promise<string>
+  /** `undefined` when there is no such file. @throws {MayflyError} LIMIT_EXCEEDED, INVALID_ARGUMENT */
+  readBytes(path: string, maxBytes: number): Promise<Uint8Array | undefined>
   readonly processes: Processes
   readonly exitWatch: ExitWatch
   /** What this host's kernel offers. */

@@ -81,6 +81,7 @@ async function main(args: readonly string[]): Promise<number> {
       remove: (name) => files.removeFile(join(config.dataDir, name)),
     },
     readFile: async (path) => readConfigText(path),
+    readBytes: files.readFileBounded,
     processes: linuxProcesses(),
     exitWatch,
     bindingTier: config.bindingTier === 'auto' ? (support.pidfd ? 'pidfd' : 'pid') : config.bindingTier,

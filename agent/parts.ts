@@ -1,10 +1,12 @@
 import { LiveConfig } from '../src/config/live.ts'
 import type { TrustDomain } from '../src/core/spiffe-id.ts'
 import type { QuotaTerms } from '../src/rpc/quota.ts'
+import { BundleSet } from '../src/verify/bundle-set.ts'
 import { HeadKeeper, headStoreIn } from '../src/verify/heads.ts'
 import { WorkloadAttestor } from './attest/attestor.ts'
 import { Docker } from './attest/docker.ts'
 import type { FactSource } from './attest/fact-source.ts'
+import { CheckElsewhere } from './check/elsewhere.ts'
 import { OwnVerifier } from './check/own-verifier.ts'
 import { SvidCheck } from './check/svid-check.ts'
 import { agentSettings } from './config.ts'
@@ -36,6 +38,7 @@ export interface AgentParts {
   readonly admission: Admission
   readonly own: OwnVerifier
   readonly check: SvidCheck
+  readonly elsewhere: CheckElsewhere
   readonly checkTerms: QuotaTerms
   readonly delegates: AuthorizedDelegates
   readonly connections: WorkloadConnectionDeps
@@ -75,6 +78,16 @@ export async function startParts(config: AgentConfig, deps: AgentDeps, trustDoma
   relay.changed.on(() => keeper.moved())
   relay.readersChanged.on((readers) => (reports.readers = readers))
   const own = new OwnVerifier({ class: 'available', software: `mayfly agent ${deps.version}` }, { clock, random, log, relay, reports, svid: () => progress.member?.connection.svid })
+  const elsewhere = await CheckElsewhere.start(live, {
+    clock,
+    random,
+    log,
+    own: trustDomain,
+    bundles: () => federation.with(progress.member?.trust.bundles ?? BundleSet.of()),
+    authorities: (name) => federation.authoritiesOf(name),
+    readBytes: async (path, maxBytes) => await deps.readBytes(path, maxBytes),
+    fileNamed: (name) => ({ read: async (maxBytes) => await files.read(name, maxBytes), write: async (content) => await files.write(name, content) }),
+  })
   const delegates = new AuthorizedDelegates(config.authorizedDelegates)
   live.onChange(({ authorizedDelegates }) => delegates.replace(authorizedDelegates))
   return {
@@ -94,7 +107,8 @@ export async function startParts(config: AgentConfig, deps: AgentDeps, trustDoma
       get streamsPerProcess() { return live.current.maxStreamsPerProcess },
     }),
     own,
-    check: new SvidCheck({ clock, bundles: () => federation.with(progress.joined.trust.bundles), revocations: relay.reader, used: (serial) => own.used(serial) }),
+    elsewhere,
+    check: new SvidCheck({ clock, bundles: () => federation.with(progress.joined.trust.bundles), revocations: relay.reader, foreign: () => elsewhere.current, used: (serial) => own.used(serial) }),
     checkTerms: { get perSecond() { return live.current.checksPerSecond }, get burst() { return 2 * live.current.checksPerSecond } },
     delegates,
     connections: { processes, exitWatch, attestor, tier: config.bindingTier, needs: () => entries.kinds },

@@ -2,17 +2,18 @@ import { toHex } from '../../src/core/bytes.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import type { StreamHead } from '../../src/core/revocation/follower.ts'
 import type { StalenessClass } from '../../src/core/revocation/freshness.ts'
-import { hasGrantSegment, parseSpiffeId, pathOf, trustDomainOf } from '../../src/core/spiffe-id.ts'
+import { hasGrantSegment, parseSpiffeId, pathOf, trustDomainOf, type SpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Authorizer } from '../../src/verify/authorize.ts'
 import type { BundleSet } from '../../src/verify/bundle-set.ts'
 import { explainVerdict } from '../../src/verify/explain.ts'
 import { svidOf } from '../../src/verify/leaf.ts'
-import { maxChainCertificates } from '../../src/verify/path.ts'
+import { maxChainCertificates, parseChain, svidExtKeyUsages, validatePath } from '../../src/verify/path.ts'
 import type { RevocationChecker } from '../../src/verify/checker.ts'
 import type { Verdict } from '../../src/verify/verify-svid.ts'
 import { verifyX509Svid } from '../../src/verify/verify-svid.ts'
 import { parseCertificate } from '../../src/x509/certificate.ts'
+import type { ForeignRevocations } from './foreign-revocations.ts'
 
 /** A peer's certificate to be judged. */
 export interface CheckQuestion {
@@ -37,10 +38,12 @@ export interface CheckAnswer {
   readonly authorityId: string
   /** 0 when unknown. */
   readonly notAfterMs: number
-  readonly class: StalenessClass
+  /** Empty: accepted, and nobody was asked what its trust domain has revoked, because the configuration says so. */
+  readonly class: StalenessClass | ''
   readonly stale: boolean
   /** -1: no state. */
   readonly ageMs: number
+  /** Of the stream that was asked. */
   readonly epoch: number
   readonly seq: number
 }
@@ -50,6 +53,8 @@ export interface SvidCheckDeps {
   /** @throws {MayflyError} UNAVAILABLE before the agent has joined */
   bundles(): BundleSet
   readonly revocations: RevocationChecker & { readonly position: StreamHead }
+  /** Who knows the revocations of other trust domains; nobody when absent. */
+  readonly foreign?: () => Pick<ForeignRevocations, 'elsewhere' | 'streamOf'> | undefined
   /** A certificate was accepted: for the record of where it was used. @param serial 17 bytes */
   readonly used?: (serial: Uint8Array) => void
 }
@@ -72,23 +77,52 @@ export class SvidCheck {
     if (chain.length === 0 || chain.length > maxChainCertificates) throw new MayflyError('INVALID_ARGUMENT', `a chain has 1 to ${maxChainCertificates} certificates`)
     if (chain.reduce((sum, { length }) => sum + length, 0) > maxChainBytes) throw new MayflyError('INVALID_ARGUMENT', `a chain has at most ${maxChainBytes} bytes`)
     const wanted = classOf(question.class)
-    const verdict = verifyX509Svid(chain, { bundles: this.#deps.bundles(), allow: allowing(question.allow), revocation: revocations, nowMs: clock.nowMs(), class: wanted })
-    if (verdict.kind === 'accepted') this.#deps.used?.(verdict.facts.serial)
-    const { epoch, seq } = revocations.position
+    const bundles = this.#deps.bundles()
+    const foreign = this.#deps.foreign?.()
+    const nowMs = clock.nowMs()
+    const verdict = verifyX509Svid(chain, { bundles, allow: allowing(question.allow), revocation: revocations, elsewhere: foreign?.elsewhere ?? [], nowMs, class: wanted })
     const leaf = leafOf(chain)
+    const stream = leaf.id === undefined ? undefined : foreign?.streamOf(trustDomainOf(leaf.id))
+    if (verdict.kind === 'accepted' && verdict.class !== undefined && stream === undefined) this.#deps.used?.(verdict.facts.serial)
+    const isUnchecked = verdict.kind === 'accepted' && verdict.class === undefined
+    const { epoch, seq } = isUnchecked ? nowhere : (stream ?? revocations).position
     return {
       accepted: verdict.kind === 'accepted',
       verdict: verdict.kind,
       reason: explainVerdict(verdict),
-      spiffeId: leaf.spiffeId,
+      spiffeId: leaf.id ?? '',
       serial: leaf.serial,
       notAfterMs: leaf.notAfterMs,
-      authorityId: verdict.kind === 'accepted' ? verdict.facts.authorityId : 'authorityId' in verdict ? verdict.authorityId : '',
-      class: wanted === 'available' && leaf.isGrant ? 'standard' : wanted,
+      authorityId: authorityOf(chain, verdict, bundles, nowMs),
+      class: isUnchecked ? '' : wanted === 'available' && leaf.id !== undefined && hasGrantSegment(leaf.id) ? 'standard' : wanted,
       stale: verdict.kind === 'accepted' && verdict.stale,
-      ageMs: Math.round(revocations.freshness()?.ageMs ?? -1),
+      ageMs: isUnchecked ? -1 : Math.round(ageOf(verdict) ?? (stream ?? revocations).freshness()?.ageMs ?? -1),
       epoch,
       seq,
+    }
+  }
+}
+
+const nowhere = { epoch: 0, seq: 0 }
+
+/** Of what was asked: a stream, or the older of it and a list. */
+function ageOf(verdict: Verdict): number | undefined {
+  return verdict.kind === 'accepted' || verdict.kind === 'stale' ? verdict.ageMs : undefined
+}
+
+/** Of the leaf, where the path leads to the bundle. A yes names it; a no does so only when it is about the authority, and is asked for again: it is rare. */
+function authorityOf(chain: readonly Uint8Array[], verdict: Verdict, bundles: BundleSet, nowMs: number): string {
+  switch (verdict.kind) {
+    case 'accepted':
+      return verdict.facts.authorityId
+    case 'malformed':
+    case 'untrusted':
+      return ''
+    case 'unindexed':
+      return verdict.authorityId
+    default: {
+      const path = validatePath(parseChain(chain), bundles.authoritiesOf(trustDomainOf(verdict.id)), svidExtKeyUsages, nowMs)
+      return path.kind === 'trusted' ? path.authorityIds[0] : ''
     }
   }
 }
@@ -109,14 +143,13 @@ function allowing(texts: readonly string[]): Authorizer {
 }
 
 /** What the leaf says of itself, proven or not. */
-function leafOf([der]: readonly Uint8Array[]): { readonly spiffeId: string; readonly serial: string; readonly notAfterMs: number; readonly isGrant: boolean } {
+function leafOf([der]: readonly Uint8Array[]): { readonly id: SpiffeId | undefined; readonly serial: string; readonly notAfterMs: number } {
   try {
     const leaf = parseCertificate(der ?? new Uint8Array(0))
     const svid = svidOf(leaf)
-    const id = svid.kind === 'svid' ? svid.id : undefined
-    return { spiffeId: id ?? '', serial: toHex(leaf.serial), notAfterMs: leaf.notAfterMs, isGrant: id !== undefined && hasGrantSegment(id) }
+    return { id: svid.kind === 'svid' ? svid.id : undefined, serial: toHex(leaf.serial), notAfterMs: leaf.notAfterMs }
   } catch (error) {
-    if (error instanceof MayflyError) return { spiffeId: '', serial: '', notAfterMs: 0, isGrant: false }
+    if (error instanceof MayflyError) return { id: undefined, serial: '', notAfterMs: 0 }
     throw error
   }
 }

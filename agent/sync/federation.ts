@@ -56,6 +56,11 @@ export class Federation {
     return [...this.#byName.values()].sort(byName)
   }
 
+  /** DER; the same array until it is another. Empty of one that is not here. */
+  authoritiesOf(trustDomain: TrustDomain): readonly Uint8Array[] {
+    return this.#byName.get(trustDomain)?.x509Authorities ?? noAuthorities
+  }
+
   /** Those that any of these entries names, by name: what one answer to a workload holds. */
   namedBy(entries: readonly Naming[]): readonly ForeignBundle[] {
     const names = namesIn(entries)
@@ -120,6 +125,7 @@ export function namesIn(entries: readonly Naming[]): ReadonlySet<string> {
 }
 
 const none: readonly ForeignBundle[] = []
+const noAuthorities: readonly Uint8Array[] = []
 
 function byName(left: ForeignBundle, right: ForeignBundle): number {
   return left.trustDomain < right.trustDomain ? -1 : 1

@@ -53,6 +53,31 @@ describe('the configuration of an agent', () => {
     expect(problems(`${place}${digest}nodeAttestor:\n  x509pop: { certificate: a }\n`)).toContain('nodeAttestor.x509pop')
   })
 
+  test('who knows the revocations of another trust domain is one of a stream nearby, a file of lists, and nobody; of the own it is its own stream', () => {
+    const of = (...items: readonly string[]): string => `trustDomain: example.org\ncheck:\n  elsewhere:\n${items.map((item) => `    - { ${item} }\n`).join('')}`
+    const problems = (...items: readonly string[]): string => {
+      try {
+        parseAgentConfig(of(...items), {}, 'agent.yaml', 0)
+        return ''
+      } catch (error) {
+        return String(error)
+      }
+    }
+    expect(parseAgentConfig(of("trustDomain: a.example, stream: ['unix:/run/a.sock', 'plain:127.0.0.1:9']", 'trustDomain: b.example, lists: /b.pem', 'trustDomain: c.example, unchecked: true'), {}, 'agent.yaml', 0).checkElsewhere).toEqual([
+      { trustDomain: 'a.example', kind: 'stream', places: [{ kind: 'unix', path: '/run/a.sock' }, { kind: 'plain', host: '127.0.0.1', port: 9 }] },
+      { trustDomain: 'b.example', kind: 'lists', file: '/b.pem' },
+      { trustDomain: 'c.example', kind: 'unchecked' },
+    ])
+    expect(parseAgentConfig('', {}, 'agent.yaml', 0).checkElsewhere).toEqual([])
+    for (const vague of ['trustDomain: a.example', 'trustDomain: a.example, unchecked: false', 'trustDomain: a.example, unchecked: true, lists: /b.pem']) expect(problems(vague)).toContain('check.elsewhere[0]: one of stream, lists and unchecked: true')
+    expect(problems('trustDomain: a.example, lists: b.pem')).toContain('begins with /')
+    expect(problems("trustDomain: a.example, stream: ['relay:8443']")).toContain('over a socket or from loopback')
+    expect(problems('trustDomain: a.example, stream: []')).toContain('a stream is read somewhere')
+    expect(problems("trustDomain: a.example, stream: ['x']")).toContain('not a place')
+    expect(problems('trustDomain: a.example, unchecked: true', 'trustDomain: a.example, lists: /b.pem')).toContain('check.elsewhere[1]: a.example is named twice')
+    expect(problems('trustDomain: example.org, unchecked: true')).toContain('check.elsewhere[0]: example.org is the trust domain of this agent')
+  })
+
   test('a flag stands in the place of what the file says', () => {
     expect(parseAgentConfig('logLevel: info\n', { logLevel: 'debug' }, 'agent.yaml', 0).logLevel).toBe('debug')
   })

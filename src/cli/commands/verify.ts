@@ -42,7 +42,7 @@ export const command: Command = define({
         ['serial', serial],
         ['authority', authorityId.slice(0, 16)],
         ['ends', notAfterMs === 0 ? '' : `${timeText(notAfterMs)}, ${whenText(notAfterMs, clock.nowMs())}`],
-        ['revocations', ageMs < 0 ? 'not known' : `known as of ${ageMs}ms ago, stream ${epoch}/${seq}; class ${answer.class}${stale ? ', stale' : ''}`],
+        ['revocations', accepted && answer.class === '' ? 'not checked: the agent is configured to ask nobody about this trust domain' : ageMs < 0 ? 'not known' : `known as of ${ageMs}ms ago, stream ${epoch}/${seq}; class ${answer.class}${stale ? ', stale' : ''}`],
       ])
     }
     return accepted ? exitCodes.ok : exitCodes.failed

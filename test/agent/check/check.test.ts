@@ -1,6 +1,10 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
+import type { CheckAnswer } from '../../../agent/check/svid-check.ts'
+import type { CheckOutcome } from '../../../src/core/revocation/check.ts'
+import { parseTrustDomain } from '../../../src/core/spiffe-id.ts'
+import { revocationUnchecked } from '../../../src/verify/index.ts'
 import { encodeCertificatesPem } from '../../../src/x509/pem.ts'
 import { TestCheck, TestCheckSocket } from '../../support/agent/check.ts'
 import { authority, leaf, nowMs } from '../../support/verify/certificates.ts'
@@ -41,6 +45,43 @@ test('every verdict but one is a no, with its reason', () => {
   expect(world.check.check({ chain: [svid.der], class: 'available', allow })).toMatchObject({ accepted: true, stale: true, ageMs: 20_000 })
   world.freshness = undefined
   expect(world.check.check({ chain: [svid.der], class: 'available', allow })).toMatchObject({ accepted: false, verdict: 'stale', ageMs: -1 })
+})
+
+test('a refusal names the authority too, wherever the path leads to one', () => {
+  const world = new TestCheck()
+  const verdictOf = (issuer = world.root, over = {}): readonly string[] => {
+    const { verdict, authorityId } = world.check.check({ chain: [leaf(issuer, { uri: id, ...over }).der], class: 'standard', allow })
+    return [verdict, authorityId]
+  }
+  expect(verdictOf(authority('stranger'))).toEqual(['untrusted', ''])
+  expect(verdictOf(world.root, { notAfterMs: nowMs - 1_000 })).toEqual(['expired', world.root.id])
+  world.outcome = () => ({ kind: 'revoked' })
+  expect(verdictOf()).toEqual(['revoked', world.root.id])
+  world.outcome = () => ({ kind: 'good' })
+  world.freshness = undefined
+  expect(verdictOf()).toEqual(['stale', world.root.id])
+})
+
+test('a peer of another trust domain is judged by whom the configuration names, and told to the own server by nobody', () => {
+  const world = new TestCheck()
+  const partner = authority('partner')
+  world.partner = { trustDomain: parseTrustDomain('partner.example'), x509Authorities: [partner.der] }
+  const svid = leaf(partner, { uri: 'spiffe://partner.example/web' })
+  const ask = (): CheckAnswer => world.check.check({ chain: [svid.der], class: 'strict', allow: ['spiffe://partner.example'] })
+  world.outcome = ({ authorityId }) => (authorityId === partner.id ? { kind: 'unindexed', authorityId } : { kind: 'good' })
+  expect(ask()).toMatchObject({ accepted: false, verdict: 'unindexed' })
+
+  const theirs = { check: (): CheckOutcome => ({ kind: 'good' }), freshness: () => ({ ageMs: 40, aheadMs: 0, behindMs: 0 }), position: { epoch: 1, seq: 2, chainHash: new Uint8Array(32) } }
+  world.foreign = { elsewhere: [{ trustDomain: world.partner.trustDomain, revocation: theirs }], streamOf: (name) => (name === 'partner.example' ? theirs : undefined) }
+  expect(ask()).toMatchObject({ accepted: true, class: 'strict', ageMs: 40, epoch: 1, seq: 2 })
+  theirs.check = () => ({ kind: 'revoked' })
+  expect(ask()).toMatchObject({ accepted: false, verdict: 'revoked', ageMs: 40, epoch: 1, seq: 2 })
+
+  world.foreign = { elsewhere: [{ trustDomain: world.partner.trustDomain, revocation: revocationUnchecked }], streamOf: () => undefined }
+  expect(ask()).toMatchObject({ accepted: true, class: '', stale: false, ageMs: -1, epoch: 0, seq: 0 })
+  expect(world.used).toBe(0)
+  expect(world.check.check({ chain: [leaf(world.root, { uri: id }).der], class: 'strict', allow })).toMatchObject({ accepted: true, class: 'strict', ageMs: 300, epoch: 7 })
+  expect(world.used).toBe(1)
 })
 
 test('a question without peers, with an unknown class or out of bounds is none', () => {

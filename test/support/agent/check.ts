@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CheckListener } from '../../../agent/check/http-listener.ts'
 import { SvidCheck } from '../../../agent/check/svid-check.ts'
+import type { SvidCheckDeps } from '../../../agent/check/svid-check.ts'
 import type { ChainFacts, CheckOutcome } from '../../../src/core/revocation/check.ts'
 import type { Freshness } from '../../../src/core/revocation/freshness.ts'
 import { linuxProcesses } from '../../../src/system/linux/processes.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { BundleSet } from '../../../src/verify/index.ts'
+import type { TrustDomainAuthorities } from '../../../src/verify/bundle-set.ts'
 import { FakeClock } from '../fake-clock.ts'
 import { authority, nowMs, trustDomain } from '../verify/certificates.ts'
 import type { Issued } from '../verify/certificates.ts'
@@ -21,10 +23,16 @@ export class TestCheck {
   outcome: (facts: ChainFacts) => CheckOutcome = () => ({ kind: 'good' })
   freshness: Freshness | undefined = { ageMs: 300, aheadMs: 0, behindMs: 0 }
 
+  /** Another trust domain, whose bundle the agent has. */
+  partner: TrustDomainAuthorities | undefined
+  foreign: ReturnType<NonNullable<SvidCheckDeps['foreign']>>
+  /** Credentials that are told to have been accepted. */
+  used = 0
+
   constructor() {
     const bundles = BundleSet.of({ trustDomain, x509Authorities: [this.root.der] })
     const position = { epoch: 7, seq: 42, chainHash: new Uint8Array(32) }
-    this.check = new SvidCheck({ clock: new FakeClock(nowMs), bundles: () => bundles, revocations: { check: (facts) => this.outcome(facts), freshness: () => this.freshness, position } })
+    this.check = new SvidCheck({ clock: new FakeClock(nowMs), bundles: () => (this.partner === undefined ? bundles : bundles.with(this.partner)), foreign: () => this.foreign, used: () => void this.used++, revocations: { check: (facts) => this.outcome(facts), freshness: () => this.freshness, position } })
   }
 }
 
