@@ -1,4 +1,4 @@
-import { MayflyError } from '../../src/core/errors.ts'
+import { asMayflyError, MayflyError } from '../../src/core/errors.ts'
 import type { Entry } from '../../src/core/entry.ts'
 import type { KeyType } from '../../src/core/key-type.ts'
 import type { SpiffeId } from '../../src/core/spiffe-id.ts'
@@ -232,7 +232,7 @@ export class SvidCache implements AsyncDisposable {
       if (outcome.kind === 'refused') throw new MayflyError(outcome.code, outcome.message)
       this.#take(slot, WorkloadSvid.of({ entryId, revision, spiffeId, key }, outcome.chain, this.#now()))
     } catch (error) {
-      const failure = asMayflyError(error)
+      const failure = asMayflyError(error, 'asking for an SVID failed')
       slot.fail(failure)
       slot.retryAtBootMs = this.#now().bootMs + backoffMs(slot.failures, this.#config.retry, this.#deps.random)
       this.#deps.log.warn({ event: 'svid.sign_failed', entryId, spiffeId, code: failure.code, failures: slot.failures, cause: failure.message }, 'an SVID could not be had')
@@ -292,8 +292,4 @@ const refusals = new Set(['PERMISSION_DENIED', 'NOT_FOUND', 'INVALID_ARGUMENT', 
 
 function failed(error: MayflyError): Readiness {
   return { kind: 'failed', error, refused: refusals.has(error.status) }
-}
-
-function asMayflyError(error: unknown): MayflyError {
-  return error instanceof MayflyError ? error : new MayflyError('INTERNAL', 'asking for an SVID failed', { cause: error })
 }

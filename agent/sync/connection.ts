@@ -1,5 +1,5 @@
 import type { CrlSet__Output } from '../../proto/generated/mayfly/v1/CrlSet.ts'
-import { MayflyError } from '../../src/core/errors.ts'
+import { asMayflyError, MayflyError } from '../../src/core/errors.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Random } from '../../src/ports/random.ts'
@@ -10,21 +10,18 @@ import { within } from '../abortable.ts'
 import { Notifier } from '../notifier.ts'
 import type { RevocationRelay } from '../relay/revocation-relay.ts'
 import type { VerifierReports } from '../relay/verifier-reports.ts'
-import { backoffMs, halfLife, halfLifeOfKept, isDue } from '../rotation/schedule.ts'
-import type { DueTime } from '../rotation/schedule.ts'
+import { backoffMs } from '../rotation/schedule.ts'
 import type { SigningOutcome, SigningRequest, SvidSigner } from '../rotation/signer.ts'
-import type { Moment } from '../rotation/moment.ts'
-import { heardWithin, Wake } from '../wake.ts'
 import type { AgentState } from './agent-state.ts'
 import type { AgentSvid } from './agent-svid.ts'
-import { renewAgent } from './attestation.ts'
 import type { EntryCache } from './entry-cache.ts'
 import type { Federation } from './federation.ts'
 import { Intake } from './intake.ts'
 import type { Consequence, GrantNews } from './intake.ts'
-import { Membership, permanent, rejoinHint } from './membership.ts'
+import { Membership, rejoinHint } from './membership.ts'
 import { Outbox } from './outbox.ts'
 import type { SignsOfLife } from './outbox.ts'
+import { Renewal } from './renewal.ts'
 import { channelToServer } from './server-channel.ts'
 import { signedBy } from './svid-call.ts'
 import { returnToRestored } from './returning.ts'
@@ -55,8 +52,6 @@ export interface ServerConnectionDeps {
   readonly life: SignsOfLife
 }
 
-const renewLookMs = 10_000
-
 /**
  * The one connection of an agent to its server: the stream of what changes, kept up for as long as the agent runs, and the calls
  * beside it. While the server is away all that is known stays as it was.
@@ -66,14 +61,11 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
   readonly #deps: ServerConnectionDeps
   readonly #stop = new AbortController()
   readonly #outbox: Outbox
-  readonly #renewal = new Wake()
+  readonly #renewal: Renewal
   readonly #calls = new Set<Promise<unknown>>()
-  #svid: AgentSvid
-  #renewAt: DueTime
   readonly #membership: Membership
   #channel: RpcChannel | undefined
   #connectedSinceMs: number | undefined
-  #renewNow: string | undefined
   #fetchingSnapshot = false
   #running: Promise<void> = Promise.resolve()
   readonly #synced = Promise.withResolvers<void>()
@@ -85,10 +77,8 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
   private constructor(config: ServerConnectionConfig, deps: ServerConnectionDeps, svid: AgentSvid) {
     this.#config = config
     this.#deps = deps
-    this.#svid = svid
     this.#outbox = new Outbox(config.agentVersion, deps)
-    const now = this.#now()
-    this.#renewAt = halfLifeOfKept(svid, now, deps.random)
+    this.#renewal = new Renewal(svid, config.retry, deps)
     this.#membership = new Membership(deps, svid)
   }
 
@@ -113,7 +103,7 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
   }
 
   get svid(): AgentSvid {
-    return this.#svid
+    return this.#renewal.svid
   }
 
   /** Tells the server, now or when it is back, that the keys of these serials are gone. */
@@ -191,20 +181,20 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
     const session = new AbortController()
     const stopped = (): void => session.abort(this.#stop.signal.reason)
     this.#stop.signal.addEventListener('abort', stopped, { once: true })
-    const channel = channelToServer(this.#config.address, clock, trust, this.#svid, relay.reader)
+    const channel = channelToServer(this.#config.address, clock, trust, this.svid, relay.reader)
     this.#channel = channel
     this.#outbox.reconnected()
-    const renewal = this.#renew(channel, session).catch((error: unknown) => session.abort(asMayflyError(error)))
+    const renewal = this.#renew(channel, session).catch((error: unknown) => session.abort(asMayflyError(error, failed)))
     const intake = new Intake(this.#deps)
     try {
-      for await (const message of channel.bidi('mayfly.v1.Sync', 'Connect', this.#outbox.messages(this.#svid.chain, session.signal), { signal: session.signal })) {
+      for await (const message of channel.bidi('mayfly.v1.Sync', 'Connect', this.#outbox.messages(this.svid.chain, session.signal), { signal: session.signal })) {
         if (this.#connectedSinceMs === undefined) this.#connected()
         this.#follow(intake.take(message))
       }
       return { kind: 'failed', error: new MayflyError('UNAVAILABLE', 'the server ended the stream'), wasConnected: this.#connectedSinceMs !== undefined }
     } catch (error) {
       if (session.signal.reason === renewed) return { kind: 'renewed' }
-      return { kind: 'failed', error: asMayflyError(session.signal.aborted ? session.signal.reason : error), wasConnected: this.#connectedSinceMs !== undefined }
+      return { kind: 'failed', error: asMayflyError(session.signal.aborted ? session.signal.reason : error, failed), wasConnected: this.#connectedSinceMs !== undefined }
     } finally {
       this.#stop.signal.removeEventListener('abort', stopped)
       session.abort()
@@ -215,8 +205,8 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
 
   #connected(): void {
     this.#connectedSinceMs = this.#deps.clock.nowMs()
-    this.#renewal.ring() // it may be due since long
-    this.#deps.log.info({ event: 'server.connected', address: this.#config.address, agentId: this.#svid.id }, 'connected to the server')
+    this.#renewal.connected()
+    this.#deps.log.info({ event: 'server.connected', address: this.#config.address, agentId: this.svid.id }, 'connected to the server')
     this.changed.emit()
   }
 
@@ -235,41 +225,15 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
     else if (consequence === 'entries_known') {
       this.#synced.resolve()
       this.changed.emit()
-    } else if ('endedAccepted' in consequence) this.#outbox.endedAccepted(consequence.endedAccepted)
-    else {
-      this.#renewNow = consequence.renewFor
-      this.#renewal.ring()
-    }
+    } else if (consequence === 'renew') this.#renewal.ask()
+    else this.#outbox.endedAccepted(consequence.endedAccepted)
   }
 
-  /** Renews when half of the life has passed, or when the server asks, and then ends the session so that the next one shows the new SVID. */
+  /** Renews when it is time, and then ends the session so that the next one shows the new SVID. */
   async #renew(channel: RpcChannel, session: AbortController): Promise<void> {
-    const { clock, trust, log, random } = this.#deps
-    const { signal } = session
-    let failures = 0
-    while (!signal.aborted) {
-      const now = this.#now()
-      if (this.#connectedSinceMs !== undefined && (this.#renewNow !== undefined || isDue(this.#renewAt, now))) {
-        try {
-          const svid = await renewAgent(channel, trust, clock, signal)
-          await this.#adopt(svid)
-          log.info({ event: 'agent.renewed', agentId: svid.id, serial: svid.serial, notAfterMs: svid.notAfterMs }, 'renewed the SVID of this agent')
-          session.abort(renewed)
-          return
-        } catch (error) {
-          if (signal.aborted) return
-          const failure = asMayflyError(error)
-          if (permanent.has(failure.code)) throw failure
-          failures++
-          log.warn({ event: 'agent.renew_failed', code: failure.code, cause: failure.message, failures }, 'the SVID of this agent could not be renewed')
-          await clock.sleep(backoffMs(failures, this.#config.retry, random), signal).catch(() => undefined) // only aborts
-          continue
-        }
-      }
-      const untilDue = Math.min(this.#renewAt.atMs - now.nowMs, this.#renewAt.atBootMs - now.bootMs)
-      const sleepMs = this.#connectedSinceMs === undefined ? 1_000 : Math.max(50, Math.min(renewLookMs, untilDue))
-      await heardWithin(this.#renewal, sleepMs, clock, signal)
-    }
+    if (!(await this.#renewal.over(channel, () => this.#connectedSinceMs !== undefined, session.signal))) return
+    this.#membership.renewed(this.svid)
+    session.abort(renewed)
   }
 
   async #snapshotOver(channel: RpcChannel): Promise<void> {
@@ -280,7 +244,7 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
         if (outcome.kind === 'confirmed') return
       }
     } catch (error) {
-      if (!this.#stop.signal.aborted) log.warn({ event: 'revocation.snapshot_failed', code: asMayflyError(error).code }, 'a snapshot of the revocations could not be had')
+      if (!this.#stop.signal.aborted) log.warn({ event: 'revocation.snapshot_failed', code: asMayflyError(error, failed).code }, 'a snapshot of the revocations could not be had')
     }
   }
 
@@ -311,40 +275,25 @@ export class ServerConnection implements SvidSigner, AsyncDisposable {
     this.#lost.resolve(new MayflyError(reason.code, reason.message, { hint: reason.hint ?? rejoinHint, cause: reason }))
   }
 
-  async #adopt(svid: AgentSvid): Promise<void> {
-    await this.#deps.state.saveSvid(svid)
-    const renewedAt = this.#now()
-    this.#svid = svid
-    this.#renewNow = undefined
-    this.#renewAt = halfLife(svid.notAfterMs, renewedAt, this.#deps.random)
-    this.#membership.renewed(svid)
-  }
-
   /** After the server was restored. Returns why it could not be done, or nothing. */
   async #return(): Promise<MayflyError | undefined> {
     const { signal } = this.#stop
     try {
-      await this.#adopt(await returnToRestored(this.#config.address, this.#svid, { ...this.#deps, revocations: this.#deps.relay.reader }, signal))
+      await this.#renewal.adopt(await returnToRestored(this.#config.address, this.svid, { ...this.#deps, revocations: this.#deps.relay.reader }, signal))
+      this.#membership.renewed(this.svid)
       return undefined
     } catch (error) {
-      return asMayflyError(error)
+      return asMayflyError(error, failed)
     }
-  }
-
-  #now(): Moment {
-    return { nowMs: this.#deps.clock.nowMs(), bootMs: this.#deps.clock.bootMs() }
   }
 }
 
 type SessionEnd = { readonly kind: 'renewed' } | { readonly kind: 'failed'; readonly error: MayflyError; readonly wasConnected: boolean }
 
+const failed = 'the connection to the server failed'
 /** Why a session ends when the agent has a new SVID. */
 const renewed = new MayflyError('UNAVAILABLE', 'connecting again with the renewed SVID')
 
 function notConnected(): MayflyError {
   return new MayflyError('UNAVAILABLE', 'the agent has no connection to its server')
-}
-
-function asMayflyError(error: unknown): MayflyError {
-  return error instanceof MayflyError ? error : new MayflyError('INTERNAL', 'the connection to the server failed', { cause: error })
 }

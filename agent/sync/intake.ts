@@ -30,7 +30,7 @@ export interface IntakeDeps {
 }
 
 /** What follows from a message for the connection that it came over. */
-export type Consequence = 'acknowledge' | 'entries_known' | { readonly endedAccepted: number } | { readonly renewFor: string } | undefined
+export type Consequence = 'acknowledge' | 'entries_known' | 'renew' | { readonly endedAccepted: number } | undefined
 
 /** Takes in what the server sends over one connection: each message to whom it concerns. */
 export class Intake {
@@ -72,7 +72,7 @@ export class Intake {
       case 'endedAccepted':
         return { endedAccepted: wire.endedAccepted?.reportId ?? 0 }
       case 'renew':
-        return { renewFor: wire.renew?.reason ?? '' }
+        return 'renew'
       case 'grants':
         if (wire.grants !== null && wire.grants !== undefined) this.#grants(wire.grants)
         return undefined

@@ -126,3 +126,8 @@ export class MayflyError extends Error {
 export function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(errorCodes, text)
 }
+
+/** What was thrown, as an error of ours: itself when it is one, else INTERNAL with this message. */
+export function asMayflyError(error: unknown, message: string): MayflyError {
+  return error instanceof MayflyError ? error : new MayflyError('INTERNAL', message, { cause: error })
+}
