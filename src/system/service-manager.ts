@@ -7,11 +7,6 @@ type Environment = Record<string, string | undefined>
 /** The names of systemd's protocols, sd_notify(3) and sd_listen_fds(3): none of them is passed on to children. */
 const variables = ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID', 'LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES'] as const
 
-/** Whether a service manager that speaks one of these protocols started this process. */
-export function hasServiceManager(env: Environment): boolean {
-  return env['NOTIFY_SOCKET'] !== undefined || env['LISTEN_FDS'] !== undefined
-}
-
 /** The service manager that started this process: it is told when the process is ready, and hands over sockets that outlive it. */
 export class ServiceManager implements Disposable {
   /** Descriptors of the sockets that were handed over, by the names of their units (`FileDescriptorName=`). */

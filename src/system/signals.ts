@@ -6,7 +6,8 @@ export interface StopSignal extends Disposable {
 }
 
 /**
- * Turns the first SIGINT or SIGTERM into an abort; a second one then ends the process at once, as it would without this. Dispose to let go.
+ * Turns the first SIGINT or SIGTERM into an abort; one that comes a second later or more ends the process at once, as it would without this: the same Ctrl-C may
+ * arrive twice, from the terminal and through npm. Dispose to let go.
  * @param whileStdin also when standard input ends, which it does when whoever started this process is gone, however it went
  */
 export function stopOnSignals({ whileStdin = false }: { readonly whileStdin?: boolean } = {}): StopSignal {
@@ -15,11 +16,22 @@ export function stopOnSignals({ whileStdin = false }: { readonly whileStdin?: bo
     for (const name of names) process.off(name, stop)
     if (whileStdin) process.stdin.off('end', stopAtEnd).off('error', stopAtEnd).destroy()
   }
-  const stop = (name: string): void => {
-    release()
+  let stoppedMs: number | undefined
+  const end = (name: string): void => {
+    stoppedMs ??= performance.now()
     controller.abort(new MayflyError('SHUTTING_DOWN', `stopped by ${name}`, { details: { signal: name } }))
   }
-  const stopAtEnd = (): void => stop('the end of standard input')
+  const stop = (name: NodeJS.Signals): void => {
+    if (stoppedMs === undefined) end(name)
+    else if (performance.now() - stoppedMs >= sameSignalMs) {
+      release()
+      process.kill(process.pid, name)
+    }
+  }
+  const stopAtEnd = (): void => {
+    release()
+    end('the end of standard input')
+  }
   for (const name of names) process.on(name, stop)
   if (whileStdin && (process.stdin.readableEnded || process.stdin.destroyed)) stopAtEnd() // while something was read from it
   else if (whileStdin) process.stdin.on('end', stopAtEnd).on('error', stopAtEnd).resume()
@@ -40,3 +52,4 @@ export function onHangUp(callback: () => unknown): Disposable {
 }
 
 const names = ['SIGINT', 'SIGTERM'] as const
+const sameSignalMs = 1_000

@@ -109,6 +109,27 @@ test('a relay tells its service manager when it is ready, that it lives, that it
   await heard('STOPPING=1')
 })
 
+test.each(['SIGKILL', 'SIGTERM', 'SIGHUP'] as const)('without a service manager the command line becomes the server as well: %s is for the server itself', async (signal) => {
+  const folder = mkdtempSync(join(tmpdir(), 'mf-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const env = { ...process.env, NOTIFY_SOCKET: undefined, LISTEN_FDS: undefined }
+  const start = (): ChildProcess => {
+    const child = spawn(node24, [join(root, 'src/cli/main.ts'), 'server', 'run', '--trust-domain', 'example.org', '--data', join(folder, 'server'), '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'ignore'], env })
+    onTestFinished(() => void child.kill('SIGKILL'))
+    return child
+  }
+  const child = start()
+  expect((await servingOf(child))['pid']).toBe(child.pid)
+  child.kill(signal)
+  if (signal === 'SIGHUP') {
+    using channel = RpcChannel.connectUnix(join(folder, 'server/admin.sock'), { clock: systemClock })
+    expect((await channel.unary('mayfly.v1.Status', 'Get', {})).trustDomain).toBe('example.org') // it reads its configuration again, and stays
+    return
+  }
+  expect(await once(child, 'exit')).toEqual(signal === 'SIGKILL' ? [null, 'SIGKILL'] : [0, null])
+  expect((await servingOf(start()))['event']).toBe('serving') // nobody has its database
+})
+
 async function servingOf(child: ChildProcess): Promise<Readonly<Record<string, unknown>>> {
   if (child.stdout === null) throw new Error('no standard output')
   for await (const line of createInterface({ input: child.stdout })) return JSON.parse(line) as Readonly<Record<string, unknown>> // one line of JSON, as the mains promise
