@@ -6,6 +6,7 @@ import { RpcChannel } from '../../src/rpc/channel.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { buildCsr } from '../../src/x509/csr-builder.ts'
 import { PrivateKey } from '../../src/x509/private-key.ts'
+import { Shell } from '../support/cli/transcript.ts'
 import { Product } from '../support/product/product.ts'
 
 const uid = process.geteuid?.() ?? 0
@@ -57,6 +58,10 @@ test('a server whose database was copied back is noticed: after a restart of eve
   }
   const again = { csr: Buffer.from(buildCsr(PrivateKey.generate(), { uris: allow })), ttl: 600 }
   await expect(product.admin.unary('spire.api.server.svid.v1.SVID', 'MintX509SVID', again)).rejects.toMatchObject({ code: 'SERVER_ROLLED_BACK' })
+  const doctor = await new Shell(product.dir, { MAYFLY_SERVER_SOCKET: product.adminSocket, NODE_NO_WARNINGS: '1' }).exec('mayfly doctor')
+  expect(doctor.code).toBe(1)
+  expect(doctor.out).toMatch(/^fail {2}server\.history .* it issues nothing, and its stream is silent\n +→ stop it and run: mayfly server restore --in-place/m)
+  expect(doctor.out).toMatch(/^ok {4}server\.serving/m)
 })
 
 async function until(holds: () => boolean): Promise<void> {

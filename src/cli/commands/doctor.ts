@@ -56,7 +56,7 @@ async function serviceFindings(options: PlaceOptions, context: Context): Promise
 async function ofServer(options: PlaceOptions, context: Context, folder: string): Promise<readonly Finding[]> {
   const asked = await answered('server.serving', () => connectServer(options, context), async (channel) => {
     const status = await channel.unary('mayfly.v1.Status', 'Get', {}, { signal: context.signal, timeoutMs: 5_000 })
-    return [...serverFindings(status, ownVersion(), context.clock.nowMs()), ...upstreamFindings(status.upstream, context.clock.nowMs()), await clockFinding('server.clock', channel, context)]
+    return [...serverFindings(status, ownVersion(), context.clock.nowMs()), ...upstreamFindings(status.upstream, context.clock.nowMs()), ...(await answeredBy('server.clock', async () => [await clockFinding('server.clock', channel, context)]))]
   })
   return [...asked, ...dataFindings('server', folder)]
 }
@@ -74,9 +74,16 @@ async function ofAgent(options: PlaceOptions, context: Context, folder: string):
 
 /** What was found, or that nobody answered. */
 async function answered(check: string, open: () => Promise<RpcChannel>, look: (channel: RpcChannel) => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
-  try {
+  return await answeredBy(check, async () => {
     using channel = await open()
     return await look(channel)
+  })
+}
+
+/** The same of one question: what else was found stays. */
+async function answeredBy(check: string, look: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
+  try {
+    return await look()
   } catch (error) {
     if (!(error instanceof MayflyError)) throw error
     const todo = error.code === 'DEADLINE_EXCEEDED' ? 'it is there and does not answer: its log, its load and its disk may say why; start it anew' : `docs/errors.md says more of ${error.code}`

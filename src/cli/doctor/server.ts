@@ -10,7 +10,13 @@ const hourMs = 3_600_000
 
 /** What a server says of itself. */
 export function serverFindings(status: ServerStatus, ownVersion: string, nowMs: number): readonly Finding[] {
-  return [ok('server.serving', `${status.trustDomain} at ${status.agentAddress}, up ${formatDuration(nowMs - status.startedAtMs)}`), ...addressFinding(status.agentAddress), versionFinding('server', status.version, ownVersion), authorityFinding(status, nowMs), agentsFinding(status), attestorsFinding(status.nodeAttestors, nowMs)]
+  return [ok('server.serving', `${status.trustDomain} at ${status.agentAddress}, up ${formatDuration(nowMs - status.startedAtMs)}`), ...historyFinding(status), ...addressFinding(status.agentAddress), versionFinding('server', status.version, ownVersion), authorityFinding(status, nowMs), agentsFinding(status), attestorsFinding(status.nodeAttestors, nowMs)]
+}
+
+/** A database that was put back by `cp` or a snapshot: the server knows by what its agents have seen. */
+export function historyFinding({ rolledBack }: Pick<ServerStatus, 'rolledBack'>): readonly Finding[] {
+  if (rolledBack === null) return []
+  return [fail('server.history', `its database is older than what it signed (stream ${rolledBack.epoch}/${rolledBack.streamSeq}): it issues nothing, and its stream is silent`, 'stop it and run: mayfly server restore --in-place (docs/operations.md)')]
 }
 
 /** Where the server listens on every address of its machine and says no name, agents of other machines are led to themselves. */
