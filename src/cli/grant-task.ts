@@ -31,11 +31,11 @@ export async function runTask(agent: RpcChannel, { request, argv, json }: GrantT
   const over = new AbortController()
   const asked = agent.serverStream('mayfly.v1.Grants', 'Request', request, { signal: AbortSignal.any([context.signal, over.signal]) })
   try {
-    const grant = await approvedOf(asked, tell)
+    const grant = await approvedOf(asked, tell, json, context)
     if (grant === undefined) return exitCodes.denied
     const command = HeldCommand.start(argv)
     try {
-      return await bindAndRun(agent, grant, command, tell, over.signal, context)
+      return await bindAndRun(agent, grant, command, { tell, json }, over.signal, context)
     } finally {
       await command.stop()
     }
@@ -50,13 +50,16 @@ export async function holdGrant(agent: RpcChannel, request: RequestGrantRequest,
   const over = new AbortController()
   const asked = agent.serverStream('mayfly.v1.Grants', 'Request', request, { signal: AbortSignal.any([context.signal, over.signal]) })
   try {
-    const grant = await approvedOf(asked, tell)
+    const grant = await approvedOf(asked, tell, json, context)
     if (grant === undefined) return exitCodes.denied
     const bound = agent.serverStream('mayfly.v1.Grants', 'Bind', { grantId: grant.id }, { signal: over.signal })
     const socket = await activeSocket(bound, tell)
     context.output.note(`mayfly: its Workload API is at unix://${socket}, for this process alone; Ctrl-C ends it`)
     const first = await Promise.race([followToEnd(bound, tell), aborted(context.signal)])
-    if (first !== undefined) return endedEarly
+    if (first !== undefined) {
+      if (!first.isTold) sayAgentGone(grant, json, context)
+      return endedEarly
+    }
     const last = await agent.unary('mayfly.v1.Grants', 'End', { grantId: grant.id, cause: 'completed' }, { signal: over.signal })
     tell({ grant: last, socket: '', approvers: [], howToApprove: '' })
     return exitCodes.ok
@@ -71,23 +74,31 @@ async function aborted(signal: AbortSignal): Promise<undefined> {
 }
 
 /** The grant once it is approved; `undefined` when it came to nothing. The call goes on: its end would withdraw the request. */
-async function approvedOf(asked: AsyncGenerator<GrantProgress__Output>, tell: Teller): Promise<Grant__Output | undefined> {
-  for (;;) {
-    const { value, done } = await asked.next()
-    if (done === true || value === undefined || value.grant === null) return undefined
-    tell(value)
-    if (value.grant.state === 'approved') return value.grant
-    if (value.grant.state === 'denied' || value.grant.state === 'lapsed') return undefined
+async function approvedOf(asked: AsyncGenerator<GrantProgress__Output>, tell: Teller, json: boolean, { output, signal }: Context): Promise<Grant__Output | undefined> {
+  let id = ''
+  try {
+    for (;;) {
+      const { value, done } = await asked.next()
+      if (done === true || value === undefined || value.grant === null) return undefined
+      tell(value)
+      id = value.grant.id
+      if (value.grant.state === 'approved') return value.grant
+      if (value.grant.state === 'denied' || value.grant.state === 'lapsed') return undefined
+    }
+  } catch (error) {
+    if (signal.aborted && id !== '') output.note(json ? JSON.stringify({ event: 'grant.withdrawn', id }) : `mayfly: grant ${id} is withdrawn: nobody waits for it any more`)
+    throw error
   }
 }
 
-async function bindAndRun(agent: RpcChannel, grant: Grant__Output, command: HeldCommand, tell: Teller, signal: AbortSignal, context: Context): Promise<number> {
+async function bindAndRun(agent: RpcChannel, grant: Grant__Output, command: HeldCommand, { tell, json }: { readonly tell: Teller; readonly json: boolean }, signal: AbortSignal, context: Context): Promise<number> {
   const bound = agent.serverStream('mayfly.v1.Grants', 'Bind', { grantId: grant.id, pid: command.pid }, { signal })
   const socket = await activeSocket(bound, tell)
   command.go(socket, grant.id)
   const ended = followToEnd(bound, tell)
   const first = await Promise.race([command.ended, ended])
   if (first.kind === 'grant') {
+    if (!first.isTold) sayAgentGone(grant, json, context)
     await command.stop(graceMs, context.clock)
     return endedEarly
   }
@@ -111,17 +122,22 @@ async function activeSocket(bound: AsyncGenerator<GrantProgress__Output>, tell: 
   }
 }
 
-/** Resolves when the grant is over, or nobody says any more how it stands. */
-async function followToEnd(bound: AsyncGenerator<GrantProgress__Output>, tell: Teller): Promise<{ readonly kind: 'grant' }> {
+/** Resolves when the grant is over, which is told then, or nobody says any more how it stands. */
+async function followToEnd(bound: AsyncGenerator<GrantProgress__Output>, tell: Teller): Promise<{ readonly kind: 'grant'; readonly isTold: boolean }> {
   try {
     for await (const progress of bound) {
       tell(progress)
-      if (progress.grant !== null && overStates.has(progress.grant.state)) break
+      if (progress.grant !== null && overStates.has(progress.grant.state)) return { kind: 'grant', isTold: true }
     }
   } catch {
     // the agent is gone, and with it the grant
   }
-  return { kind: 'grant' }
+  return { kind: 'grant', isTold: false }
+}
+
+/** Its key was in the agent's memory alone. */
+function sayAgentGone({ id }: Grant__Output, json: boolean, { output }: Context): void {
+  output.note(json ? JSON.stringify({ event: 'grant.lost', id }) : `mayfly: the agent is gone, and grant ${id} with it`)
 }
 
 const overStates = new Set(['ending', 'ended'])

@@ -157,6 +157,7 @@ describe('what they stand on is killed', () => {
     await Promise.all([...agents.values()].map((agent) => agent.kill()))
     await Promise.all(both.map(async ({ kept }) => ends('agent killed', kept, atMs, 'orphan', { limitMs: orphanMs })))
     for (const { kept } of both) expect(await kept.run.wrapper.ended()).toBe(124)
+    for (const { kept } of both) expect(kept.run.wrapper.errors).toContain(`mayfly: the agent is gone, and grant ${kept.grantId} with it`)
     for (const { gone, kept } of both) for (const { run } of [gone, kept]) await run[Symbol.asyncDispose]()
   })
 })
