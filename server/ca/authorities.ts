@@ -1,45 +1,22 @@
 import { moveAuthority, nextRotationStep, type RotationStep } from '../../src/core/authority.ts'
 import { MayflyError } from '../../src/core/errors.ts'
-import { toHex } from '../../src/core/bytes.ts'
-import type { KeyType } from '../../src/core/key-type.ts'
-import type { Clock } from '../../src/ports/clock.ts'
-import type { Logger } from '../../src/ports/logger.ts'
 import type { TrustBundle } from '../../src/x509/bundle.ts'
-import { authorityIdOf } from '../../src/x509/fingerprint.ts'
-import type { Actor, Authority, AuthorityStore, EndResult } from '../store/port.ts'
+import type { Actor, Authority, EndResult } from '../store/port.ts'
 import type { ActiveAuthority, KeyedAuthority } from './active-authority.ts'
-import { certifyAuthority, type CertifyAuthorityDeps } from './certify-authority.ts'
-import type { KeyStore } from './key-store.ts'
+import { AuthorityMoves, type AuthorityEndOptions, type AuthorityMovesConfig, type AuthorityMovesDeps } from './authority-moves.ts'
 import { KnownAuthorities, type KnownAuthoritiesConfig } from './known-authorities.ts'
 import { endUpstream, type UpstreamEnd } from './upstream/ending.ts'
 import type { Upstream, UpstreamSource } from './upstream/upstream.ts'
 import { UpstreamWatch } from './upstream/watch.ts'
 import { unvouchedText, Vouchers } from './vouchers.ts'
 
-export interface AuthoritiesConfig extends KnownAuthoritiesConfig {
-  /** Life of an authority; down to seconds, at most the profile's. */
-  readonly lifeMs: number
-  /** Of the keys of authorities that are prepared from now on. */
-  readonly keyType: KeyType
-}
+export interface AuthoritiesConfig extends KnownAuthoritiesConfig, AuthorityMovesConfig {}
 
-export interface AuthoritiesDeps extends Omit<CertifyAuthorityDeps, 'trustDomain'> {
-  readonly store: AuthorityStore
-  readonly keys: KeyStore
+export interface AuthoritiesDeps extends Omit<AuthorityMovesDeps, 'known' | 'vouchers' | 'upstream' | 'moved'> {
   /** What signs the authorities; `undefined`: each signs itself. */
   readonly upstream?: UpstreamSource | undefined
-  readonly clock: Clock
-  readonly log: Logger
   /** Whether every connected agent has acknowledged a bundle with this authority. Call {@link AuthoritySet.reconsider} when the answer may have changed. */
   readonly acknowledged: (authorityId: string) => boolean
-}
-
-export interface AuthorityEndOptions {
-  /** Also when it is the active one: another takes its place at once, before agents know it. */
-  readonly replaceActive?: boolean
-  /** Only says what it would hit. */
-  readonly dryRun?: boolean
-  readonly reason?: string
 }
 
 const system = 'system'
@@ -56,6 +33,7 @@ export class AuthoritySet implements AsyncDisposable {
   readonly #known: KnownAuthorities
   readonly #vouchers: Vouchers
   readonly #upstream: UpstreamWatch
+  readonly #moves: AuthorityMoves
   readonly #stop = new AbortController()
   readonly #listeners = new Set<() => void>()
   #queue: Promise<unknown> = Promise.resolve()
@@ -68,6 +46,7 @@ export class AuthoritySet implements AsyncDisposable {
     this.#known = new KnownAuthorities(config, deps)
     this.#upstream = new UpstreamWatch(deps.upstream, deps)
     this.#vouchers = new Vouchers(this.#known, { ...deps, trustDomain: config.trustDomain })
+    this.#moves = new AuthorityMoves(config, { ...deps, known: this.#known, vouchers: this.#vouchers, upstream: this.#upstream, moved: async () => await this.#reload() })
   }
 
   /** Reads the authorities and carries out what is due: afterwards one is active. @throws {MayflyError} CONFIG_INVALID, STORE_UNWRITABLE, UPSTREAM_INVALID, KEY_STORE_UNAVAILABLE, KEY_STORE_REFUSED */
@@ -139,7 +118,7 @@ export class AuthoritySet implements AsyncDisposable {
     return this.#inTurn(async () => {
       this.#upstream.mayHaveChanged()
       await this.#upstream.look()
-      return await this.#prepare(by)
+      return await this.#moves.prepare(by)
     })
   }
 
@@ -150,7 +129,7 @@ export class AuthoritySet implements AsyncDisposable {
       if (!force && !this.#deps.acknowledged(id)) {
         throw new MayflyError('AUTHORITY_STATE', 'not every agent has acknowledged this authority yet', { hint: 'what it signs would be refused there: wait a moment, or say --force' })
       }
-      await this.#activate(id, by)
+      await this.#moves.activate(id, by)
     })
   }
 
@@ -230,84 +209,29 @@ export class AuthoritySet implements AsyncDisposable {
     switch (step.kind) {
       case 'prepare':
         if (this.#known.active !== undefined && !step.replaces) this.#upstream.checkOutlasts(this.#known.active)
-        await this.#prepare(by)
+        await this.#moves.prepare(by)
         break
       case 'activate':
-        await this.#activate(step.id, by)
+        await this.#moves.activate(step.id, by)
         break
-      case 'remove': {
-        const { keyName } = this.#known.byId(step.id)
-        await this.#deps.store.remove(step.id, by)
-        await this.#deps.keys.remove(keyName)
-        await this.#reload()
-        this.#deps.log.info({ event: 'authority.removed', authority: step.id }, 'authority is over')
+      case 'remove':
+        await this.#moves.remove(step.id, by)
         break
-      }
       default:
         step satisfies never
     }
   }
 
-  async #prepare(by: Actor): Promise<Authority> {
-    const { clock, random, keys, store, log } = this.#deps
-    const nowMs = clock.nowMs()
-    const keyName = `authority-${toHex(random.bytes(8))}`
-    const key = await keys.create(keyName, this.#config.keyType)
-    const id = authorityIdOf(key.spki)
-    try {
-      const certified = await certifyAuthority(key, nowMs, this.#config.lifeMs, this.#upstream.current, { ...this.#deps, trustDomain: this.#config.trustDomain })
-      await store.prepare({ id, keyName, ...certified, preparedAtMs: nowMs }, by)
-    } catch (error) {
-      await keys.remove(keyName) // each attempt makes a key: none of them is left behind
-      throw error
-    }
-    this.#known.keep(id, key)
-    await this.#reload()
-    const prepared = this.#known.byId(id)
-    log.info({ event: 'authority.prepared', authority: id, notAfterMs: prepared.notAfterMs }, 'authority prepared')
-    return prepared
-  }
-
-  async #activate(id: string, by: Actor): Promise<void> {
-    if (!this.#known.hasKey(id)) throw new MayflyError('AUTHORITY_STATE', 'the key of this authority is not here')
-    const vouchers = await this.#vouchers.make(id)
-    await this.#deps.store.activate(id, by)
-    this.#vouchers.use(vouchers)
-    await this.#reload()
-    this.#deps.log.info({ event: 'authority.activated', authority: id }, 'authority activated')
-  }
-
   async #taint(id: string, by: Actor, options: AuthorityEndOptions): Promise<EndResult> {
-    this.#checkEnd(id, 'taint', options)
-    const result = await this.#deps.store.revoke(id, by, { dryRun: true })
-    if (options.dryRun === true) return result
-    await this.#deps.store.taint(id, by, options.reason)
-    await this.#reload()
-    await this.#settle()
-    this.#deps.log.warn({ event: 'authority.tainted', authority: id, by: by.name, reason: options.reason ?? '', credentials: result.hits.credentials }, 'authority tainted')
+    const result = await this.#moves.taint(id, by, options)
+    if (options.dryRun !== true) await this.#settle()
     return result
   }
 
   async #revoke(id: string, by: Actor, options: AuthorityEndOptions & { readonly expect?: number }): Promise<EndResult> {
-    const authority = this.#checkEnd(id, 'revoke', options)
-    const { dryRun = false, expect, reason = '' } = options
-    const result = await this.#deps.store.revoke(id, by, { dryRun, reason, ...(expect === undefined ? {} : { expect }) })
-    if (dryRun) return result
-    this.#deps.log.warn({ event: 'authority.revoked', authority: id, by: by.name, reason, credentials: result.hits.credentials, streamSeq: result.streamSeq }, 'authority revoked')
-    await this.#deps.keys.remove(authority.keyName)
-    await this.#reload()
-    await this.#settle()
+    const result = await this.#moves.revoke(id, by, options)
+    if (options.dryRun !== true) await this.#settle()
     return result
-  }
-
-  /** That it may end now: whether its state allows it, and that it is not the one that signs. */
-  #checkEnd(id: string, move: 'taint' | 'revoke', { replaceActive = false }: AuthorityEndOptions): Authority {
-    const authority = this.#known.byId(id)
-    moveAuthority(authority.state, move)
-    if (authority.state !== 'active' || replaceActive) return authority
-    throw new MayflyError('AUTHORITY_STATE', 'this authority is the active one', {
-      hint: 'activate another first: mayfly authority prepare, then mayfly authority activate; or say --replace-active',
-    })
   }
 
   /** After a start, when the vouchers of the run before are gone. */
