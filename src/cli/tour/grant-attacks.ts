@@ -16,6 +16,7 @@ import { PrivateKey } from '../../x509/private-key.ts'
 import { workloadMetadata } from '../connection.ts'
 import type { Context } from '../context.ts'
 import { sign } from '../signing.ts'
+import { askBeside } from './grant-escape.ts'
 import type { GrantScene } from './grant-scene.ts'
 import { grantThefts } from './grant-thefts.ts'
 import { letThrough, refusalOf } from './refusal.ts'
@@ -56,6 +57,7 @@ export async function grantAttacks(given: Omit<GrantScene, 'rogueSelector'>, con
     { name: 'a reason is made to steer the terminal of who approves', control: 'free text is bounded and without control characters', run: () => refusalOf(() => asked({ reason: 'harmless\u001b[2K\u001b[1Amigration 42' })) },
     { name: 'a task with a grant takes a step that it did not declare', control: 'each step is decided when it is taken, within what was declared', run: () => undeclaredStep(scene, deploy, context) },
     { name: "another process of the same user comes to a grant's socket", control: "the kernel names the caller; a grant's socket serves its binding alone", run: () => stolenSocket(scene, deploy, context) },
+    { name: 'what a task started asks for another grant beside it', control: 'inside of a grant there are children of it, within its intent and budget, and nothing beside', run: () => askBeside(scene, deploy, context) },
     { name: 'an agent that was taken over uses one key for two grants', control: 'a public key belongs to one grant, in the transaction that issues', run: () => reusedKey(scene, deploy, signal) },
     {
       name: 'a step that a person approved is taken as another',
