@@ -1,7 +1,7 @@
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import { join, posix, relative } from 'node:path'
-import { rolldown, type Plugin } from 'rolldown'
+import { rolldown, type OutputAsset, type OutputChunk, type Plugin } from 'rolldown'
 
 /** What is started as a process or a thread of its own, by program. What two entries of one program share is in `parts`. */
 const programs: Readonly<Record<string, readonly string[]>> = {
@@ -13,29 +13,47 @@ const programs: Readonly<Record<string, readonly string[]>> = {
 /** Loads two hundred small files of packages, and half of its time is that: their code is put together with its own. */
 const whole = 'src/x509/peculiar/builder'
 
+/** Packages that every start loads, a hundred files with what they need themselves, and a seventh of an agent's start was that: their code is put together with a program's own. */
+const putTogether: ReadonlySet<string> = new Set(['@grpc/grpc-js', 'pino', 'protobufjs/minimal.js'])
+
+/** Of those packages' own needs what they load only when they are asked for what no program of ours asks them for. */
+const neverLoaded: ReadonlySet<string> = new Set(['@grpc/proto-loader'])
+
 /**
  * Puts the modules of each program together in few files, in place of the compiled ones: a process that opens two hundred files to start
- * spends a quarter of its start on that. Packages stay packages, but for the builder of what is rare, and the libraries (`mayfly/verify`, `mayfly/client`) stay modules.
+ * spends a quarter of its start on that. Other packages stay packages, but for the builder of what is rare, and the libraries (`mayfly/verify`, `mayfly/client`) stay modules.
  */
 export async function bundlePrograms(dist: string): Promise<void> {
   const built = `${dist}.programs` // beside what it is made of, until all are made
   rmSync(built, { recursive: true, force: true })
+  const theirs: string[] = []
   for (const [program, entries] of Object.entries(programs)) {
     await using build = await rolldown({
       input: Object.fromEntries(entries.map((entry) => [entry, join(dist, `${entry}.js`)])),
-      external: (id) => !id.startsWith('.') && !id.startsWith('/'),
+      external: (id, importer = dist) => staysOutside(id, importer.startsWith(dist)),
       platform: 'node',
       treeshake: false,
       plugins: [originKept(dist), builtinsAsked()],
     })
-    await build.write({ dir: built, format: 'esm', entryFileNames: '[name].js', chunkFileNames: `${program}/parts/[name]-[hash].js` })
+    const { output } = await build.write({ dir: built, format: 'esm', entryFileNames: '[name].js', chunkFileNames: `${program}/parts/[name]-[hash].js` })
+    theirs.push(...modulesOf(output))
   }
   await using build = await rolldown({ input: { [whole]: join(dist, `${whole}.js`) }, external: isBuiltin, platform: 'node', treeshake: false, plugins: [builtinsAsked()] })
   const { output } = await build.write({ dir: built, format: 'esm', codeSplitting: false })
-  writeFileSync(join(built, 'third-party-licenses.txt'), licensesOf(output.flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []))))
+  writeFileSync(join(built, 'third-party-licenses.txt'), licensesOf([...theirs, ...modulesOf(output)]))
   for (const program of Object.keys(programs)) rmSync(join(dist, program), { recursive: true })
   cpSync(built, dist, { recursive: true })
   rmSync(built, { recursive: true })
+}
+
+/** @param isOurs whether a module of ours imports it, and no package */
+function staysOutside(id: string, isOurs: boolean): boolean {
+  if (id.startsWith('.') || id.startsWith('/')) return false
+  return isBuiltin(id) || neverLoaded.has(id) || (isOurs && !putTogether.has(id))
+}
+
+function modulesOf(output: readonly (OutputChunk | OutputAsset)[]): readonly string[] {
+  return output.flatMap((made) => (made.type === 'chunk' ? made.moduleIds : []))
 }
 
 /** What the packages ask of whoever passes their code on: their licenses, one after the other. */

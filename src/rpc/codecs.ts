@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import type * as Protobuf from 'protobufjs'
+import minimal from 'protobufjs/minimal.js'
 import { descriptors } from '../../proto/generated/descriptors.ts'
 import { MayflyError } from '../core/errors.ts'
 import type { ServiceName } from './services.ts'
@@ -25,7 +26,7 @@ export function codecsOf(service: ServiceName): Codecs {
 
 /** @param file as tools/codecs.ts writes it */
 export function builtCodecs(file: string): Codecs {
-  const codecs = (require(file) as (protobuf: object) => Readonly<Record<string, MessageCodec>>)(require('protobufjs/minimal.js') as object) // require returns any
+  const codecs = (require(file) as (protobuf: object) => Readonly<Record<string, MessageCodec>>)(minimal) // require returns any
   return (type) => {
     const codec = codecs[type]
     if (codec === undefined) throw new MayflyError('INTERNAL', `no codec of ${type} in ${file}`)
