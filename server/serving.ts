@@ -76,8 +76,9 @@ async function openTls({ listen, maxConnections }: ServerConfig, { inherited }: 
   return await listenTls({ host: listen.host, port: listen.port, fd: inherited?.get('tls'), identity: svid.identity, maxConnections, onConnection })
 }
 
-async function openAdmin({ adminSocket }: ServerConfig, { inherited, ownUid, peerCredentials, log }: ServerDeps, admins: Admins, connections: Connections, rpc: RpcServer<Caller>): Promise<UnixListener> {
+async function openAdmin({ adminSocket }: ServerConfig, { clock, inherited, ownUid, peerCredentials, log }: ServerDeps, admins: Admins, connections: Connections, rpc: RpcServer<Caller>): Promise<UnixListener> {
   return await listenUnix(adminSocket, {
+    keep: { clock, log },
     // Others than the owner of the process pass the file's mode only when the list names them; the list decides in any case.
     mode: admins.uids.some((uid) => uid !== ownUid) ? 0o666 : 0o600,
     fd: inherited?.get('admin'),

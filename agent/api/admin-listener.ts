@@ -87,7 +87,7 @@ export class AdminListener implements AsyncDisposable {
   /** @throws {MayflyError} SOCKET_IN_USE, INVALID_ARGUMENT */
   static async start(config: AdminListenerConfig, deps: AdminListenerDeps): Promise<AdminListener> {
     const admin = new AdminListener(config, deps)
-    admin.#listener = await listenUnix(config.socketPath, { mode: admin.#mode, fd: config.fd, maxConnections: maxAdminConnections + maxDelegateConnections, onConnection: (socket) => admin.#accept(socket) })
+    admin.#listener = await listenUnix(config.socketPath, { mode: admin.#mode, fd: config.fd, keep: deps, maxConnections: maxAdminConnections + maxDelegateConnections, onConnection: (socket) => admin.#accept(socket) })
     return admin
   }
 

@@ -54,7 +54,7 @@ export class CheckListener implements AsyncDisposable {
   /** @throws {MayflyError} SOCKET_IN_USE, INVALID_ARGUMENT */
   static async start(socketPath: string, deps: CheckListenerDeps): Promise<CheckListener> {
     const listener = new CheckListener(deps)
-    listener.#listener = await listenUnix(socketPath, { mode: 0o777, fd: deps.fd, maxConnections, onConnection: (socket) => listener.#accept(socket) })
+    listener.#listener = await listenUnix(socketPath, { mode: 0o777, fd: deps.fd, keep: deps, maxConnections, onConnection: (socket) => listener.#accept(socket) })
     return listener
   }
 

@@ -4,6 +4,7 @@ import type { X509Source } from '../../src/client/x509-source.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import { formatStreamPlace, type StreamPlace } from '../../src/core/stream-place.ts'
 import type { TrustDomain } from '../../src/core/spiffe-id.ts'
+import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import { listenPlain } from '../../src/rpc/listen-plain.ts'
 import { listenTls } from '../../src/rpc/listen-tls.ts'
@@ -19,6 +20,7 @@ export interface RelayPeer {
 
 export interface ListenDeps {
   readonly server: RpcServer<RelayPeer>
+  readonly clock: Clock
   readonly log: Logger
   readonly trustDomain: TrustDomain
   /** Shown and judged by where TLS is spoken. */
@@ -35,7 +37,7 @@ export async function listenAt(place: StreamPlace, deps: ListenDeps): Promise<Li
   switch (place.kind) {
     case 'unix': {
       const onConnection = (socket: Socket): void => admit(socket, deps, () => ({ name: `uid:${deps.peerUid(socket)}` }))
-      return await listenUnix(place.path, { mode: 0o777, maxConnections, onConnection })
+      return await listenUnix(place.path, { mode: 0o777, maxConnections, onConnection, keep: deps })
     }
     case 'plain':
       return await listenPlain({ ...place, maxConnections, onConnection: (socket) => server.inject(socket, { name: 'loopback' }) })

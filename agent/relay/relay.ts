@@ -107,7 +107,7 @@ export class Relay implements AsyncDisposable {
     const relay = new Relay(config, deps, trust, await deps.heads.load(trust.trustDomain))
     try {
       for (const place of config.listen) {
-        relay.#listeners.push(await listenAt(place, { server: relay.#server, log: deps.log, trustDomain: trust.trustDomain, source: trust.source, reader: relay.#relay.reader, peerUid: (socket) => deps.peerUid(socket), maxConnections: config.maxReaders * 2 }))
+        relay.#listeners.push(await listenAt(place, { server: relay.#server, clock: deps.clock, log: deps.log, trustDomain: trust.trustDomain, source: trust.source, reader: relay.#relay.reader, peerUid: (socket) => deps.peerUid(socket), maxConnections: config.maxReaders * 2 }))
       }
     } catch (error) {
       await relay[Symbol.asyncDispose]()

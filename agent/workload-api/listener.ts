@@ -76,7 +76,7 @@ export class WorkloadListener implements AsyncDisposable {
   /** @throws {MayflyError} SOCKET_IN_USE, INVALID_ARGUMENT */
   static async start(config: WorkloadListenerConfig, deps: WorkloadListenerDeps): Promise<WorkloadListener> {
     const api = new WorkloadListener(config, deps)
-    api.#listener = await listenUnix(config.socketPath, { mode: 0o777, fd: config.fd, maxConnections: config.maxConnections, onConnection: (socket) => api.#accept(socket) })
+    api.#listener = await listenUnix(config.socketPath, { mode: 0o777, fd: config.fd, keep: deps, maxConnections: config.maxConnections, onConnection: (socket) => api.#accept(socket) })
     return api
   }
 

@@ -1,9 +1,11 @@
 import { chmodSync, lstatSync, readFileSync, readlinkSync, unlinkSync } from 'node:fs'
 import type { Socket } from 'node:net'
+import type { Server } from 'node:net'
 import { connect, createServer } from 'node:net'
 import { resolve } from 'node:path'
 import { umask } from 'node:process'
 import { MayflyError } from '../core/errors.ts'
+import { keepSocket, type KeepSocketDeps } from './kept-socket.ts'
 
 export interface UnixListenOptions {
   /** Permissions of the socket file, such as 0o600. It has them from the first moment. */
@@ -12,6 +14,8 @@ export interface UnixListenOptions {
   readonly maxConnections?: number
   /** A socket that listens at this path already, handed over by a service manager: its mode is that one's affair, and it outlives this process. */
   readonly fd?: number | undefined
+  /** Listens anew when the file of the socket is removed while it listens; unset: it does not look. One that was handed over is not looked at. */
+  readonly keep?: KeepSocketDeps
   /** Gets each connection at once, before any of its bytes has been read. */
   onConnection(socket: Socket): void
 }
@@ -36,6 +40,33 @@ export interface UnixListener extends Listener {
 export async function listenUnix(path: string, options: UnixListenOptions): Promise<UnixListener> {
   if (Buffer.byteLength(path) > maxPathBytes) throw new MayflyError('INVALID_ARGUMENT', `the socket path is longer than ${maxPathBytes} bytes: ${path}`, { hint: 'choose a shorter data folder' })
   if (options.fd === undefined) await removeStale(path)
+  let server = await open(path, options)
+  let { mode } = options
+  const over = new AbortController()
+  if (options.keep !== undefined && options.fd === undefined) {
+    const listenAgain = async (): Promise<void> => {
+      server.close() // its file is gone, or this would remove the next one's
+      server = await open(path, { ...options, mode })
+      if (over.signal.aborted) server.close()
+    }
+    void keepSocket(path, listenAgain, options.keep, over.signal)
+  }
+  const close = async (): Promise<void> => {
+    over.abort()
+    server.close()
+  }
+  return {
+    address: path,
+    close,
+    permit: (wanted) => {
+      mode = wanted
+      if (options.fd === undefined) chmodSync(path, mode)
+    },
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+async function open(path: string, options: UnixListenOptions): Promise<Server> {
   // A connection is whoever's it is handed to: half-open ones would hang there, so a peer's end is an end.
   const server = createServer({ allowHalfOpen: false, noDelay: true }, (socket) => options.onConnection(socket))
   if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections
@@ -60,15 +91,7 @@ export async function listenUnix(path: string, options: UnixListenOptions): Prom
     throw new MayflyError('CONFIG_INVALID', `the socket that was handed over is ${bound ?? 'bound to no path'}, the configuration says ${resolve(path)}`, { hint: 'make ListenStream= of the socket unit and the configuration the same' })
   }
   server.on('error', () => undefined) // an accept that fails, such as for want of descriptors, concerns that connection only
-  const close = async (): Promise<void> => void server.close()
-  return {
-    address: path,
-    close,
-    permit: (mode) => {
-      if (options.fd === undefined) chmodSync(path, mode)
-    },
-    [Symbol.asyncDispose]: close,
-  }
+  return server
 }
 
 /** Connections that wait to be accepted; the kernel has its own bound, net.core.somaxconn. When it is full, connecting fails at once. */

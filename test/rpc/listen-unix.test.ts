@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
 import { listenUnix } from '../../src/rpc/listen-unix.ts'
+import { KeptLog } from '../support/agent/quiet.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 import { socketPath } from '../support/rpc/harness.ts'
 
 const quiet = { mode: 0o600, onConnection: (): void => undefined }
@@ -49,4 +51,48 @@ test('closing removes the socket file', async () => {
   const listener = await listenUnix(socketPath(), quiet)
   await listener.close()
   expect(existsSync(listener.address)).toBe(false)
+})
+
+test('a socket file that is removed is there again within five seconds, with its mode, and said; connections that were open stay', async () => {
+  const clock = new FakeClock()
+  const log = new KeptLog()
+  await using listener = await listenUnix(socketPath(), { mode: 0o600, keep: { clock, log }, onConnection: (socket) => void socket.pipe(socket) })
+  const before = connect(listener.address)
+  await once(before, 'connect')
+  listener.permit(0o666)
+  rmSync(listener.address)
+  await clock.advance(5_000)
+  await expect.poll(() => log.facts).toMatchObject([{ event: 'socket.restored', path: listener.address }])
+  expect(statSync(listener.address).mode & 0o777).toBe(0o666)
+  const after = connect(listener.address)
+  for (const socket of [before, after]) {
+    socket.write('still here')
+    expect(String((await once(socket, 'data'))[0])).toBe('still here')
+    socket.destroy()
+  }
+})
+
+test('what somebody put in the place of a socket file is left alone, and said once; when it is gone the socket is there again', async () => {
+  const clock = new FakeClock()
+  const log = new KeptLog()
+  await using listener = await listenUnix(socketPath(), { ...quiet, keep: { clock, log } })
+  rmSync(listener.address)
+  writeFileSync(listener.address, 'precious')
+  await clock.advance(20_000)
+  expect(log.facts).toMatchObject([{ event: 'socket.lost', path: listener.address }])
+  expect(readFileSync(listener.address, 'utf8')).toBe('precious')
+  rmSync(listener.address)
+  await clock.advance(5_000)
+  await expect.poll(() => log.facts.map(({ event }) => event)).toEqual(['socket.lost', 'socket.restored'])
+  expect(statSync(listener.address).isSocket()).toBe(true)
+})
+
+test('a socket that was closed is not made again', async () => {
+  const clock = new FakeClock()
+  const listener = await listenUnix(socketPath(), { ...quiet, keep: { clock, log: new KeptLog() } })
+  await clock.advance(5_000)
+  await listener.close()
+  await clock.advance(10_000)
+  expect(existsSync(listener.address)).toBe(false)
+  expect(clock.sleeping).toBe(0)
 })
