@@ -4,6 +4,8 @@ import type { Selector } from '../../src/core/selector.ts'
 import { isAgentId, serverIdOf } from '../../src/core/spiffe-id.ts'
 import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
 import type { Target } from '../store/port.ts'
+import { Disablements } from './disablements.ts'
+import { SpiffeIdIndex } from './spiffe-id-index.ts'
 
 /** What the main thread keeps of an entry: enough to authorize and to issue; the rest is read from the store when it is wanted. */
 export interface IndexedEntry {
@@ -50,11 +52,11 @@ export class EntryIndex {
   readonly #serverId: SpiffeId
   readonly #byId = new Map<string, IndexedEntry>()
   readonly #byParent = new Map<SpiffeId, Set<IndexedEntry>>()
-  readonly #bySpiffeId = new Map<SpiffeId, IndexedEntry | Set<IndexedEntry>>()
+  readonly #bySpiffeId = new SpiffeIdIndex<IndexedEntry>()
   readonly #aliases = new Map<string, Alias>()
   readonly #expiring = new Map<string, number>()
   readonly #ended = new Set<string>()
-  readonly #disabled = { id: new Set<string>(), entry: new Set<string>(), agent: new Set<string>(), owner: new Set<string>() }
+  readonly #disabled = new Disablements()
   readonly #interned = new Map<string, string>()
 
   constructor(trustDomain: TrustDomain) {
@@ -89,10 +91,10 @@ export class EntryIndex {
     const siblings = this.#byParent.get(indexed.parentId)
     if (siblings === undefined) this.#byParent.set(indexed.parentId, new Set([indexed]))
     else siblings.add(indexed)
-    this.#addBySpiffeId(indexed)
+    this.#bySpiffeId.add(indexed)
     if (indexed.parentId === this.#serverId) this.#aliases.set(entry.id, { entry: indexed, selectors: entry.selectors.map((selector: Selector) => formatSelector(selector)) })
     if (indexed.expiresAtSeconds > 0) this.#expiring.set(entry.id, indexed.expiresAtSeconds)
-    if (entry.disabled) this.#disabled.entry.add(entry.id)
+    if (entry.disabled) this.#disabled.set({ kind: 'entry', entryId: entry.id }, true)
   }
 
   /** Its revision rises by one. */
@@ -108,7 +110,7 @@ export class EntryIndex {
     const siblings = this.#byParent.get(entry.parentId)
     siblings?.delete(entry)
     if (siblings?.size === 0) this.#byParent.delete(entry.parentId)
-    this.#removeBySpiffeId(entry)
+    this.#bySpiffeId.delete(entry)
     this.#aliases.delete(id)
     this.#expiring.delete(id)
     this.#ended.delete(id)
@@ -117,22 +119,18 @@ export class EntryIndex {
 
   /** Follows a disablement or its end. Returns the entries whose standing it may change; for an agent none: see {@link isAgentDisabled}. */
   setDisabled(target: Target, disabled: boolean): readonly IndexedEntry[] {
+    if (target.kind !== 'serial') this.#disabled.set(target, disabled)
     switch (target.kind) {
       case 'serial':
+      case 'agent':
         return []
       case 'id':
-        mark(this.#disabled.id, target.id, disabled)
         return this.withSpiffeId(target.id)
       case 'entry': {
-        mark(this.#disabled.entry, target.entryId, disabled)
         const entry = this.#byId.get(target.entryId)
         return entry === undefined ? [] : [entry]
       }
-      case 'agent':
-        mark(this.#disabled.agent, target.id, disabled)
-        return []
       case 'owner':
-        mark(this.#disabled.owner, target.owner, disabled)
         return [...this.#byId.values()].filter((entry) => entry.owner === target.owner)
       default:
         return target satisfies never
@@ -141,11 +139,11 @@ export class EntryIndex {
 
   /** Whether the entry itself, its ID or its owner is disabled. */
   isDisabled(entry: IndexedEntry): boolean {
-    return this.#disabled.entry.has(entry.id) || this.#disabled.id.has(entry.spiffeId) || (entry.owner !== '' && this.#disabled.owner.has(entry.owner))
+    return this.#disabled.hasEntry(entry)
   }
 
   isAgentDisabled(id: SpiffeId): boolean {
-    return this.#disabled.agent.has(id) || this.#disabled.id.has(id)
+    return this.#disabled.hasAgent(id)
   }
 
   /** Marks the entries that have expired by `nowMs` and returns those not marked before. They stay so when the clock is set back. */
@@ -167,8 +165,7 @@ export class EntryIndex {
   }
 
   withSpiffeId(id: SpiffeId): readonly IndexedEntry[] {
-    const held = this.#bySpiffeId.get(id)
-    return held === undefined ? [] : held instanceof Set ? [...held] : [held]
+    return this.#bySpiffeId.with(id)
   }
 
   hasChildren(id: SpiffeId): boolean {
@@ -299,30 +296,8 @@ export class EntryIndex {
     this.#interned.set(text, text)
     return text
   }
-
-  #addBySpiffeId(entry: IndexedEntry): void {
-    const held = this.#bySpiffeId.get(entry.spiffeId)
-    if (held === undefined) this.#bySpiffeId.set(entry.spiffeId, entry)
-    else if (held instanceof Set) held.add(entry)
-    else this.#bySpiffeId.set(entry.spiffeId, new Set([held, entry]))
-  }
-
-  #removeBySpiffeId(entry: IndexedEntry): void {
-    const held = this.#bySpiffeId.get(entry.spiffeId)
-    if (held instanceof Set) {
-      held.delete(entry)
-      if (held.size === 0) this.#bySpiffeId.delete(entry.spiffeId)
-    } else if (held === entry) {
-      this.#bySpiffeId.delete(entry.spiffeId)
-    }
-  }
 }
 
 function hasAll(agent: AgentFacts, alias: Alias): boolean {
   return alias.selectors.length > 0 && alias.selectors.every((selector) => agent.selectors.has(selector))
-}
-
-function mark(set: Set<string>, name: string, present: boolean): void {
-  if (present) set.add(name)
-  else set.delete(name)
 }
