@@ -10,12 +10,10 @@ import type { RequestGrantRequest__Output } from '../../proto/generated/mayfly/v
 import type { StepAnswer } from '../../proto/generated/mayfly/v1/StepAnswer.ts'
 import type { StepRequest__Output } from '../../proto/generated/mayfly/v1/StepRequest.ts'
 import { MayflyError } from '../../src/core/errors.ts'
-import { formatSelector } from '../../src/core/selector.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Random } from '../../src/ports/random.ts'
 import { Quota } from '../../src/rpc/quota.ts'
-import { within } from '../abortable.ts'
 import type { WorkloadAttestor } from '../attest/attestor.ts'
 import type { ExitWatch, Processes } from '../attest/ports.ts'
 import type { Standing } from '../rotation/standing.ts'
@@ -25,13 +23,10 @@ import type { GrantNews } from '../sync/intake.ts'
 import type { WorkloadConnection } from '../workload-api/workload-connection.ts'
 import { activate } from './activation.ts'
 import type { ActivationDeps } from './activation.ts'
-import { tierFor } from './binding.ts'
-import type { BindingDeps, BindingKind } from './binding.ts'
-import { allKinds } from './credential-request.ts'
+import type { BindingDeps } from './binding.ts'
 import { EndReports } from './end-reports.ts'
 import { Endings } from './endings.ts'
 import type { HeldGrant } from './held-grant.ts'
-import { pidsAbove } from './lineage.ts'
 import type { ProcessName } from './lineage.ts'
 import type { GrantListener } from './listener.ts'
 import { Outsiders } from './outsiders.ts'
@@ -41,9 +36,11 @@ import type { Cgroups, GrantServer, ProbeSenses } from './ports.ts'
 import { Probes } from './probes.ts'
 import type { Probe } from './probes.ts'
 import { ProofOfLifeBeat } from './proof-of-life.ts'
+import { Requests } from './requests.ts'
 import { Roster } from './roster.ts'
 import { StepRecords } from './step-records.ts'
-import { isOverState, overError, Task } from './task.ts'
+import { isOverState, overError } from './task.ts'
+import type { Task } from './task.ts'
 
 export interface GrantKeeperConfig {
   /** Names one boot of this machine. */
@@ -79,7 +76,7 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
   readonly #config: GrantKeeperConfig
   readonly #deps: GrantKeeperDeps
   readonly #stop = new AbortController()
-  readonly #requests: Quota
+  readonly #requests: Requests
   readonly #steps: Quota
   readonly #roster = new Roster()
   readonly #endings: Endings
@@ -89,16 +86,11 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
   readonly #reports: EndReports
   readonly #bindings: BindingDeps
   readonly #outsiders: Outsiders
-  /** Requests that the server has not answered yet: what they become may be in its news before. */
-  #asking = 0
-  readonly #unclaimed = new Map<string, Grant__Output>()
-  readonly #known = Promise.withResolvers<void>()
 
   private constructor(config: GrantKeeperConfig, deps: GrantKeeperDeps, reports: EndReports) {
     this.#config = config
     this.#deps = deps
     this.#reports = reports
-    this.#requests = new Quota(deps.clock, requestTerms)
     this.#steps = new Quota(deps.clock, stepTerms)
     this.#records = new StepRecords(deps)
     this.#policy = new PushedPolicy(deps.loadPolicy, deps.log)
@@ -107,6 +99,7 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
     this.#outsiders = new Outsiders(deps)
     this.life = ProofOfLifeBeat.start({ clock: deps.clock, living: () => this.#roster.living(), probes: () => this.#probes.latest })
     this.#endings = new Endings({ clock: deps.clock, log: deps.log, reports, roster: this.#roster, life: this.life })
+    this.#requests = new Requests({ ...deps, roster: this.#roster, endings: this.#endings, probes: this.#probes, bindings: this.#bindings, instanceOf: (process) => this.#instanceOf(process), stop: this.#stop.signal })
     this.#probes.changed.on((results) => {
       for (const { held } of this.#roster.held()) held.look(results)
       this.life.say()
@@ -124,7 +117,7 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
 
   /** Asks for a grant and follows it until it runs or comes to nothing. A caller that goes away before has asked for nothing. @throws {MayflyError} what the server refuses with */
   async *request(connection: WorkloadConnection, request: RequestGrantRequest__Output, parentId: string, signal: AbortSignal): AsyncGenerator<GrantProgress, void, undefined> {
-    const task = await this.#ask(connection, request, parentId, signal)
+    const task = await this.#requests.ask(connection, request, parentId, signal)
     try {
       yield* task.follow(() => task.isOver || task.held !== undefined, signal)
     } finally {
@@ -200,7 +193,7 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
     for (const { grantId, terms: now } of terms) if (now !== null) this.#roster.get(grantId)?.adopt(now)
     if (!complete) return
     this.#compare(grants)
-    this.#known.resolve()
+    this.#requests.begin()
   }
 
   policy(push: PolicyPush__Output): void {
@@ -235,43 +228,6 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
     await this.#reports[Symbol.asyncDispose]()
   }
 
-  async #ask(connection: WorkloadConnection, request: RequestGrantRequest__Output, parentId: string, signal: AbortSignal): Promise<Task> {
-    const kind = kindOf(request.binding)
-    this.#requests.take(String(connection.caller.uid), 1)
-    await within(this.#known.promise, knownWaitMs, notKnownYet, this.#deps.clock, signal)
-    await connection.attest()
-    const { caller } = connection
-    const { uid, selectors } = await this.#deps.attestor.attest(caller, allKinds)
-    const instance = this.#instanceOf(caller)
-    this.#asking++
-    try {
-      const grant = await this.#deps.server.request(
-        { request, selectors: selectors.map(formatSelector), requester: `uid:${uid}`, instance, tier: tierFor(caller, this.#bindings), parentGrantId: parentId, probes: [...(await this.#probes.look())], insideGrantId: parentId === '' ? this.#around(caller, instance) : '' },
-        this.#stop.signal,
-      )
-      const task = new Task(grant, instance, kind)
-      this.#roster.add(task)
-      const newer = this.#unclaimed.get(grant.id)
-      if (newer !== undefined) task.update(newer)
-      this.#deps.log.info({ event: 'grant.requested', grantId: grant.id, spiffeId: grant.spiffeId, role: grant.role, state: task.grant.state, uid, pid: caller.pid }, 'a process asked for a grant')
-      if (signal.aborted) void this.#endings.withdraw(task)
-      return task
-    } finally {
-      if (--this.#asking === 0) this.#unclaimed.clear()
-    }
-  }
-
-  /**
-   * A grant that a process runs inside of and did not ask for itself; empty when there is none. Who asked for a grant was there before it, and asks for others as what it is;
-   * what runs inside belongs to the task, and what it asks for beside the grant's socket would be none of its children (invariants 6 and 7).
-   */
-  #around(caller: WorkloadConnection['caller'], instance: string): string {
-    const { processes } = this.#deps
-    const place = { cgroup: processes.cgroupOf(caller.pid), pids: pidsAbove(caller, processes) }
-    const around = this.#roster.all().find((task) => task.instance !== instance && task.held?.over.aborted === false && task.held.binding.mayHave(place) && task.held.binding.has(caller))
-    return around?.id ?? ''
-  }
-
   #activation(): ActivationDeps {
     const { log } = this.#deps
     const held = { ...this.#deps, probes: this.#probes, policy: this.#policy, records: this.#records, instanceOf: (process: ProcessName) => this.#instanceOf(process) }
@@ -280,10 +236,7 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
 
   #take(grant: Grant__Output): void {
     const task = this.#roster.get(grant.id)
-    if (task === undefined) {
-      if (this.#asking > 0) this.#unclaimed.set(grant.id, grant)
-      return
-    }
+    if (task === undefined) return this.#requests.heardOf(grant)
     const wasOver = task.isOver
     task.update(grant)
     if (wasOver || !isOverState(task.grant.state)) return
@@ -295,7 +248,7 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
   #compare(all: readonly Grant__Output[]): void {
     const named = new Set(all.map(({ id }) => id))
     for (const task of this.#roster.all()) if (!task.isOver && !named.has(task.id)) void this.#askAbout(task)
-    if (this.#asking > 0) return
+    if (this.#requests.isAsking) return
     for (const grant of all) {
       if (this.#roster.get(grant.id) !== undefined || isOverState(grant.state)) continue
       const cause = grant.state === 'active' || grant.state === 'suspended' ? 'orphan' : 'withdrawn'
@@ -323,16 +276,8 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
   }
 }
 
-/** Of one user: policy is asked for each, and each is a record for ever. */
-const requestTerms = { perSecond: 10, burst: 200 }
 /** Of one grant: also a step that is denied is written down. */
 const stepTerms = { perSecond: 1_000, burst: 4_000 }
-/** How long a first request waits for the server's word on what runs on this node. */
-const knownWaitMs = 5_000
-
-function notKnownYet(): MayflyError {
-  return new MayflyError('UNAVAILABLE', 'the agent has not heard from its server yet')
-}
 
 function runningOf(task: Task): HeldGrant {
   if (task.isOver) throw overError(task)
@@ -342,11 +287,4 @@ function runningOf(task: Task): HeldGrant {
 
 function isStopping({ reason }: AbortSignal): boolean {
   return reason instanceof MayflyError && reason.code === 'SHUTTING_DOWN'
-}
-
-/** @throws {MayflyError} INVALID_ARGUMENT */
-function kindOf(text: string): BindingKind {
-  if (text === '' || text === 'process') return 'process'
-  if (text === 'cgroup' || text === 'container') return text
-  throw new MayflyError('INVALID_ARGUMENT', 'a grant is bound to a process, a cgroup or a container')
 }
