@@ -147,7 +147,7 @@ export class Listeners implements AsyncDisposable {
       await clock.sleep(50, signal)
     }
     const { trust, connection, svids, holders, grants } = progress.member
-    return { version, serverAddress: this.#more.serverAddress, workloadSocket: this.#config.workloadSocket, bindingTier, trust, connection, entries, svids, holders, relay, grants, rssBytes: () => this.#deps.rssBytes() }
+    return { version, serverAddress: this.#more.serverAddress, workloadSocket: this.#config.workloadSocket, dataDir: this.#config.dataDir, bindingTier, trust, connection, entries, svids, holders, relay, grants, rssBytes: () => this.#deps.rssBytes() }
   }
 
   async #attestPid(pid: number): ReturnType<WorkloadAttestor['attest']> {

@@ -70,6 +70,7 @@ export async function serviceDeps(config: ServerConfig, deps: ServerDeps, parts:
     rollback: parts.rollback,
     vouchers: () => authorities.vouchers(),
     upstreamStatus: () => upstreamStatus(authorities, config),
+    paths: { dataDir: config.dataDir, pinFile: config.pkcs11?.pinFile },
     backUp: async (to) => await writeBackup(to, { store, keysFolder: join(config.dataDir, 'keys'), clock, random, version }),
     version,
     get agentAddress() {

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type { AgentStatus } from '../../proto/generated/mayfly/v1/AgentStatus.ts'
 import type { GrantKeeper } from '../grants/keeper.ts'
 import type { ProcessHolders } from '../liveness/process-holders.ts'
@@ -12,6 +13,7 @@ export interface StatusSources {
   readonly version: string
   readonly serverAddress: string
   readonly workloadSocket: string
+  readonly dataDir: string
   /** What this host's kernel offers, or the tier that is forced. */
   readonly bindingTier: BindingTier
   readonly trust: Trust
@@ -46,6 +48,7 @@ export function agentStatus(sources: StatusSources): AgentStatus {
     revocationAgeMs: relay.reader.freshness()?.ageMs ?? -1,
     bindingTier: sources.bindingTier,
     workloadSocket: sources.workloadSocket,
+    dataDir: resolve(sources.dataDir),
     rssBytes: sources.rssBytes(),
     verifiers: relay.readers,
     grants: sources.grants.shown(maxGrants),

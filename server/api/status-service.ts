@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type { Credential as CredentialMessage } from '../../proto/generated/mayfly/v1/Credential.ts'
 import type { FindCredentialsRequest__Output } from '../../proto/generated/mayfly/v1/FindCredentialsRequest.ts'
 import type { FindCredentialsResponse } from '../../proto/generated/mayfly/v1/FindCredentialsResponse.ts'
@@ -33,6 +34,8 @@ export interface StatusServiceDeps {
   /** What stands above the authorities; `undefined`: each signs itself. */
   readonly upstreamStatus: () => UpstreamAuthorityStatus | undefined
   readonly attestors: readonly NodeAttestor[]
+  /** On this machine: the data folder, and the file of the token's PIN. */
+  readonly paths: { readonly dataDir: string; readonly pinFile?: string | undefined }
   /** Counts since the start. */
   readonly figures: () => { readonly csrChecks: number; readonly signatures: number; readonly rssBytes: number; readonly streamSeq: number }
 }
@@ -50,7 +53,7 @@ export function statusService(deps: StatusServiceDeps): Handlers<'mayfly.v1.Stat
   }
 }
 
-async function statusOfServer({ store, registry, bundles, clock, version, agentAddress, startedAtMs, figures, rollback: { rolledBack }, grants, upstreamStatus, attestors }: StatusServiceDeps): Promise<ServerStatus> {
+async function statusOfServer({ store, registry, bundles, clock, version, agentAddress, startedAtMs, figures, rollback: { rolledBack }, grants, upstreamStatus, attestors, paths }: StatusServiceDeps): Promise<ServerStatus> {
   const [live, journal, head] = await Promise.all([store.credentials.count({ liveAtMs: clock.nowMs() }), store.journal.figures(), store.journal.head()])
   const { csrChecks, signatures, rssBytes, streamSeq } = figures()
   return {
@@ -73,6 +76,8 @@ async function statusOfServer({ store, registry, bundles, clock, version, agentA
     grants: grants.counts(),
     ...(rolledBack === undefined ? {} : { rolledBack: { epoch: rolledBack.epoch, streamSeq: rolledBack.seq, atMs: rolledBack.atMs, shownBy: rolledBack.by } }),
     upstream: upstreamStatus() ?? null,
+    dataDir: resolve(paths.dataDir),
+    pinPath: paths.pinFile === undefined ? '' : resolve(paths.pinFile),
     nodeAttestors: await Promise.all(attestors.map(attestorStatus)),
     bundleDigest: toHex(bundleDigest(bundles.bundle().x509Authorities)),
   }

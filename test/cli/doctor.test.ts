@@ -11,9 +11,11 @@ import { offsetFinding } from '../../src/cli/doctor/clock.ts'
 import { dataFindings, roomFinding } from '../../src/cli/doctor/files.ts'
 import { nodeFinding } from '../../src/cli/doctor/machine.ts'
 import { addressFinding, authorityFinding, versionFinding } from '../../src/cli/doctor/server.ts'
+import { secretFinding } from '../../src/cli/doctor/upstream.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { Shell } from '../support/cli/transcript.ts'
 import { Product } from '../support/product/product.ts'
+import { startServer } from '../support/server/test-server.ts'
 
 describe('mayfly doctor beside a server and an agent', () => {
   let product: Product
@@ -61,6 +63,32 @@ describe('mayfly doctor beside a server and an agent', () => {
     expect(out).toContain('no server and no agent here')
     expect(code).toBe(1)
   })
+})
+
+test('the data folder is that of the server, wherever its socket lies', async () => {
+  const [sockets, data] = [mkdtempSync(join(tmpdir(), 'mf-')), mkdtempSync(join(tmpdir(), 'mf-'))]
+  onTestFinished(() => [sockets, data].forEach((folder) => rmSync(folder, { recursive: true })))
+  chmodSync(sockets, 0o750)
+  const adminSocket = join(sockets, 'admin.sock')
+  const { stop } = await startServer({ dataDir: data, config: { adminSocket } })
+  const shell = new Shell(sockets, { MAYFLY_SERVER_SOCKET: adminSocket, NODE_NO_WARNINGS: '1' })
+  const { out } = await shell.exec('mayfly doctor')
+  expect(out).toContain(`server.folder          ${data} has mode 0700\n`)
+  expect(out).toMatch(/^ok {4}server\.secrets +1 files/m)
+  await stop()
+  expect((await shell.exec('mayfly doctor')).out).not.toContain('server.folder')
+})
+
+test('a PIN that others may read is named', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mf-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const pin = join(folder, 'pin')
+  writeFileSync(pin, '4321')
+  chmodSync(pin, 0o640)
+  expect(secretFinding('server.pin', pin, 'set another')).toEqual([{ check: 'server.pin', status: 'fail', detail: `${pin} can be read by others`, todo: `chmod 0600 ${pin}; set another` }])
+  chmodSync(pin, 0o600)
+  expect(secretFinding('server.pin', pin, 'set another')).toMatchObject([{ status: 'ok' }])
+  expect([...secretFinding('server.pin', '', 'set another'), ...secretFinding('server.pin', join(folder, 'none'), 'set another')]).toEqual([])
 })
 
 test.each([

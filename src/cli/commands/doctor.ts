@@ -8,12 +8,12 @@ import { connectAgent, connectServer, connectWorkloadApi } from '../connection.t
 import type { Context } from '../context.ts'
 import { agentFindings } from '../doctor/agent.ts'
 import { clockFinding } from '../doctor/clock.ts'
-import { dataFindings } from '../doctor/files.ts'
+import { dataFindings, isDataFolder } from '../doctor/files.ts'
 import { fail } from '../doctor/finding.ts'
 import type { Finding } from '../doctor/finding.ts'
 import { machineFindings } from '../doctor/machine.ts'
 import { serverFindings } from '../doctor/server.ts'
-import { upstreamFindings } from '../doctor/upstream.ts'
+import { secretFinding, upstreamFindings } from '../doctor/upstream.ts'
 import { exitCodes } from '../exit-code.ts'
 import { placesOf } from '../places.ts'
 import type { PlaceOptions } from '../places.ts'
@@ -54,22 +54,26 @@ async function serviceFindings(options: PlaceOptions, context: Context): Promise
 }
 
 async function ofServer(options: PlaceOptions, context: Context, folder: string): Promise<readonly Finding[]> {
+  let data = isDataFolder('server', folder) ? folder : undefined // unless it says so itself
   const asked = await answered('server.serving', () => connectServer(options, context), async (channel) => {
     const status = await channel.unary('mayfly.v1.Status', 'Get', {}, { signal: context.signal, timeoutMs: 5_000 })
-    return [...serverFindings(status, ownVersion(), context.clock.nowMs()), ...upstreamFindings(status.upstream, context.clock.nowMs()), ...(await answeredBy('server.clock', async () => [await clockFinding('server.clock', channel, context)]))]
+    if (status.dataDir !== '') data = status.dataDir
+    return [...serverFindings(status, ownVersion(), context.clock.nowMs()), ...upstreamFindings(status.upstream, context.clock.nowMs()), ...secretFinding('server.pin', status.pinPath, 'whoever could read it can sign with the token, where he reaches it: set another'), ...(await answeredBy('server.clock', async () => [await clockFinding('server.clock', channel, context)]))]
   })
-  return [...asked, ...dataFindings('server', folder)]
+  return [...asked, ...(data === undefined ? [] : dataFindings('server', data))]
 }
 
 async function ofAgent(options: PlaceOptions, context: Context, folder: string): Promise<readonly Finding[]> {
+  let data = isDataFolder('agent', folder) ? folder : undefined // unless it says so itself
   const asked = await answered('agent.serving', () => connectAgent(options, context), async (channel) => {
     const status = await channel.unary('mayfly.v1.AgentAdmin', 'Status', {}, { signal: context.signal, timeoutMs: 8_000 })
+    if (status.dataDir !== '') data = status.dataDir
     const findings = await agentFindings(status, ownVersion(), context.clock)
     if (!status.connected) return findings
     const clock = await answered('agent.clock', () => connectWorkloadApi({ ...options, socket: status.workloadSocket }, context), async (workloads) => [await clockFinding('agent.clock', workloads, context)])
     return [...findings, ...clock]
   })
-  return [...asked, ...dataFindings('agent', folder)]
+  return [...asked, ...(data === undefined ? [] : dataFindings('agent', data))]
 }
 
 /** What was found, or that nobody answered. */

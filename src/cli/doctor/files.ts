@@ -4,11 +4,18 @@ import { fail, ok, warn } from './finding.ts'
 import type { Finding } from './finding.ts'
 
 const secrets = /\.key$|\.pem$/
+/** What one of these folders has from its first start on. */
+const kept = { server: ['mayfly.db'], agent: ['agent.lock', 'server.json'] }
 const leastBytes = 100 * 1_048_576
 const lowBytes = 1_073_741_824
 const lowShare = 0.05
 
-/** Permissions and room of a data folder; nothing where there is none, or where this user may not look. */
+/** Whether a folder, such as that of a socket, is a data folder. */
+export function isDataFolder(who: 'server' | 'agent', folder: string): boolean {
+  return kept[who].some((name) => existsSync(join(folder, name)))
+}
+
+/** Permissions and room of a data folder; nothing where there is none. */
 export function dataFindings(who: 'server' | 'agent', folder: string): readonly Finding[] {
   if (!existsSync(folder)) return []
   return [modeFinding(who, folder), secretsFinding(who, folder), roomFinding(`${who}.disk`, statfsSync(folder))]

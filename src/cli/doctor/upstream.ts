@@ -21,10 +21,13 @@ function endFinding({ notAfterMs, rootsNotAfterMs }: UpstreamAuthorityStatus, no
   return endsMs - nowMs < renewByMs ? warn(check, text, todo) : ok(check, text)
 }
 
-/** On the server's machine alone: elsewhere there is no such file. */
 function keyFinding(path: string): readonly Finding[] {
-  const check = 'server.upstream_key'
+  return secretFinding('server.upstream_key', path, 'whoever could read it can sign for the whole trust domain: exchange it')
+}
+
+/** Who may read a file with a secret. On the server's machine alone: elsewhere there is no such file. */
+export function secretFinding(check: string, path: string, otherwise: string): readonly Finding[] {
   if (path === '' || !existsSync(path)) return []
   const { mode } = statSync(path)
-  return [(mode & 0o077) === 0 ? ok(check, `${path} is its owner's alone`) : fail(check, `${path} can be read by others`, `chmod 0600 ${path}; whoever could read it can sign for the whole trust domain: exchange it`)]
+  return [(mode & 0o077) === 0 ? ok(check, `${path} is its owner's alone`) : fail(check, `${path} can be read by others`, `chmod 0600 ${path}; ${otherwise}`)]
 }

@@ -22,6 +22,7 @@ export interface AgentStatus {
   'rssBytes'?: (number | string | Long);
   'verifiers'?: (number | string | Long);
   'grants'?: (_mayfly_v1_NodeGrant)[];
+  'dataDir'?: (string);
 }
 
 export interface AgentStatus__Output {
@@ -42,4 +43,5 @@ export interface AgentStatus__Output {
   'rssBytes': (number);
   'verifiers': (number);
   'grants': (_mayfly_v1_NodeGrant__Output)[];
+  'dataDir': (string);
 }

@@ -29,6 +29,8 @@ export interface ServerStatus {
   'grants'?: (_mayfly_v1_GrantCounts | null);
   'upstream'?: (_mayfly_v1_UpstreamAuthorityStatus | null);
   'nodeAttestors'?: (_mayfly_v1_NodeAttestorStatus)[];
+  'dataDir'?: (string);
+  'pinPath'?: (string);
 }
 
 export interface ServerStatus__Output {
@@ -53,4 +55,6 @@ export interface ServerStatus__Output {
   'grants': (_mayfly_v1_GrantCounts__Output | null);
   'upstream': (_mayfly_v1_UpstreamAuthorityStatus__Output | null);
   'nodeAttestors': (_mayfly_v1_NodeAttestorStatus__Output)[];
+  'dataDir': (string);
+  'pinPath': (string);
 }
