@@ -37,7 +37,10 @@ export async function removeFile(path: string): Promise<void> {
  * closed to others. @throws {MayflyError} CONFIG_INVALID it is somebody else's, or not a directory
  */
 export async function privateDirectory(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 })
+  await mkdir(dirname(path), { recursive: true }) // others may have to pass through those: to an agent's folder beside a server's
+  await mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error // what node:fs throws has a code
+  })
   const stat = await lstat(path)
   if (!stat.isDirectory()) throw new MayflyError('CONFIG_INVALID', `${path} is not a directory`, { hint: 'name a directory, not a link to one' })
   if (stat.uid !== process.geteuid?.()) throw new MayflyError('CONFIG_INVALID', `${path} belongs to uid ${stat.uid}, not to this user`)

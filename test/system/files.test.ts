@@ -57,6 +57,12 @@ describe('privateDirectory', () => {
     expect(statSync(path).mode & 0o777).toBe(0o700)
   })
 
+  test('what is above it is closed to nobody, so that an agent may lie beside a server', async () => {
+    const before = process.umask(0o022)
+    await privateDirectory(join(directory, 'above', 'server')).finally(() => process.umask(before))
+    expect([statSync(join(directory, 'above')).mode & 0o777, statSync(join(directory, 'above', 'server')).mode & 0o777]).toEqual([0o755, 0o700])
+  })
+
   test('a link or a file in its place is refused', async () => {
     symlinkSync(tmpdir(), join(directory, 'link'))
     await expect(privateDirectory(join(directory, 'link'))).rejects.toMatchObject({ code: 'CONFIG_INVALID' })
