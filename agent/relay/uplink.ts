@@ -3,15 +3,16 @@ import { MayflyError } from '../../src/core/errors.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Random } from '../../src/ports/random.ts'
+import type { RevocationChannel } from '../../src/client/revocation-channel.ts'
+import type { Notifier } from '../notifier.ts'
 import { Wake } from '../wake.ts'
-import type { UpstreamSet } from './upstream-set.ts'
 import type { VerifierReports } from './verifier-reports.ts'
 
 export interface ReportUplinkDeps {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
-  readonly upstreams: UpstreamSet
+  readonly upstreams: { readonly current: { readonly name: string; readonly channel: Pick<RevocationChannel, 'relayed'> }; readonly changed: Pick<Notifier<void>, 'on'> }
   readonly reports: VerifierReports
 }
 
@@ -28,7 +29,8 @@ export async function sendReports({ clock, random, log, upstreams, reports }: Re
   while (!signal.aborted) {
     const startedBootMs = clock.bootMs()
     const left = new AbortController()
-    const over = AbortSignal.any([signal, left.signal])
+    const ended = new AbortController() // what is to be sent waits no longer than its connection, or it would take what is for the next
+    const over = AbortSignal.any([signal, left.signal, ended.signal])
     const upstream = upstreams.current
     try {
       using _ = upstreams.changed.on(() => left.abort(new MayflyError('UNAVAILABLE', 'the stream is read from another upstream')))
@@ -36,6 +38,8 @@ export async function sendReports({ clock, random, log, upstreams, reports }: Re
       for await (const { instance, refused } of upstream.channel.relayed(messages(reports, clock, over), over)) reports.refused(instance, refused)
     } catch (error) {
       if (!over.aborted) log.warn({ event: 'relay.unreported', upstream: upstream.name, error: String(error) }, 'the reports of verifiers cannot be sent on')
+    } finally {
+      ended.abort()
     }
     if (left.signal.aborted) continue
     retryMs = clock.bootMs() - startedBootMs > longestRetryMs ? firstRetryMs : Math.min(retryMs * 2, longestRetryMs)

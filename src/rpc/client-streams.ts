@@ -10,6 +10,8 @@ export interface StreamingCall {
   readonly sending?: { readonly requests: AsyncIterable<object>; readonly call: ClientDuplexStream<object, object> }
 }
 
+const callOver = new MayflyError('CANCELLED', 'the call is over')
+
 /** Messages of a streaming call, which begins when the first is asked for; sends `requests` meanwhile. Cancels the call when it is left or the scope aborts. */
 export async function* messagesOf(begin: () => StreamingCall): AsyncGenerator<object, void, undefined> {
   const { call, scope, sending } = begin()
@@ -31,7 +33,8 @@ export async function* messagesOf(begin: () => StreamingCall): AsyncGenerator<ob
     fail(reason)
     call.cancel()
   })
-  sendAll(sending).catch((reason: unknown) => {
+  const left = new AbortController()
+  sendAll(sending, left.signal).catch((reason: unknown) => {
     fail(reason)
     call.cancel()
   })
@@ -46,19 +49,25 @@ export async function* messagesOf(begin: () => StreamingCall): AsyncGenerator<ob
   } catch (problem) {
     throw fromStatus(problem)
   } finally {
+    left.abort(callOver)
     call.cancel()
     scope.end()
   }
 }
 
-async function sendAll(sending: StreamingCall['sending']): Promise<void> {
+/** Until the call is over: then what is sent no more is not asked for either. */
+async function sendAll(sending: StreamingCall['sending'], over: AbortSignal): Promise<void> {
   if (sending === undefined) return
+  let sent: () => void = () => undefined
+  over.addEventListener('abort', () => sent(), { once: true })
   for await (const request of sending.requests) {
-    if (sending.call.destroyed) return
+    if (over.aborted) return
     await new Promise<void>((resolve) => {
+      sent = resolve // a call that is over may never say that it wrote
       // A write that fails ends the call, and that is where the failure is told.
       sending.call.write(request, () => resolve())
     })
+    if (over.aborted) return
   }
   sending.call.end()
 }

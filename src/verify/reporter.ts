@@ -138,12 +138,15 @@ export class VerifierReporter implements AsyncDisposable {
     while (!signal.aborted) {
       const startedBootMs = clock.bootMs()
       this.#hasSwitched = false
+      const over = new AbortController() // what is to be sent waits no longer than its connection, or it would take the reports of the next
       try {
-        for await (const refused of open(this.#reports(signal), signal)) {
+        for await (const refused of open(this.#reports(AbortSignal.any([signal, over.signal])), signal)) {
           if (refused !== '') logger.warn({ event: 'verifier.refused', why: refused }, 'the server does not take this verifier\'s registration')
         }
       } catch (error) {
         if (!signal.aborted) logger.debug({ event: 'verifier.unreported', error: String(error) }, 'reports of this verifier cannot be sent')
+      } finally {
+        over.abort()
       }
       retryMs = clock.bootMs() - startedBootMs > longestRetryMs ? firstRetryMs : Math.min(retryMs * 2, longestRetryMs)
       const jitter = 0.5 + (this.#deps.random.bytes(1)[0] ?? 0) / 255
@@ -219,9 +222,10 @@ export class VerifierReporter implements AsyncDisposable {
   async #pause(ms: number, signal: AbortSignal): Promise<void> {
     const pause = new AbortController()
     const over = AbortSignal.any([signal, pause.signal])
-    this.#wake = () => pause.abort()
+    const wake = (): void => pause.abort()
+    this.#wake = wake
     await this.#deps.clock.sleep(ms, over).catch(() => undefined) // only aborts
-    this.#wake = () => undefined
+    if (this.#wake === wake) this.#wake = () => undefined
   }
 }
 

@@ -188,6 +188,32 @@ describe('the end of a call', () => {
     expect(ends[1]).toBe('ended')
   })
 
+  test('what is to be sent ends with its call: whatever comes later is neither taken nor waited for', async () => {
+    const { server, channel } = await startRpc(() => 'me')
+    server.add('mayfly.v1.Sync', {
+      async *Connect(requests) {
+        for await (const _ of requests) throw new MayflyError('UNAVAILABLE', 'enough')
+        yield* []
+      },
+    })
+    const [later, ended] = [latch(), latch()]
+    let asked = 0
+    async function* hellos(): AsyncGenerator<{ hello: object }> {
+      try {
+        for (;;) {
+          if (asked++ > 0) await later.promise
+          yield { hello: {} }
+        }
+      } finally {
+        ended.resolve()
+      }
+    }
+    await expect(collect(channel().bidi('mayfly.v1.Sync', 'Connect', hellos()))).rejects.toMatchObject({ message: 'enough' })
+    later.resolve()
+    await ended.promise
+    expect(asked).toBe(2)
+  })
+
   test('closing lets unary calls finish, ends streams with SHUTTING_DOWN, and leaves no connection', async () => {
     const { server, channel } = await startRpc(() => 'me')
     const [started, finish] = [latch(), latch()]

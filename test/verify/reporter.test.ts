@@ -209,3 +209,41 @@ test('counts of uses are bounded: the oldest go first', () => {
   expect(counter.take(1)[0]?.serial.subarray(0, 2)).toEqual(Uint8Array.of(0, 1))
   expect(counter.size).toBe(9_999)
 })
+
+test('a connection that broke while nothing was to be sent takes no receipt from the one after it, and does not keep that asleep', async () => {
+  const calls: SignedReport[][] = []
+  let breakOff: () => void = () => undefined
+  reporter = VerifierReporter.start(
+    { class: 'strict', software: 'test 1' },
+    {
+      clock,
+      random: new SeededRandom(),
+      logger: log,
+      identity: () => identity,
+      state: () => state,
+      // as a call does: what is to be sent is waited for until it comes, also once the call is over
+      async *open(reports, signal) {
+        const mine: SignedReport[] = []
+        calls.push(mine)
+        void (async () => {
+          for await (const report of reports) mine.push(report)
+        })()
+        await new Promise<void>((_, reject) => {
+          breakOff = () => reject(new Error('away'))
+          signal.addEventListener('abort', breakOff)
+        })
+        yield ''
+      },
+    },
+  )
+  await settle()
+  for (const [at, seq] of [4, 5, 6].entries()) {
+    breakOff()
+    await clock.advance(40_000)
+    expect(calls.length).toBe(at + 2)
+    state = stateAt(seq)
+    reporter.moved()
+    await clock.advance(500)
+    expect(calls.map((mine) => mine.map(({ body }) => decodeReport(body)).filter((report) => report?.kind === 'receipt' && report.seq === seq).length)).toEqual([...Array.from({ length: at + 1 }, () => 0), 1])
+  }
+})
