@@ -1,9 +1,9 @@
 import type { AgentConfig } from './config.ts'
 import type { AgentDeps } from './deps.ts'
-import type { GrantKeeper } from './grants/keeper.ts'
 import { grantsFolder, startNodeGrants } from './grants/node-grants.ts'
 import { ProcessHolders } from './liveness/process-holders.ts'
 import type { AgentParts } from './parts.ts'
+import type { Member } from './progress.ts'
 import type { SvidSigner } from './rotation/signer.ts'
 import { SvidStanding } from './rotation/standing.ts'
 import { SvidCache } from './rotation/svid-cache.ts'
@@ -11,19 +11,7 @@ import type { AgentState } from './sync/agent-state.ts'
 import { ServerConnection } from './sync/connection.ts'
 import { CrlFeed } from './sync/crl-feed.ts'
 import type { Joined } from './sync/joining.ts'
-import type { Trust } from './sync/trust.ts'
 import { Identities } from './workload-api/identities.ts'
-
-/** What an agent has once it belongs to a server. */
-export interface Member extends AsyncDisposable {
-  readonly trust: Trust
-  readonly connection: ServerConnection
-  readonly svids: SvidCache
-  readonly holders: ProcessHolders
-  readonly identities: Identities
-  readonly crls: CrlFeed
-  readonly grants: GrantKeeper
-}
 
 export interface MemberDeps {
   readonly state: AgentState

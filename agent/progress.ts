@@ -1,5 +1,22 @@
 import { MayflyError } from '../src/core/errors.ts'
-import type { Member } from './member.ts'
+import type { GrantKeeper } from './grants/keeper.ts'
+import type { ProcessHolders } from './liveness/process-holders.ts'
+import type { SvidCache } from './rotation/svid-cache.ts'
+import type { ServerConnection } from './sync/connection.ts'
+import type { CrlFeed } from './sync/crl-feed.ts'
+import type { Trust } from './sync/trust.ts'
+import type { Identities } from './workload-api/identities.ts'
+
+/** What an agent has once it belongs to a server. */
+export interface Member extends AsyncDisposable {
+  readonly trust: Trust
+  readonly connection: ServerConnection
+  readonly svids: SvidCache
+  readonly holders: ProcessHolders
+  readonly identities: Identities
+  readonly crls: CrlFeed
+  readonly grants: GrantKeeper
+}
 
 /** How far an agent has come since it started: sockets listen from the first moment on, and what they serve comes with the server. */
 export class Progress {

@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** The .proto files that hold services; what they import comes with them. */
-export const serviceFiles: readonly string[] = [
+const serviceFiles: readonly string[] = [
   'grpc/health/v1/health.proto',
   'grpc/reflection/v1/reflection.proto',
   'mayfly/v1/admin.proto',

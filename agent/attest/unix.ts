@@ -18,7 +18,7 @@ export function unix(names: Names): FactSource {
  * that is missing is left out (an entry that asks for it does not match) instead of failing the attestation.
  * @param sha256 `undefined` when nobody asked for it
  */
-export function unixSelectors(process: ProcessReading, sha256: Sha256 | undefined, names: Names): FoundFacts {
+function unixSelectors(process: ProcessReading, sha256: Sha256 | undefined, names: Names): FoundFacts {
   const selectors: Selector[] = []
   const missing: MissingFact[] = []
   const add = (kind: string, value: string | number): void => {

@@ -13,7 +13,7 @@ import type { RevocationsElsewhere } from '../../src/verify/elsewhere.ts'
 import { RevocationFeed } from '../../src/verify/feed.ts'
 import type { StreamSource } from '../../src/verify/source-link.ts'
 import { headStoreIn, type HeadFile } from '../../src/verify/heads.ts'
-import { revocationUnchecked } from '../../src/verify/verify-svid.ts'
+import { revocationUnchecked } from '../../src/verify/checker.ts'
 import type { Elsewhere } from './elsewhere-config.ts'
 import { ForeignLists, type ForeignListsDeps } from './foreign-lists.ts'
 

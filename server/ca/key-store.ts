@@ -93,7 +93,7 @@ export class MemoryKeyStore implements KeyStore {
   }
 }
 
-export function keyExists(name: string): MayflyError {
+function keyExists(name: string): MayflyError {
   return new MayflyError('ALREADY_EXISTS', `there is a key named ${name}`)
 }
 

@@ -4,8 +4,8 @@ import { stalenessLimitMs, type Freshness, type StalenessClass } from '../core/r
 import type { Clock } from '../ports/clock.ts'
 import type { CutReason, RevocationSource } from '../verify/live-connections.ts'
 import { LiveConnections } from '../verify/live-connections.ts'
-import type { RevocationChecker } from '../verify/checker.ts'
-import type { AcceptedSvid, revocationUnchecked } from '../verify/verify-svid.ts'
+import type { RevocationChecker, revocationUnchecked } from '../verify/checker.ts'
+import type { AcceptedSvid } from '../verify/verify-svid.ts'
 import { AgeWatch } from './age-watch.ts'
 
 /**

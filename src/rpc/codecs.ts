@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url'
 import type * as Protobuf from 'protobufjs'
 import minimal from 'protobufjs/minimal.js'
 import { descriptors } from '../../proto/generated/descriptors.ts'
+import type { Services } from '../../proto/generated/services.ts'
 import { MayflyError } from '../core/errors.ts'
-import type { ServiceName } from './services.ts'
 
 /** Turns plain objects into bytes, by way of a message, and back. */
 export interface MessageCodec {
@@ -19,7 +19,7 @@ export interface MessageCodec {
 export type Codecs = (type: string) => MessageCodec
 
 /** The code of protobufjs for a service: as the build wrote it down, or, in the source tree, made now, which is the same and takes longer. */
-export function codecsOf(service: ServiceName): Codecs {
+export function codecsOf(service: keyof Services): Codecs {
   const file = fileURLToPath(new URL(`../../proto/generated/codecs/${service}.cjs`, import.meta.url))
   return existsSync(file) ? builtCodecs(file) : madeCodecs(service)
 }
@@ -35,7 +35,7 @@ export function builtCodecs(file: string): Codecs {
 }
 
 /** Made by reflection, from the descriptor. */
-export function madeCodecs(service: ServiceName): Codecs {
+export function madeCodecs(service: keyof Services): Codecs {
   const { Root } = require('protobufjs/light.js') as typeof Protobuf // without parser, which only the generator needs; the package's own types
   const root = Root.fromJSON(JSON.parse(descriptors[service]) as Protobuf.INamespace).resolveAll() // our own generator wrote it
   const { parent } = root.lookupService(service)

@@ -13,3 +13,6 @@ export interface RevocationChecker {
   /** A check has refused the credential with this serial because it was superseded or revoked: whoever shows it may have copied it. It must not throw. */
   noteRefusal?(serial: Uint8Array): void
 }
+
+/** In place of a checker: whoever verifies accepts revoked identities until they expire, and says so in the code. */
+export const revocationUnchecked: unique symbol = Symbol('revocation is not checked')

@@ -1,8 +1,7 @@
 import type { ChainFacts } from '../core/revocation/check.ts'
 import { trustDomainOf, type TrustDomain } from '../core/spiffe-id.ts'
 import type { SignedCrl } from '../x509/signed-crl.ts'
-import type { RevocationChecker } from './checker.ts'
-import type { revocationUnchecked } from './verify-svid.ts'
+import type { RevocationChecker, revocationUnchecked } from './checker.ts'
 
 /**
  * What knows the revocations of authorities that the verifier's own stream does not list: another trust domain's stream, that of an authority further down, or

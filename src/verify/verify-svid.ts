@@ -8,13 +8,11 @@ import type { GrantClaims } from '../x509/grant-claims.ts'
 import { SignedCrl } from '../x509/signed-crl.ts'
 import type { Authorizer } from './authorize.ts'
 import type { BundleSet } from './bundle-set.ts'
+import { revocationUnchecked } from './checker.ts'
 import type { RevocationChecker } from './checker.ts'
 import { foreignStream, ofAuthority, type RevocationsElsewhere } from './elsewhere.ts'
 import { svidOf } from './leaf.ts'
 import { ownExtKeyUsages, parseChain, svidExtKeyUsages, validatePath, type PeerChain } from './path.ts'
-
-/** In place of a checker: whoever verifies accepts revoked identities until they expire, and says so in the code. */
-export const revocationUnchecked: unique symbol = Symbol('revocation is not checked')
 
 export interface VerifyOptions {
   /** Bundles by trust domain; only the leaf's own is used. */

@@ -31,9 +31,7 @@ export function decodeCertificatesPem(text: string): readonly Uint8Array[] {
 
 /** The PKCS#8 of the one `PRIVATE KEY` block of a PEM text. @throws {MayflyError} CERTIFICATE_INVALID */
 export function decodePrivateKeyPem(text: string): Uint8Array {
-  const [block, ...more] = decodeBlocks(text)
-  if (block === undefined || more.length > 0 || block.label !== 'PRIVATE KEY') return invalid('it is not one PRIVATE KEY')
-  return block.der
+  return decodePem('PRIVATE KEY', text)
 }
 
 /** The DER of the one block with this label. @throws {MayflyError} CERTIFICATE_INVALID */

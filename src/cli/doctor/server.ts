@@ -14,7 +14,7 @@ export function serverFindings(status: ServerStatus, ownVersion: string, nowMs: 
 }
 
 /** A database that was put back by `cp` or a snapshot: the server knows by what its agents have seen. */
-export function historyFinding({ rolledBack }: Pick<ServerStatus, 'rolledBack'>): readonly Finding[] {
+function historyFinding({ rolledBack }: Pick<ServerStatus, 'rolledBack'>): readonly Finding[] {
   if (rolledBack === null) return []
   return [fail('server.history', `its database is older than what it signed (stream ${rolledBack.epoch}/${rolledBack.streamSeq}): it issues nothing, and its stream is silent`, 'stop it and run: mayfly server restore --in-place (docs/operations.md)')]
 }

@@ -29,7 +29,7 @@ export interface SvidFileSetOptions {
 }
 
 /** What leads to the files that hold now. */
-export const currentName = 'current'
+const currentName = 'current'
 const prefix = '.svid-'
 
 /**

@@ -3,8 +3,8 @@ import type { AllowedIntent, Intent, Workspace } from './grant.ts'
 import type { DataClass } from './policy-request.ts'
 
 /** Bounds of what a task may declare. */
-export const maxActions = 32
-export const maxResources = 64
+const maxActions = 32
+const maxResources = 64
 const maxTextBytes = 500
 const maxTicketBytes = 100
 
@@ -45,7 +45,7 @@ export function parseAllowedIntent(raw: AllowedIntent): AllowedIntent {
 }
 
 /** Each part at most 64 letters, digits, `.`, `_`, `-`; empty where it names none. @throws {MayflyError} INTENT_INVALID */
-export function parseWorkspace(raw: Partial<Workspace>): Workspace {
+function parseWorkspace(raw: Partial<Workspace>): Workspace {
   const part = (name: keyof Workspace): string => {
     const text = raw[name] ?? ''
     if (!/^[A-Za-z0-9._-]{0,64}$/.test(text)) throw invalid(`the ${name} of a workspace is at most 64 letters, digits, dots, underscores and hyphens`)
@@ -59,7 +59,7 @@ export function isAction(text: string): boolean {
 }
 
 /** A name `kind:name`, or all of a kind as `kind:*`. */
-export function isResource(text: string): boolean {
+function isResource(text: string): boolean {
   return /^[a-z][a-z0-9._-]{0,31}:(?:\*|[A-Za-z0-9._~:/@+=,-]{1,256})$/.test(text)
 }
 
@@ -132,7 +132,7 @@ export function isExpected(intent: Intent, outcome: string): boolean {
   return intent.expectedOutcome !== '' && outcome.trim().normalize('NFC') === intent.expectedOutcome.trim()
 }
 
-export function sameWorkspace(left: Workspace, right: Workspace): boolean {
+function sameWorkspace(left: Workspace, right: Workspace): boolean {
   return left.system === right.system && left.environment === right.environment && left.tenant === right.tenant
 }
 

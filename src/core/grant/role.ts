@@ -7,8 +7,8 @@ import { isBudget, maxBudget } from './limits.ts'
 import type { BindingTier } from './policy-request.ts'
 
 /** Bounds of a role's times, seconds. */
-export const maxCredentialTtlSeconds = 3_600
-export const maxApprovalTtlSeconds: number = 30 * 86_400
+const maxCredentialTtlSeconds = 3_600
+const maxApprovalTtlSeconds: number = 30 * 86_400
 const maxItems = 64
 const tiers: readonly BindingTier[] = ['pid', 'pidfd', 'cgroup']
 
@@ -52,7 +52,7 @@ export function parseRole(raw: GrantRole): GrantRole {
   }
 }
 
-export function isRoleName(text: string): boolean {
+function isRoleName(text: string): boolean {
   return /^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/.test(text)
 }
 

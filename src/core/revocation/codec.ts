@@ -53,7 +53,7 @@ export interface UnknownEvent {
 
 export type Sha256 = (bytes: Uint8Array) => Uint8Array
 
-export const eventTypes = { superseded: 1, revoked: 2, authority_indexed: 3, authority_revoked: 4, prefix_closed: 5, identity_ended: 128 } as const
+const eventTypes = { superseded: 1, revoked: 2, authority_indexed: 3, authority_revoked: 4, prefix_closed: 5, identity_ended: 128 } as const
 /** From here on a reader skips types that it does not know; below, it must refuse them. */
 export const firstSkippableType = 128
 /** Highest index within a (shard, minute): 2^22 - 1, so that the two bitmaps of a bucket fit into one megabyte. Issuing beyond it is refused. */
@@ -61,7 +61,7 @@ export const maxIndex = 0x3f_ffff
 /** So many grant trees at most are ended by their prefix at a time; beyond, the issuer ends them by bits. */
 export const maxClosedPrefixes = 1_000
 /** Bound of one event's payload. */
-export const maxEventPayloadBytes = 4_096
+const maxEventPayloadBytes = 4_096
 export const hashBytes = 32
 const maxIdBytes = 2_048
 const ascii = new TextEncoder()
@@ -145,7 +145,7 @@ export function chainHash(previous: Uint8Array, event: Uint8Array, sha256: Sha25
 }
 
 /** Whether (shard, minute, index) has a place in the set. */
-export function isSerialPlace(shard: number, minute: number, index: number): boolean {
+function isSerialPlace(shard: number, minute: number, index: number): boolean {
   return isInteger(shard, 1, 127) && isMinute(minute) && isInteger(index, 0, maxIndex)
 }
 

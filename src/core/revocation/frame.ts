@@ -66,10 +66,10 @@ export interface OpenedFrame {
   readonly signature: Uint8Array
 }
 
-export const frameKinds = { batch: 1, heartbeat: 2, snapshot: 3, introduction: 4, time: 5 } as const
-export const frameVersion = 1
+const frameKinds = { batch: 1, heartbeat: 2, snapshot: 3, introduction: 4, time: 5 } as const
+const frameVersion = 1
 export const maxFrameBytes = 2_097_152
-export const maxSnapshotParts = 256
+const maxSnapshotParts = 256
 export const nonceBytes = 16
 export const maxNonces = 64
 const maxBatchEvents = 65_535

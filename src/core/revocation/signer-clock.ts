@@ -8,7 +8,7 @@ export interface SignerTime {
 }
 
 /** An answer that took longer says too little of the time. */
-export const longestAnswerMs = 5_000
+const longestAnswerMs = 5_000
 /** A measurement this old is no longer relied on: either clock may have been set since. */
 export const measurementLifeMs = 300_000
 
