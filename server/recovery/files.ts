@@ -31,13 +31,14 @@ export async function syncFolder(path: string): Promise<void> {
   await folder.sync()
 }
 
+/** @throws {MayflyError} STORE_UNWRITABLE when that cannot be seen */
 export async function exists(path: string): Promise<boolean> {
   try {
     await lstat(path)
     return true
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return false
-    throw error
+    throw fileError(error, `${path} cannot be looked at`)
   }
 }
 
@@ -46,7 +47,7 @@ export function fileError(error: unknown, what: string): MayflyError {
   if (error instanceof MayflyError) return error
   const code = codeOf(error)
   if (code === 'EEXIST' || code === 'ENOTEMPTY') return new MayflyError('ALREADY_EXISTS', `${what}: it is there already`, { cause: error, hint: 'name a place where there is nothing: nothing is overwritten' })
-  const hints: Readonly<Record<string, string>> = { ENOSPC: 'the disk is full', EDQUOT: 'the disk is full', ENOENT: 'is there such a folder?', EACCES: 'may this user write there?', EROFS: 'the disk is read-only' }
+  const hints: Readonly<Record<string, string>> = { ENOSPC: 'the disk is full', EDQUOT: 'the disk is full', ENOENT: 'is there such a folder?', EACCES: 'may who writes it, the server while it runs, write there?', EROFS: 'the disk is read-only, or is so for this service: ReadWritePaths= of its unit' }
   return new MayflyError('STORE_UNWRITABLE', what, { cause: error, hint: hints[code ?? ''] ?? 'see the log for the cause' })
 }
 
