@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { relative } from 'node:path'
 
 import { MayflyError } from '../core/errors.ts'
@@ -30,9 +30,18 @@ export const endingTimeoutMs = 600_000
 
 /** Only a call opens the connection, so a socket that nobody listens on is found out here by its absence or by the call itself. */
 async function connect(who: 'server' | 'agent', path: string, context: Context): Promise<RpcChannel> {
-  if (!existsSync(path)) throw unreachable(who, path, context)
+  if (!isThere(path)) throw unreachable(who, path, context)
   const { RpcChannel: Channel } = await import('../rpc/channel.ts')
   return Channel.connectUnix(path, { clock: context.clock })
+}
+
+/** Where this user may not look, the call itself says so. */
+function isThere(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined
+  } catch {
+    return true
+  }
 }
 
 function unreachable(who: 'server' | 'agent', path: string, { cwd }: Pick<Context, 'cwd'>): MayflyError {
