@@ -3,7 +3,7 @@ import { toHex } from '../core/bytes.ts'
 import { DerReader } from '../core/der/reader.ts'
 import { MayflyError } from '../core/errors.ts'
 import { parseSpiffeId, trustDomainOf } from '../core/spiffe-id.ts'
-import type { RpcChannel } from '../rpc/channel.ts'
+import type { CallOptions, RpcChannel } from '../rpc/channel.ts'
 import { parseCertificate } from '../x509/certificate.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import { encodeCertificatesPem, encodePem } from '../x509/pem.ts'
@@ -29,6 +29,13 @@ export interface FetchedSvid {
   readonly federated: Readonly<Record<string, readonly Uint8Array[]>>
 }
 
+/** As any call that is answered once. */
+const fetchTimeoutMs = 30_000
+
+async function* streamOf(workloadApi: RpcChannel, options: Pick<CallOptions, 'signal' | 'timeoutMs'>): AsyncGenerator<readonly FetchedSvid[]> {
+  for await (const response of workloadApi.serverStream('SpiffeWorkloadAPI', 'FetchX509SVID', {}, { ...options, metadata: workloadMetadata })) yield svidsOf(response)
+}
+
 /** Every message is the full state: WX. */
 function svidsOf(response: X509SvidResponse): readonly FetchedSvid[] {
   const federated = Object.fromEntries(Object.entries(response.federatedBundles).map(([name, bundle]) => [name, splitDer(bundle)]))
@@ -43,12 +50,12 @@ function svidsOf(response: X509SvidResponse): readonly FetchedSvid[] {
 
 /** States of this process's identities, as long as the agent sends them. */
 export async function* watchSvids(workloadApi: RpcChannel, signal: AbortSignal): AsyncGenerator<readonly FetchedSvid[]> {
-  for await (const response of workloadApi.serverStream('SpiffeWorkloadAPI', 'FetchX509SVID', {}, { signal, metadata: workloadMetadata })) yield svidsOf(response)
+  yield* streamOf(workloadApi, { signal })
 }
 
-/** The first state. @throws {MayflyError} NO_IDENTITY when no entry is for this process */
+/** The first state. @throws {MayflyError} NO_IDENTITY when no entry is for this process, DEADLINE_EXCEEDED when the agent says nothing for half a minute */
 export async function fetchSvids(workloadApi: RpcChannel, signal: AbortSignal): Promise<readonly FetchedSvid[]> {
-  for await (const svids of watchSvids(workloadApi, signal)) return svids
+  for await (const svids of streamOf(workloadApi, { signal, timeoutMs: fetchTimeoutMs })) return svids
   throw new MayflyError('UNAVAILABLE', 'the agent closed the connection before it answered')
 }
 

@@ -2,7 +2,7 @@ import { buildToBeSigned } from './build-certificate.ts'
 import type { SlowPathAnswer, SlowPathRequest } from './slow-path.ts'
 
 process.on('message', (request: SlowPathRequest) => {
-  void answer(request).then((message) => process.send?.(message))
+  void answer(request).then((message) => process.send?.(message, () => undefined)) // whoever asked may have been killed meanwhile: 'disconnect' follows
 })
 process.on('disconnect', () => process.exit(0)) // whoever started this is gone
 
