@@ -43,6 +43,8 @@ const measureEveryMs = 60_000
 const measureSoonMs = 5_000
 /** Where the stream comes in time and the answers do not, somebody on the way has too much to do: each try waits twice as long as the one before, up to this. */
 const measureLaterMs = 40_000
+/** Longer than between two heartbeats. */
+const silenceMs = 2_500
 
 /** A reader of the revocation stream that keeps itself connected. Serves what it last knew while the stream is away; {@link freshness} says how old that is. */
 export class RevocationFeed implements RevocationChecker, AsyncDisposable {
@@ -53,6 +55,7 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
   readonly synced: Promise<void>
   #resolveSynced: () => void = () => undefined
   #isSynced = false
+  #heardBootMs = Number.POSITIVE_INFINITY
   #sources: StreamSources | undefined
   #measuring: Promise<void> = Promise.resolve()
   readonly #keeper: HeadKeeper | undefined
@@ -130,6 +133,7 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
     const accept = (message: StreamFrame): ReaderOutcome => {
       const outcome = this.#reader.accept(message)
       this.#note(outcome)
+      if (outcome.kind === 'applied' || outcome.kind === 'replaced' || outcome.kind === 'confirmed') this.#heard(clock.bootMs())
       if (!this.#isSynced && this.freshness() !== undefined) {
         this.#isSynced = true
         this.#resolveSynced()
@@ -139,6 +143,12 @@ export class RevocationFeed implements RevocationChecker, AsyncDisposable {
     this.#sources = StreamSources.start([first, ...(others ?? [])], { clock, random, logger, accept, position: () => this.#reader.position, freshness: () => this.freshness() })
     if (reports !== undefined) this.#reporter = VerifierReporter.start(reports, { clock, random, logger, identity: reports.identity, state: () => this.#reader.state, open: (all, signal) => this.#report(all, signal) })
     this.#sources.onChange(() => this.#reporter?.sourceChanged())
+  }
+
+  /** Where the stream comes again after a silence, reports go again too: what failed meanwhile is not held against it. */
+  #heard(bootMs: number): void {
+    if (bootMs - this.#heardBootMs > silenceMs) this.#reporter?.sourceChanged()
+    this.#heardBootMs = bootMs
   }
 
   /** Through the source that is read from, until another takes its place. */

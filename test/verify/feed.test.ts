@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { skewOf } from '../../src/core/revocation/freshness.ts'
 import type { StreamHead } from '../../src/core/revocation/follower.ts'
-import { BundleSet, RevocationFeed, type HeadStore, type StreamFrame } from '../../src/verify/index.ts'
+import { BundleSet, RevocationFeed, type HeadStore, type RevocationFeedDeps, type StreamFrame } from '../../src/verify/index.ts'
 import { PrivateKey } from '../../src/x509/private-key.ts'
 import { verifySignerChain } from '../../src/verify/signer-chain.ts'
 import { ext, authority, nowMs, serialFor, someId, streamSigner, trustDomain } from '../support/verify/certificates.ts'
@@ -52,9 +52,9 @@ describe('a feed', () => {
 
   let time: ((nonce: Uint8Array) => Promise<StreamFrame>) | undefined
 
-  async function start(): Promise<void> {
+  async function start(reports?: RevocationFeedDeps['reports']): Promise<void> {
     present = BundleSet.of({ trustDomain, x509Authorities: [root.der] })
-    feed = await RevocationFeed.start({ trustDomain }, { clock, random: new SeededRandom(), logger: log, bundles: () => present, open, heads, ...(time === undefined ? {} : { time }) })
+    feed = await RevocationFeed.start({ trustDomain }, { clock, random: new SeededRandom(), logger: log, bundles: () => present, open, heads, ...(reports === undefined ? {} : { reports }), ...(time === undefined ? {} : { time }) })
     await settle()
   }
 
@@ -118,6 +118,26 @@ describe('a feed', () => {
     await clock.advance(10_000)
     expect(opened[next]?.epoch).toBe(0)
     expect(log.facts.some(({ event, ...fact }) => event === 'revocation.refused_frame' && fact['outcome'] === 'gap')).toBe(true)
+  })
+
+  test('reports are tried again as soon as the stream comes again, however long they have failed', async () => {
+    let tries = 0
+    const failing = async function* (): AsyncGenerator<string, void, undefined> {
+      tries++
+      yield* []
+      throw new Error('away')
+    }
+    await start({ class: 'strict', software: 'test', identity: () => undefined, open: failing })
+    stream.snapshots().forEach((frame) => push(frame))
+    await clock.advance(100_000)
+    for (const last = tries; tries === last; ) await clock.advance(1_000)
+    const before = tries
+    await clock.advance(5_000)
+    expect(tries, 'by now it tries each half minute').toBe(before)
+    stream.append({ kind: 'revoked', shard: 1, minute: 1, index: 1 })
+    push(stream.batchOf(2))
+    await clock.advance(1_000)
+    expect(tries).toBe(before + 1)
   })
 
   test('measures the signer\'s clock, says once that it differs, and refuses for that until it is set right', async () => {
