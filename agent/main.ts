@@ -3,7 +3,6 @@ import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import process from 'node:process'
 import { MayflyError } from '../src/core/errors.ts'
-import type { Logger } from '../src/ports/logger.ts'
 import { JoinFiles } from '../src/system/join-files.ts'
 import { printSchema, readConfigText, readMainArguments, runMain, serviceManager, versionBeside } from '../src/system/main-process.ts'
 import { agentConfigSchema, agentSettings, flagPaths, parseAgentConfig } from './config.ts'
@@ -25,9 +24,9 @@ async function main(args: readonly string[]): Promise<number> {
   makeFolders(early)
   // In a folder that is ours alone: a cache of code that others may write would be theirs to run.
   enableCompileCache(join(early.dataDir, 'cache'))
-  const [{ Agent }, { pino }, { clockWith }, { readBootId, readBootMs }, { systemRandom }, files, { FileLock }, { linuxProcesses }, { ExitWatch }, { selfTestPeerCredentials }, { onHangUp, stopOnSignals }, { shortPauses, trimHeapWhenIdle }, { LiveConfig }, { reloadLogged }, { LinuxCgroups }, { probeSenses }] = await Promise.all([
+  const [{ Agent }, { ProcessLog }, { clockWith }, { readBootId, readBootMs }, { systemRandom }, files, { FileLock }, { linuxProcesses }, { ExitWatch }, { selfTestPeerCredentials }, { onHangUp, stopOnSignals }, { shortPauses, trimHeapWhenIdle }, { LiveConfig }, { reloadLogged }, { LinuxCgroups }, { probeSenses }] = await Promise.all([
     import('./agent.ts'),
-    import('pino'),
+    import('../src/system/process-log.ts'),
     import('../src/system/clock.ts'),
     import('../src/system/linux/boottime.ts'),
     import('../src/system/random.ts'),
@@ -46,24 +45,11 @@ async function main(args: readonly string[]): Promise<number> {
   const config = (await joinFiles.hear()) ? parse(text) : early // by now there is nothing to do but wait
   using stop = stopOnSignals({ whileStdin })
   const clock = clockWith(readBootMs)
-  const logger = pino({ level: config.logLevel, base: { pid: process.pid } }, pino.destination({ dest: 2, sync: true }))
-  const log: Logger = {
-    debug: (fact, text) => logger.debug(fact, text),
-    info: (fact, text) => logger.info(fact, text),
-    warn: (fact, text) => logger.warn(fact, text),
-    error: (fact, text) => logger.error(fact, text),
-  }
+  const log = new ProcessLog(config.logLevel)
   const live = new LiveConfig(config, agentSettings, file === undefined ? undefined : () => parse(readConfigText(file)))
-  live.onChange(({ logLevel }) => (logger.level = logLevel))
+  live.onChange(({ logLevel }) => (log.level = logLevel))
   using manager = await serviceManager(['workload', 'check', 'admin'])
-  using _hangUp = onHangUp(() => {
-    manager?.reloading()
-    try {
-      reloadLogged(live, 'SIGHUP', log)
-    } finally {
-      manager?.ready('serving')
-    }
-  })
+  using _hangUp = onHangUp(() => reloadLogged(live, 'SIGHUP', log), manager)
   using _lock = FileLock.acquire(join(config.dataDir, 'agent.lock'))
   const support = await selfTestPeerCredentials()
   await using exitWatch = ExitWatch.start()
@@ -99,7 +85,7 @@ async function main(args: readonly string[]): Promise<number> {
   const lost = await Promise.race([stopped, agent.lost])
   if (lost !== undefined) throw lost
   manager?.stopping()
-  logger.info({ event: 'agent.stopping' }, 'draining')
+  log.info({ event: 'agent.stopping' }, 'draining')
   return 0
 }
 

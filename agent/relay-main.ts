@@ -3,7 +3,6 @@ import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import process from 'node:process'
 import { MayflyError } from '../src/core/errors.ts'
-import type { Logger } from '../src/ports/logger.ts'
 import { headStoreIn } from '../src/verify/heads.ts'
 import { printSchema, readConfigText, readMainArguments, runMain, serviceManager, versionBeside } from '../src/system/main-process.ts'
 import { checkReread, parseRelayConfig, relayConfigSchema, relayFlagPaths, relaySettings, type RelayConfig } from './relay/config.ts'
@@ -20,9 +19,9 @@ async function main(args: readonly string[]): Promise<number> {
   makeFolder(config.dataDir)
   // In a folder that is ours alone: a cache of code that others may write would be theirs to run.
   enableCompileCache(join(config.dataDir, 'cache'))
-  const [{ Relay }, { pino }, { clockWith }, { readBootMs }, { systemRandom }, files, { FileLock }, { peerCredentials, selfTestPeerCredentials }, { onHangUp, stopOnSignals }, { trimHeapWhenIdle }, { LiveConfig }, { reloadLogged }] = await Promise.all([
+  const [{ Relay }, { ProcessLog }, { clockWith }, { readBootMs }, { systemRandom }, files, { FileLock }, { peerCredentials, selfTestPeerCredentials }, { onHangUp, stopOnSignals }, { trimHeapWhenIdle }, { LiveConfig }, { reloadLogged }] = await Promise.all([
     import('./relay/relay.ts'),
-    import('pino'),
+    import('../src/system/process-log.ts'),
     import('../src/system/clock.ts'),
     import('../src/system/linux/boottime.ts'),
     import('../src/system/random.ts'),
@@ -35,29 +34,16 @@ async function main(args: readonly string[]): Promise<number> {
     import('../src/config/reload.ts'),
   ])
   using stop = stopOnSignals({ whileStdin })
-  const logger = pino({ level: config.logLevel, base: { pid: process.pid } }, pino.destination({ dest: 2, sync: true }))
   using manager = await serviceManager([])
   using _lock = FileLock.acquire(join(config.dataDir, 'relay.lock'))
   await selfTestPeerCredentials()
   const headFile = join(config.dataDir, 'revocation-head.json')
   const clock = clockWith(readBootMs)
   const version = versionBeside(import.meta.filename)
-  const log: Logger = {
-    debug: (fact, words) => logger.debug(fact, words),
-    info: (fact, words) => logger.info(fact, words),
-    warn: (fact, words) => logger.warn(fact, words),
-    error: (fact, words) => logger.error(fact, words),
-  }
+  const log = new ProcessLog(config.logLevel)
   const live = new LiveConfig(config, relaySettings, file === undefined ? undefined : () => checkReread(parse(readConfigText(file)), config, fileName))
-  live.onChange(({ logLevel }) => (logger.level = logLevel))
-  using _hangUp = onHangUp(() => {
-    manager?.reloading()
-    try {
-      reloadLogged(live, 'SIGHUP', log)
-    } finally {
-      manager?.ready('serving')
-    }
-  })
+  live.onChange(({ logLevel }) => (log.level = logLevel))
+  using _hangUp = onHangUp(() => reloadLogged(live, 'SIGHUP', log), manager)
   const { metricsAddress } = config
   await using metrics = metricsAddress === undefined ? undefined : new (await import('./relay/metrics.ts')).RelayMetrics({ clock, version })
   await using relay = await Relay.start(config, {
@@ -84,7 +70,7 @@ async function main(args: readonly string[]): Promise<number> {
     else stop.signal.addEventListener('abort', () => resolve(), { once: true })
   })
   manager?.stopping()
-  logger.info({ event: 'relay.stopping' }, 'draining')
+  log.info({ event: 'relay.stopping' }, 'draining')
   return 0
 }
 

@@ -1,10 +1,8 @@
 import { enableCompileCache } from 'node:module'
 import { join } from 'node:path'
 import process from 'node:process'
-import type { Logger } from '../src/ports/logger.ts'
 import { printSchema, readConfigText, readMainArguments, runMain, serviceManager, takenFromEnvironment, versionBeside } from '../src/system/main-process.ts'
 import { flagPaths, parseServerConfig, serverConfigSchema, serverSettings } from './config.ts'
-import type { LogLevel } from './api/logger-service.ts'
 import type { ServerConfig } from './config.ts'
 
 /** The process of a server: `--config FILE` and flags in, one line of JSON out once it serves, logs on standard error. */
@@ -34,9 +32,9 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const tokenPin = takenFromEnvironment(config.pkcs11?.pinEnv) // before anything is started that would inherit it
   await using begun = begin(config, { clock, files, lock })
-  const [{ Server }, { pino }, { systemRandom }, { runCommand }, { resolve }, { peerCredentials }, { onHangUp, stopOnSignals }, { trimHeapWhenIdle }, { LiveConfig }, { reloadLogged }] = await Promise.all([
+  const [{ Server }, { ProcessLog }, { systemRandom }, { runCommand }, { resolve }, { peerCredentials }, { onHangUp, stopOnSignals }, { trimHeapWhenIdle }, { LiveConfig }, { reloadLogged }] = await Promise.all([
     import('./server.ts'),
-    import('pino'),
+    import('../src/system/process-log.ts'),
     import('../src/system/random.ts'),
     import('../src/system/run-command.ts'),
     import('../src/system/resolve.ts'),
@@ -47,24 +45,11 @@ async function main(args: readonly string[]): Promise<number> {
     import('../src/config/reload.ts'),
   ])
   using stop = stopOnSignals({ whileStdin })
-  const logger = pino({ level: config.logLevel, base: { pid: process.pid }, serializers: { error: pino.stdSerializers.err } }, pino.destination({ dest: 2, sync: true }))
-  const log: Logger = {
-    debug: (fact, text) => logger.debug(fact, text),
-    info: (fact, text) => logger.info(fact, text),
-    warn: (fact, text) => logger.warn(fact, text),
-    error: (fact, text) => logger.error(fact, text),
-  }
+  const log = new ProcessLog(config.logLevel)
   const live = new LiveConfig(config, serverSettings, file === undefined ? undefined : () => parse(readConfigText(file)))
-  live.onChange(({ logLevel }) => (logger.level = logLevel))
+  live.onChange(({ logLevel }) => (log.level = logLevel))
   using manager = await serviceManager(['tls', 'admin'])
-  using _hangUp = onHangUp(() => {
-    manager?.reloading()
-    try {
-      reloadLogged(live, 'SIGHUP', log)
-    } finally {
-      manager?.ready('serving')
-    }
-  })
+  using _hangUp = onHangUp(() => reloadLogged(live, 'SIGHUP', log), manager)
   await using server = await Server.start(config, {
     clock,
     random: systemRandom,
@@ -72,10 +57,10 @@ async function main(args: readonly string[]): Promise<number> {
     live,
     logLevels: {
       get current() {
-        return logger.level as LogLevel // it is only ever set to one of them
+        return log.level
       },
       set current(level) {
-        logger.level = level
+        log.level = level
       },
     },
     ...(manager === undefined ? {} : { inherited: manager.listeners }),
@@ -101,10 +86,10 @@ async function main(args: readonly string[]): Promise<number> {
   })
   const lost = await Promise.race([stopped, server.lost])
   if (lost !== undefined) {
-    logger.error({ event: 'store.lost', error: lost }, 'the store is gone: nothing can be decided or signed, this process ends')
+    log.error({ event: 'store.lost', error: lost }, 'the store is gone: nothing can be decided or signed, this process ends')
     throw lost
   }
   manager?.stopping()
-  logger.info({ event: 'server.stopping' }, 'draining')
+  log.info({ event: 'server.stopping' }, 'draining')
   return 0
 }

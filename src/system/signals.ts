@@ -1,4 +1,5 @@
 import { MayflyError } from '../core/errors.ts'
+import type { ServiceManager } from './service-manager.ts'
 
 export interface StopSignal extends Disposable {
   /** Aborted by the first SIGINT or SIGTERM, or by the end of standard input when that is watched, with SHUTTING_DOWN as its reason. */
@@ -38,13 +39,16 @@ export function stopOnSignals({ whileStdin = false }: { readonly whileStdin?: bo
   return { signal: controller.signal, [Symbol.dispose]: release }
 }
 
-/** Calls back at each SIGHUP, which then no longer ends the process; what the callback throws was told by it. Dispose to let go. */
-export function onHangUp(callback: () => unknown): Disposable {
+/** Has the configuration read again at each SIGHUP, which then no longer ends the process; what `reload` throws was told by it. Dispose to let go. @param manager is told that it goes on, and that it is done */
+export function onHangUp(reload: () => unknown, manager: Pick<ServiceManager, 'reloading' | 'ready'> | undefined): Disposable {
   const heard = (): void => {
+    manager?.reloading()
     try {
-      callback()
+      reload()
     } catch {
       return // told already: a signal has nobody to answer
+    } finally {
+      manager?.ready('serving')
     }
   }
   process.on('SIGHUP', heard)

@@ -14,12 +14,7 @@ import type { PlaceOptions } from '../places.ts'
 import { targetOption, targetText } from '../target.ts'
 import { timeText, whenText } from '../when.ts'
 import { nodeObstacles } from './node.ts'
-
-/** One thing that stands in the way, and the command that takes it away. */
-export interface Obstacle {
-  readonly what: string
-  readonly mend: string
-}
+import type { Obstacle } from './obstacle.ts'
 
 /** What stands in the way of a SPIFFE ID, or that nothing does. */
 export async function explainId(text: string, options: PlaceOptions & { readonly json: boolean }, context: Context): Promise<number> {

@@ -8,7 +8,7 @@ import { entryToJson } from '../entries.ts'
 import type { EntryJson } from '../entries.ts'
 import { idToWire } from '../ids.ts'
 import { whenText } from '../when.ts'
-import type { Obstacle } from './id.ts'
+import type { Obstacle } from './obstacle.ts'
 
 /** Why no agent that is alive serves an entry. Nothing when one does: the agent that is its parent, or one that has the name of a node which its parent is, however many names stand between. */
 export async function nodeObstacles(entry: Pick<EntryJson, 'parentId' | 'selectors'>, server: RpcChannel, nowMs: number, signal: AbortSignal): Promise<readonly Obstacle[]> {
