@@ -22,8 +22,7 @@ export class FileLock implements Disposable {
     const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
     try {
       if (libc().flock(fd, lockExclusive | lockNonBlocking) !== 0) throw refusal(path, fd)
-      ftruncateSync(fd)
-      writeSync(fd, `${process.pid}\n`, 0)
+      noteHolder(fd)
       return new FileLock(path, fd)
     } catch (error) {
       closeSync(fd)
@@ -36,6 +35,16 @@ export class FileLock implements Disposable {
     this.#held = false
     ftruncateSync(this.#fd)
     closeSync(this.#fd)
+  }
+}
+
+/** For whoever is refused: on a full disk the lock is held all the same, by a process that is not named. */
+function noteHolder(fd: number): void {
+  try {
+    ftruncateSync(fd)
+    writeSync(fd, `${process.pid}\n`, 0)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT'))) throw error
   }
 }
 

@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -34,6 +34,19 @@ describe('FileLock', () => {
     }
     using again = FileLock.acquire(path)
     again[Symbol.dispose]()
+  })
+
+  test.skipIf(process.getuid?.() !== 0)(`is had on a full disk too${process.getuid?.() === 0 ? '' : ' (skipped: mounting a tmpfs needs root)'}`, () => {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', directory])
+    try {
+      const path = join(directory, 'lock')
+      FileLock.acquire(path)[Symbol.dispose]()
+      expect(() => writeFileSync(join(directory, 'ballast'), Buffer.alloc(1_000_000))).toThrow(/ENOSPC/)
+      using _lock = FileLock.acquire(path)
+      expect(() => FileLock.acquire(path)).toThrow(expect.objectContaining({ code: 'STORE_LOCKED', details: {} }))
+    } finally {
+      execFileSync('umount', [directory])
+    }
   })
 
   test('a link in its place is not followed', () => {
