@@ -68,6 +68,7 @@ export class Endings {
   /** Nothing of it, nor of what is below it, is left on this node. */
   purge(task: Task): void {
     const { log, roster, life } = this.#deps
+    for (const child of roster.all()) if (child.grant.parentId === task.id && child.held?.over.aborted === false) this.#endBelow(child, `${task.id} has ended`)
     const reason = overError(task)
     const done = Promise.all([task.held?.purge(reason), task.listener?.close(reason)])
       .catch((error: unknown) => log.error({ event: 'grant.purge_failed', grantId: task.id, error: String(error) }, 'something of a grant could not be removed'))
@@ -77,7 +78,6 @@ export class Endings {
       })
     this.#purging.add(done)
     life.say()
-    for (const child of roster.all()) if (child.grant.parentId === task.id && child.held?.over.aborted === false) this.purge(child)
   }
 
   /** Ends all that is left, as the agent stops; tells the server of it if that takes no longer than a moment. */
@@ -87,6 +87,12 @@ export class Endings {
     const told = left.map((task) => (task.held === undefined ? this.withdraw(task) : this.end(task, 'orphan', '', 'the agent stopped')))
     await Promise.allSettled(told.map((each) => within(each, lastWordMs, tooLate, this.#deps.clock, new AbortController().signal)))
     await Promise.allSettled(this.#purging)
+  }
+
+  /** The server ends it with its parent; who follows it is told so before the parent's socket, on which they may, is closed. */
+  #endBelow(child: Task, detail: string): void {
+    if (child.end === undefined) child.endHere({ grantId: child.id, cause: 'parent_ended', outcome: '', detail })
+    this.purge(child)
   }
 
   async #told(task: Task, report: Promise<Grant__Output>): Promise<Grant__Output> {

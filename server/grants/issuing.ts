@@ -132,7 +132,7 @@ async function sign(
   const deadline = kind === 'activate' ? deadlineMs(grant, nowMs, parent?.deadlineMs) : grant.deadlineMs
   const limits = { deadlineMs: deadline, parentDeadlineMs: parent?.deadlineMs, approvedUntilMs: Math.min(approvedUntilMs(grant, nowMs), standsUntilMs), authorityNotAfterMs: Number.POSITIVE_INFINITY, ttlSeconds: Math.min(grant.ttlSeconds, role.credentialTtlSeconds, maxTtlSeconds) }
   const notAfterLimitMs = latestNotAfterMs(limits, nowMs)
-  if (notAfterLimitMs - nowMs < 1_000) throw new MayflyError(kind === 'activate' ? 'BUDGET_SPENT' : 'GRANT_ENDED', 'there is no time left for a credential')
+  if (notAfterLimitMs - nowMs < 1_000) throw new MayflyError(kind === 'activate' ? 'BUDGET_SPENT' : 'GRANT_ENDED', 'there is no time left for a credential', kind === 'activate' ? { hint: 'times are in whole seconds: ask for two or more' } : {})
   const kindOfBinding = kind === 'activate' ? bindingOf(binding) : undefined
   const named = plainText('the instance', instance, maxInstanceBytes)
   const issued: { grant?: Grant } = {}

@@ -84,6 +84,7 @@ export function isWider(later: Pick<Grant, 'intent' | 'budget'>, earlier: Pick<G
 }
 
 function grantedBudget(role: GrantRole, parent: Grant | undefined, wish: Partial<Budget>): Budget {
+  if (Object.values(wish).some((amount) => !Number.isInteger(amount) || amount < 0)) throw new MayflyError('INVALID_ARGUMENT', 'a budget is of whole numbers, and of none below 0')
   if (parent === undefined) return leastBudget(role.budget, { ...role.budget, ...named(wish) })
   // of what children share nothing is given unasked
   return leastBudget(role.budget, { seconds: parent.budget.seconds, renewals: 0, steps: 0, children: 0, depth: 0, ...named(wish) })

@@ -258,7 +258,9 @@ describe('running', () => {
     const bound = await life.until('active')
     expect(bound.grant?.spiffeId).toContain(`/task/${id}/sub/`)
     grants.server.move(id, { state: 'ended', cause: 'operator' })
+    expect((await life.until('ending', 'ended')).grant).toMatchObject({ cause: 'parent_ended', detail: `${id} has ended` })
     await expect.poll(() => grants.folders).toEqual([])
+    expect(grants.server.ends).toEqual([]) // the server ends it with its parent
     own.close()
   })
 })

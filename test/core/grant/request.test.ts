@@ -12,6 +12,7 @@ const root: Grant = { ...requested(role(), undefined, wish(1)), state: 'active',
 
 test('a request without wishes gets what its role gives; a child gets time and nothing else unasked', () => {
   expect(root.budget).toEqual(role().budget)
+  for (const budget of [{ seconds: -1 }, { steps: 1.5 }, { children: Number.NaN }]) expect(() => requested(role(), undefined, wish(1, { budget }))).toThrow(/whole numbers/)
   expect(requested(role(), root, wish(2)).budget).toEqual({ seconds: 3_600, renewals: 0, steps: 0, children: 0, depth: 0 })
   expect(requested(role(), root, wish(2, { ttlSeconds: 60 }))).toMatchObject({ ttlSeconds: 60, parentId: root.id, rootId: root.id, depth: 1, spiffeId: `${root.spiffeId}/sub/${grantId(2)}` })
   expect(requested(role(), undefined, wish(2, { ttlSeconds: 86_400 })).ttlSeconds).toBe(300)
