@@ -34,6 +34,7 @@ export function isSameProcessState(left: ProcessReading, right: ProcessReading):
   )
 }
 
+/** Whether what was hashed is the file that is run; also when nothing was hashed. */
 export function isHashOf(sha256: Sha256 | undefined, executable: Executable): boolean {
   if (sha256 === undefined || sha256.kind === 'unreadable') return true
   const file = fileOf(executable)
@@ -51,6 +52,7 @@ export function isUntouched(before: FileIdentity | undefined, now: FileIdentity)
   return before?.dev === now.dev && before.ino === now.ino && before.size === now.size && before.mtimeNs === now.mtimeNs && before.ctimeNs === now.ctimeNs
 }
 
+/** `undefined` when it could not be read which file is run. */
 export function fileOf(executable: Executable): FileIdentity | undefined {
   return executable.kind === 'unreadable' ? undefined : executable.file
 }

@@ -22,7 +22,7 @@ interface Naming {
   readonly federatesWith: readonly string[]
 }
 
-/** Gone are those before: a client takes 4 MB, and the SVIDs go first. */
+/** In one answer: a client takes 4 MB, and the SVIDs come first. */
 const maxHandedOutBytes = 2_000_000
 
 /** Bundles of the trust domains that entries of this agent federate with, as the server pushes them. */

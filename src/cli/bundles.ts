@@ -1,5 +1,5 @@
 import type { Bundle, Bundle__Output } from '../../proto/generated/spire/api/types/Bundle.ts'
-import { parseTrustDomain, trustDomainOf, parseSpiffeId } from '../core/spiffe-id.ts'
+import { parseSpiffeId, parseTrustDomain, trustDomainOf } from '../core/spiffe-id.ts'
 import type { TrustDomain } from '../core/spiffe-id.ts'
 import type { FederatedBundle } from '../core/federated-bundle.ts'
 import type { RpcChannel } from '../rpc/channel.ts'
@@ -11,9 +11,15 @@ export function trustDomainArgument(text: string): TrustDomain {
   return text.startsWith('spiffe://') ? trustDomainOf(parseSpiffeId(text)) : parseTrustDomain(text)
 }
 
-export function bundleFromWire({ trustDomain, x509Authorities, jwtAuthorities, sequenceNumber, refreshHint }: Bundle__Output): FederatedBundle {
+/** @throws {MayflyError} SPIFFE_ID_INVALID */
+export function bundleFromWire(wire: Bundle__Output): FederatedBundle {
+  return { ...uncheckedBundle(wire), trustDomain: parseTrustDomain(wire.trustDomain) }
+}
+
+/** As somebody else's server has it: nobody has looked at the name, nor at what the bundle holds. */
+export function uncheckedBundle({ trustDomain, x509Authorities, jwtAuthorities, sequenceNumber, refreshHint }: Bundle__Output): Omit<FederatedBundle, 'trustDomain'> & { readonly trustDomain: string } {
   return {
-    trustDomain: parseTrustDomain(trustDomain),
+    trustDomain,
     x509Authorities: x509Authorities.map(({ asn1 }) => asn1),
     jwtAuthorities: jwtAuthorities.map(({ keyId, publicKey, expiresAt }) => ({ keyId, publicKey, expiresAtSeconds: expiresAt })),
     sequence: sequenceNumber,

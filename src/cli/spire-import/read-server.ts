@@ -1,11 +1,11 @@
 import type { Agent__Output as WireAgent } from '../../../proto/generated/spire/api/types/Agent.ts'
-import type { Bundle__Output as WireBundle } from '../../../proto/generated/spire/api/types/Bundle.ts'
 import type { Entry__Output as WireEntry } from '../../../proto/generated/spire/api/types/Entry.ts'
 import type { SPIFFEID__Output as WireId } from '../../../proto/generated/spire/api/types/SPIFFEID.ts'
 import { MayflyError } from '../../core/errors.ts'
 import type { RpcChannel } from '../../rpc/channel.ts'
+import { uncheckedBundle } from '../bundles.ts'
 import { maxAgents, maxBundles, maxEntries } from './registry.ts'
-import type { SpireAgent, SpireBundle, SpireEntry, SpireRegistry } from './registry.ts'
+import type { SpireAgent, SpireEntry, SpireRegistry } from './registry.ts'
 
 /** SPIRE's own clients take as many. */
 const pageSize = 500
@@ -23,7 +23,7 @@ export async function readSpireServer(spire: RpcChannel, signal: AbortSignal): P
   })
   const bundles = await allPages('bundles', maxBundles, async (pageToken) => {
     const page = await spire.unary('spire.api.server.bundle.v1.Bundle', 'ListFederatedBundles', { pageSize, pageToken }, { signal })
-    return { items: page.bundles.map(bundleOf), next: page.nextPageToken }
+    return { items: page.bundles.map(uncheckedBundle), next: page.nextPageToken }
   })
   return { trustDomain, entries, agents, bundles: bundles.filter((bundle) => bundle.trustDomain !== trustDomain) }
 }
@@ -73,16 +73,6 @@ function entryOf(wire: WireEntry): SpireEntry {
 
 function agentOf(wire: WireAgent): SpireAgent {
   return { id: idOf(wire.id), attestationType: wire.attestationType, selectors: wire.selectors.map(({ type, value }) => ({ type, value })), expiresAtSeconds: wire.x509svidExpiresAt, banned: wire.banned }
-}
-
-function bundleOf({ trustDomain, x509Authorities, jwtAuthorities, sequenceNumber, refreshHint }: WireBundle): SpireBundle {
-  return {
-    trustDomain,
-    x509Authorities: x509Authorities.map(({ asn1 }) => asn1),
-    jwtAuthorities: jwtAuthorities.map(({ keyId, publicKey, expiresAt }) => ({ keyId, publicKey, expiresAtSeconds: expiresAt })),
-    sequence: sequenceNumber,
-    refreshHintSeconds: refreshHint,
-  }
 }
 
 function idOf(id: WireId | null): string {
