@@ -19,6 +19,9 @@ const putTogether: ReadonlySet<string> = new Set(['@grpc/grpc-js', 'pino', 'prot
 /** Of those packages' own needs what they load only when they are asked for what no program of ours asks them for. */
 const neverLoaded: ReadonlySet<string> = new Set(['@grpc/proto-loader'])
 
+/** V8 keeps the text of what it runs, and comments are a seventh of it: they stay in the source. */
+const written = { format: 'esm', comments: false } as const
+
 /**
  * Puts the modules of each program together in few files, in place of the compiled ones: a process that opens two hundred files to start
  * spends a quarter of its start on that. Other packages stay packages, but for the builder of what is rare, and the libraries (`mayfly/verify`, `mayfly/client`) stay modules.
@@ -35,11 +38,11 @@ export async function bundlePrograms(dist: string): Promise<void> {
       treeshake: false,
       plugins: [originKept(dist), builtinsAsked()],
     })
-    const { output } = await build.write({ dir: built, format: 'esm', entryFileNames: '[name].js', chunkFileNames: `${program}/parts/[name]-[hash].js` })
+    const { output } = await build.write({ ...written, dir: built, entryFileNames: '[name].js', chunkFileNames: `${program}/parts/[name]-[hash].js` })
     theirs.push(...modulesOf(output))
   }
   await using build = await rolldown({ input: { [whole]: join(dist, `${whole}.js`) }, external: isBuiltin, platform: 'node', treeshake: false, plugins: [builtinsAsked()] })
-  const { output } = await build.write({ dir: built, format: 'esm', codeSplitting: false })
+  const { output } = await build.write({ ...written, dir: built, codeSplitting: false })
   writeFileSync(join(built, 'third-party-licenses.txt'), licensesOf([...theirs, ...modulesOf(output)]))
   for (const program of Object.keys(programs)) rmSync(join(dist, program), { recursive: true })
   cpSync(built, dist, { recursive: true })
