@@ -70,6 +70,10 @@ export async function serviceDeps(config: ServerConfig, deps: ServerDeps, parts:
     rollback: parts.rollback,
     vouchers: () => authorities.vouchers(),
     upstreamStatus: () => upstreamStatus(authorities, config),
+    lookAtFiles: async () => {
+      const { changed, problem } = await authorities.lookAtUpstream()
+      return { changed: changed ? ['ca.upstream'] : [], problems: problem === undefined ? [] : [problem] }
+    },
     paths: { dataDir: config.dataDir, pinFile: config.pkcs11?.pinFile },
     backUp: async (to) => await writeBackup(to, { store, keysFolder: join(config.dataDir, 'keys'), clock, random, version }),
     version,

@@ -8,14 +8,17 @@ import type { Caller } from './caller.ts'
 export interface SettingsServiceDeps {
   readonly live: Reloadable
   readonly log: Logger
+  /** Looks again at files that the configuration names: the keys that name other ones now, and why any cannot be used. */
+  readonly lookAtFiles: () => Promise<{ readonly changed: readonly string[]; readonly problems: readonly string[] }>
 }
 
 /** `mayfly.v1.Settings`: the configuration file, read again. */
-export function settingsService({ live, log }: SettingsServiceDeps): Handlers<'mayfly.v1.Settings', Caller> {
+export function settingsService({ live, log, lookAtFiles }: SettingsServiceDeps): Handlers<'mayfly.v1.Settings', Caller> {
   return {
     Reload: async (_, { peer }) => {
+      const { changed, problems } = await lookAtFiles() // before the reload, which has what is new put to use
       const { applied, waiting } = reloadLogged(live, nameOf(peer), log)
-      return { applied: [...applied], waiting: [...waiting] }
+      return { applied: [...applied, ...changed], waiting: [...waiting], problems: [...problems] }
     },
   }
 }

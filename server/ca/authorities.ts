@@ -6,7 +6,7 @@ import type { ActiveAuthority, KeyedAuthority } from './active-authority.ts'
 import { AuthorityMoves, type AuthorityEndOptions, type AuthorityMovesConfig, type AuthorityMovesDeps } from './authority-moves.ts'
 import { KnownAuthorities, type KnownAuthoritiesConfig } from './known-authorities.ts'
 import { endUpstream, type UpstreamEnd } from './upstream/ending.ts'
-import type { Upstream, UpstreamSource } from './upstream/upstream.ts'
+import { isSameUpstream, type Upstream, type UpstreamSource } from './upstream/upstream.ts'
 import { UpstreamWatch } from './upstream/watch.ts'
 import { unvouchedText, Vouchers } from './vouchers.ts'
 
@@ -111,6 +111,22 @@ export class AuthoritySet implements AsyncDisposable {
   reconsiderUpstream(): void {
     this.#upstream.mayHaveChanged()
     this.reconsider()
+  }
+
+  /** Looks at the upstream authority now: whether it is another than at the look before, or why its files cannot be used. What follows from that, follows {@link reconsider}. */
+  async lookAtUpstream(): Promise<{ readonly changed: boolean; readonly problem: string | undefined }> {
+    return await this.#inTurn(async () => {
+      const before = this.#upstream.current
+      this.#upstream.mayHaveChanged()
+      await this.#upstream.look()
+      const { current, problem } = this.#upstream
+      return { changed: before !== undefined && current !== undefined && !isSameUpstream(before, current), problem }
+    })
+  }
+
+  /** As of the last look. */
+  upstreamProblem(): string | undefined {
+    return this.#upstream.problem
   }
 
   /** Prepares one more, out of turn. */

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type { UpstreamAuthorityStatus } from '../../../proto/generated/mayfly/v1/UpstreamAuthorityStatus.ts'
 import { toHex } from '../../../src/core/bytes.ts'
 import { parseCertificate } from '../../../src/x509/certificate.ts'
@@ -6,7 +7,7 @@ import type { DiskUpstreamConfig } from './disk.ts'
 import type { Upstream } from './upstream.ts'
 
 /** What a server says of the authority above its own; `undefined`: there is none. */
-export function upstreamStatus(authorities: Pick<AuthoritySet, 'upstream'>, { upstream: config }: { readonly upstream: DiskUpstreamConfig | undefined }): UpstreamAuthorityStatus | undefined {
+export function upstreamStatus(authorities: Pick<AuthoritySet, 'upstream' | 'upstreamProblem'>, { upstream: config }: { readonly upstream: DiskUpstreamConfig | undefined }): UpstreamAuthorityStatus | undefined {
   const upstream = authorities.upstream()
   if (upstream === undefined) return undefined
   const { certificate } = upstream
@@ -14,7 +15,8 @@ export function upstreamStatus(authorities: Pick<AuthoritySet, 'upstream'>, { up
     subjectKeyId: toHex(certificate.extensions.subjectKeyId ?? new Uint8Array(0)),
     notAfterMs: certificate.notAfterMs,
     rootsNotAfterMs: rootsNotAfterMs(upstream),
-    keyPath: config?.keyPath ?? '',
+    keyPath: config === undefined ? '' : resolve(config.keyPath),
+    problem: authorities.upstreamProblem() ?? '',
   }
 }
 

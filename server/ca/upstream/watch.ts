@@ -11,6 +11,7 @@ export class UpstreamWatch {
   readonly #source: UpstreamSource | undefined
   readonly #deps: { readonly clock: Clock; readonly log: Logger }
   #current: Upstream | undefined
+  #problem: string | undefined
   #readMs = -Infinity
 
   constructor(source: UpstreamSource | undefined, deps: { readonly clock: Clock; readonly log: Logger }) {
@@ -21,6 +22,11 @@ export class UpstreamWatch {
   /** As of the last look. */
   get current(): Upstream | undefined {
     return this.#current
+  }
+
+  /** Why the last look found nothing that can be used, and the one before stays. */
+  get problem(): string | undefined {
+    return this.#problem
   }
 
   /** The next {@link look} reads, however short ago the last one was. */
@@ -36,8 +42,10 @@ export class UpstreamWatch {
     if (this.#source === undefined || Math.abs(nowMs - this.#readMs) < leastMs) return
     try {
       this.#current = await this.#source.current()
+      this.#problem = undefined
     } catch (error) {
       if (before === undefined) throw error
+      this.#problem = error instanceof MayflyError ? error.message : 'its files cannot be read'
       log.error({ event: 'upstream.invalid', error }, 'the files of the upstream authority cannot be used: the one before stays')
     }
     this.#readMs = nowMs

@@ -9,6 +9,6 @@ export const command: Command = define({
   examples: ['mayfly agent reload', 'mayfly agent reload --json'],
   async run({ options }, context) {
     using channel = await connectAgent(options, context)
-    await reload('agent', channel, options.json, context)
+    return await reload('agent', channel, options.json, context)
   },
 })

@@ -9,6 +9,6 @@ export const command: Command = define({
   examples: ['mayfly server reload', 'mayfly server reload --json'],
   async run({ options }, context) {
     using channel = await connectServer(options, context)
-    await reload('server', channel, options.json, context)
+    return await reload('server', channel, options.json, context)
   },
 })

@@ -12,8 +12,9 @@ export function upstreamFindings(upstream: UpstreamAuthorityStatus | null, nowMs
   return upstream === null ? [] : [endFinding(upstream, nowMs), ...keyFinding(upstream.keyPath)]
 }
 
-function endFinding({ notAfterMs, rootsNotAfterMs }: UpstreamAuthorityStatus, nowMs: number): Finding {
+function endFinding({ notAfterMs, rootsNotAfterMs, problem }: UpstreamAuthorityStatus, nowMs: number): Finding {
   const check = 'server.upstream'
+  if (problem !== '') return fail(check, problem, 'mend the files that ca.upstream names, then mayfly server reload; the one before signs until then')
   const endsMs = Math.min(notAfterMs, rootsNotAfterMs)
   const text = `${endsMs === notAfterMs ? 'it' : 'a root above it'} ends ${whenText(endsMs, nowMs)}`
   const todo = 'renew it and put the new certificate in the place of ca.upstream.certPath (docs/keys.md): the server looks each minute'

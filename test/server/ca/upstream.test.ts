@@ -115,6 +115,20 @@ describe('when the files change', () => {
     expect(started.bundle().x509Authorities).toEqual([root.der, next.der])
   })
 
+  test('whoever looks is told that it is another, or why it cannot be used; then the one before stays', async () => {
+    const started = await start(await upstreamOf([root]), 10 * hourMs)
+    expect(await started.lookAtUpstream()).toEqual({ changed: false, problem: undefined })
+    const next = authority('next root')
+    await upstreamOf([next], { key: root.key })
+    expect(await started.lookAtUpstream()).toEqual({ changed: false, problem: expect.stringContaining('is not the key of the first certificate') as string })
+    expect(started.upstream()?.certificate.subject).toEqual(parseCertificate(root.der).subject)
+    expect(started.upstreamProblem()).toContain('is not the key')
+    await upstreamOf([next])
+    expect(await started.lookAtUpstream()).toEqual({ changed: true, problem: undefined })
+    expect(started.upstreamProblem()).toBeUndefined()
+    expect(await started.lookAtUpstream()).toEqual({ changed: false, problem: undefined })
+  })
+
   test('a server that signed itself moves below it, and is vouched for by itself', async () => {
     const alone = await start(undefined, 10 * hourMs)
     const [self] = alone.bundle().x509Authorities

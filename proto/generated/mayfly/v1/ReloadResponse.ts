@@ -4,9 +4,11 @@
 export interface ReloadResponse {
   'applied'?: (string)[];
   'waiting'?: (string)[];
+  'problems'?: (string)[];
 }
 
 export interface ReloadResponse__Output {
   'applied': (string)[];
   'waiting': (string)[];
+  'problems': (string)[];
 }

@@ -7,6 +7,7 @@ export interface UpstreamAuthorityStatus {
   'notAfterMs'?: (number | string | Long);
   'rootsNotAfterMs'?: (number | string | Long);
   'keyPath'?: (string);
+  'problem'?: (string);
 }
 
 export interface UpstreamAuthorityStatus__Output {
@@ -14,4 +15,5 @@ export interface UpstreamAuthorityStatus__Output {
   'notAfterMs': (number);
   'rootsNotAfterMs': (number);
   'keyPath': (string);
+  'problem': (string);
 }
