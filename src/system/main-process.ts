@@ -86,7 +86,7 @@ export function printSchema(schema: object): number {
   return 0
 }
 
-/** Runs a main and sets its exit code. A failure is told in two lines on standard error, `mayfly: what` and `hint: …`; of an error that is not ours, all that there is. */
+/** Runs a main and sets its exit code. A failure is told in two lines on standard error, `mayfly: what` and `hint: …`; with what the machine refused; of any other error that is not ours, all that there is. */
 export async function runMain(main: (args: readonly string[]) => Promise<number>): Promise<void> {
   try {
     process.exitCode = await main(process.argv.slice(2))
@@ -108,6 +108,26 @@ function parsed(args: readonly string[], { paths, switches, repeatable = [], com
 }
 
 function twoLines(error: unknown): string {
+  const refused = refusalOfHost(error)
+  if (refused !== undefined) return refused
   if (!(error instanceof MayflyError)) return `mayfly: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\nhint: this is a defect of mayfly: please report it`
   return `mayfly: ${error.message}\nhint: ${error.hint ?? `docs/errors.md says more of ${error.code}`}`
+}
+
+/** What the machine refuses is no defect: it is told with the call that was refused, and what to look at. */
+function refusalOfHost(error: unknown): string | undefined {
+  if (!(error instanceof Error && 'syscall' in error && 'code' in error)) return undefined
+  const hint = hostHints[String(error.code)]
+  return hint === undefined ? undefined : `mayfly: ${error.message.replace(/^E[A-Z]+: /, '')} (${String(error.code)})\nhint: ${hint}`
+}
+
+const hostHints: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full: make room',
+  EDQUOT: 'the quota of this user is used up: make room',
+  EROFS: 'the file system is read-only: mount it for writing, or name another data folder',
+  EACCES: 'whose is the data folder? it must belong to the user that this runs as',
+  EPERM: 'whose is the data folder? it must belong to the user that this runs as',
+  EIO: 'the disk fails: look at the kernel log',
+  EMFILE: 'too few descriptors: raise LimitNOFILE, or ulimit -n',
+  ENFILE: 'this machine has no descriptors left',
 }

@@ -52,7 +52,7 @@ export function storeError(error: unknown, what: string): unknown {
     case 26: // SQLITE_NOTADB
       return new MayflyError('STORE_CORRUPT', `${what}: the file is damaged or no store of mayfly`, { cause: error, hint: 'restore it from a backup' })
     default:
-      return new MayflyError('STORE_UNWRITABLE', what, { cause: error, hint: 'see the log for the cause; is the disk full or read-only?' })
+      return new MayflyError('STORE_UNWRITABLE', what, { cause: error, hint: `${error instanceof Error ? error.message : 'no reason is given'}: is the disk full or read-only?` })
   }
 }
 

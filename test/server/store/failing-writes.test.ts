@@ -73,7 +73,7 @@ test.skipIf(!isRoot)(`a full disk refuses changes and damages nothing; with spac
         refused.push(error)
       }
     }
-    expect(refused).toMatchObject([{ code: 'STORE_UNWRITABLE' }, { code: 'STORE_UNWRITABLE' }, { code: 'STORE_UNWRITABLE' }])
+    expect(refused).toMatchObject([{ code: 'STORE_UNWRITABLE', hint: 'database or disk is full: is the disk full or read-only?' }, { code: 'STORE_UNWRITABLE' }, { code: 'STORE_UNWRITABLE' }])
     expect(await store.entries.count({})).toBe(made.size + 3)
     await expect(store.credentials.reserve(Array.from({ length: 200 }, (_, k) => request(3, { key: `k${k}` })), nowMs)).rejects.toMatchObject({ code: 'STORE_UNWRITABLE' })
     await rm(ballast)
