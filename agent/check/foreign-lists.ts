@@ -18,6 +18,9 @@ export interface ForeignListsDeps {
 /** Read and verified on the agent's own thread: some 25,000 entries take a tenth of a second, once for each new file. */
 const maxFileBytes = 1_048_576
 const rereadMs = 10_000
+/** While there is no bundle to verify them by: an agent that starts has it in a moment. */
+const bundleLookMs = 250
+const looksBeforeSaid = rereadMs / bundleLookMs
 
 /**
  * The lists of another trust domain's authorities, from a file that somebody else keeps current (PEM of one or several, or DER): read again every ten seconds, and
@@ -31,6 +34,7 @@ export class ForeignLists implements AsyncDisposable {
   #current: readonly SignedCrl[] = []
   #read: { readonly bytes: Uint8Array; readonly authorities: readonly Uint8Array[] } | undefined
   #said = ''
+  #looksWithout = 0
   #rereading: Promise<void> = Promise.resolve()
 
   private constructor(trustDomain: TrustDomain, file: string, deps: ForeignListsDeps) {
@@ -56,22 +60,31 @@ export class ForeignLists implements AsyncDisposable {
     await this.#rereading
   }
 
+  /** Nobody goes back to a list that was before. */
+  #newer(list: SignedCrl): SignedCrl {
+    const known = this.#current.find(({ authorityId }) => authorityId === list.authorityId)
+    return known !== undefined && known.thisUpdateMs > list.thisUpdateMs ? known : list
+  }
+
   async #reread(): Promise<void> {
     const { signal } = this.#stop
     while (!signal.aborted) {
-      await this.#deps.clock.sleep(rereadMs, signal).catch(() => undefined) // only aborts
+      await this.#deps.clock.sleep(this.#looksWithout > 0 ? bundleLookMs : rereadMs, signal).catch(() => undefined) // only aborts
       if (!signal.aborted) await this.#look()
     }
   }
 
   async #look(): Promise<void> {
+    const authorities = this.#deps.authorities()
+    this.#looksWithout = authorities.length === 0 ? this.#looksWithout + 1 : 0
+    if (this.#looksWithout > 0 && this.#looksWithout !== looksBeforeSaid) return
     try {
+      if (this.#looksWithout > 0) throw new MayflyError('BUNDLE_UNKNOWN', 'this agent has no bundle of that trust domain: no entry of its names it')
       const bytes = await this.#deps.readBytes(this.#file, maxFileBytes)
       if (bytes === undefined) throw new MayflyError('CONFIG_INVALID', 'there is no such file')
-      const authorities = this.#deps.authorities()
       if (this.#read !== undefined && this.#read.authorities === authorities && equalBytes(this.#read.bytes, bytes)) return
       this.#read = { bytes, authorities }
-      this.#current = listsOf(bytes, authorities)
+      this.#current = listsOf(bytes, authorities).map((list) => this.#newer(list))
       this.#said = ''
       this.#deps.log.info({ event: 'check.lists_read', trustDomain: this.#trustDomain, lists: this.#current.length }, 'lists of another trust domain were read')
     } catch (error) {
@@ -84,7 +97,6 @@ export class ForeignLists implements AsyncDisposable {
 
 /** Those that one of the authorities signed. @throws {MayflyError} why none can be relied on */
 function listsOf(bytes: Uint8Array, authorities: readonly Uint8Array[]): readonly SignedCrl[] {
-  if (authorities.length === 0) throw new MayflyError('BUNDLE_UNKNOWN', 'this agent has no bundle of that trust domain: no entry of its names it')
   let why: MayflyError | undefined
   const lists = dersOf(bytes).flatMap((der) => {
     for (const authority of authorities) {

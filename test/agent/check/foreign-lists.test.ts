@@ -58,16 +58,31 @@ test('a file that is gone, damaged or of strangers alone changes nothing, and is
   expect(lists.current[0]?.lists(Uint8Array.of(8))).toBe(true)
 })
 
+test('a list that is older than the one before does not take its place', async () => {
+  const world = new World()
+  world.bytes = revocationList(one, { serials: [Uint8Array.of(5)], thisUpdateMs: nowMs - 1_000 })
+  await using lists = await world.start()
+  world.bytes = pem(revocationList(one, { serials: [], thisUpdateMs: nowMs - 2_000 }), listOf(two, 6))
+  await world.later()
+  expect(lists.current.map((list) => [list.authorityId, list.lists(Uint8Array.of(5))])).toEqual([[one.id, true], [two.id, false]])
+})
+
 test('lists wait for the bundle, and are looked at anew when it changes', async () => {
   const world = new World()
   world.bytes = pem(listOf(one), listOf(two))
   world.authorities = []
   await using lists = await world.start()
-  expect(lists.current).toEqual([])
+  await world.clock.advance(5_000)
+  expect([lists.current, world.events]).toEqual([[], []])
   world.authorities = [one.der]
-  await world.later()
+  await world.clock.advance(250)
+  await settle()
   expect(lists.current.map(({ authorityId }) => authorityId)).toEqual([one.id])
   world.authorities = [one.der, two.der]
   await world.later()
   expect(lists.current).toHaveLength(2)
+  world.authorities = []
+  await world.clock.advance(60_000)
+  expect(lists.current, 'what they ended stays so').toHaveLength(2)
+  expect(world.events).toEqual(['check.lists_read', 'check.lists_read', 'check.lists_unread'])
 })
