@@ -15,6 +15,9 @@ export const putPerson: Command<'people.put'> = (tables, { name, sshKeys, owners
   must(sshKeys.length > 0 && sshKeys.length <= maxItems && sshKeys.every((key) => key.length <= maxKeyLength && /^[a-z0-9@.-]+ AAAA[A-Za-z0-9+/]+={0,2}$/.test(key)), 'a person has keys, each written as `type base64`')
   must(owners.length <= maxItems && owners.every(isName) && roles.length <= maxItems, 'a person speaks for at most 64 owners, in at most 64 roles')
   must(requesters.length <= maxItems && requesters.every(isRequesterName), 'a person asks as `uid:1000`, or as `uid:1000 on <agent>`, at most 64 of them')
+  // by a name that nobody has they could approve what is their own
+  const unknown = owners.find((owner) => tables.owners.byName(owner) === undefined)
+  if (unknown !== undefined) throw new MayflyError('OWNER_MISSING', `there is no owner ${JSON.stringify(unknown)} to speak for`, { hint: 'mayfly owner list; mayfly owner add' })
   for (const key of sshKeys) {
     const holder = tables.people.holderOfKey(key)
     if (holder !== undefined && holder !== name) throw new MayflyError('ALREADY_EXISTS', `this key is that of ${holder}`, { hint: 'a key belongs to one person: else one could approve as two' })

@@ -70,6 +70,7 @@ export function grantTermsContract(makePlace: MakePlace): void {
       await prepareForGrants(store)
       const [alice] = await store.people.all()
       await expect(store.people.put({ name: 'mallory', sshKeys: alice?.sshKeys ?? [], owners: [], roles: [] }, by)).rejects.toMatchObject({ code: 'ALREADY_EXISTS' })
+      await expect(store.people.put({ name: 'alice', sshKeys: alice?.sshKeys ?? [], owners: ['teem-b'], roles: [] }, by)).rejects.toMatchObject({ code: 'OWNER_MISSING' })
       await expect(store.people.put({ name: 'mallory', sshKeys: ['no key'], owners: [], roles: [] }, by)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
       expect(await store.people.put({ name: 'alice', sshKeys: [...alice?.sshKeys ?? [], 'ssh-ed25519 AAAAC3Nz'], owners: ['team-b'], roles: [] }, actorAt(nowMs + 5))).toMatchObject({ addedAtMs: nowMs })
       await store.people.remove('alice', by)
