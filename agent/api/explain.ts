@@ -8,7 +8,7 @@ const maxEntries = 100
 
 /** Holds each entry of this agent against the facts of a process: what matched, and what each near miss lacks. */
 export function explain(attestation: Attestation, entries: Iterable<Entry>, nowMs: number): ExplainProcessResponse {
-  const found = [...entries].map((entry) => matchOf(entry, attestation, nowMs))
+  const found = [...entries].filter((entry) => !namesNode(entry)).map((entry) => matchOf(entry, attestation, nowMs))
   found.sort((left, right) => left.missingSelectors.length - right.missingSelectors.length || Number(right.matched) - Number(left.matched) || (left.entryId < right.entryId ? -1 : 1))
   return {
     pid: attestation.pid,
@@ -16,6 +16,11 @@ export function explain(attestation: Attestation, entries: Iterable<Entry>, nowM
     selectors: attestation.selectors.map(formatSelector),
     entries: found.slice(0, maxEntries),
   }
+}
+
+/** Such entries give the agent a name that others are registered below: no process comes near them. */
+function namesNode({ selectors }: Entry): boolean {
+  return selectors.some(({ type }) => type === 'spiffe_id')
 }
 
 type Found = Required<Pick<EntryMatch, 'entryId' | 'spiffeId' | 'matched' | 'missingSelectors' | 'note'>>

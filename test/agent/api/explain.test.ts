@@ -31,6 +31,11 @@ describe('why a process has the identities it has', () => {
     ])
   })
 
+  test('an entry that names the node is no miss: what mends a process is never done to it', () => {
+    const { entries } = explain(attestation, [anEntry('alias', { selectors: ['spiffe_id:spiffe://example.org/spire/agent/x/y'] }), anEntry('near', { selectors: ['unix:uid:1000', 'unix:gid:7'] })], 0)
+    expect(entries?.map(({ entryId }) => entryId)).toEqual(['near'])
+  })
+
   test('a fact that could not be had says why', () => {
     const { entries } = explain(attestation, [anEntry('a', { selectors: ['unix:path:/bin/a'] })], 0)
     expect(entries?.[0]?.note).toBe('unix:path: the agent may not read which file runs')
