@@ -9,7 +9,7 @@ import type { AgentSvid } from './agent-svid.ts'
 import type { EntryCache } from './entry-cache.ts'
 import type { Trust } from './trust.ts'
 
-export const rejoinHint = 'join again with a new token: mayfly token create, then mayfly agent run --join <line>; an agent with a nodeAttestor attests anew when it is started again'
+export const rejoinHint = 'join again with a new token: mayfly token create, then mayfly agent run --join-file FILE with its line; an agent with a nodeAttestor attests anew when it is started again'
 
 /** By these the server says that it will never have this agent again. */
 export const permanent: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['AGENT_BANNED', 'AGENT_NOT_ATTESTED', 'AGENT_EXPIRED'])

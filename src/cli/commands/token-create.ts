@@ -36,6 +36,6 @@ export const command: Command = define({
     output.line(joinLine)
     if (listensAnywhere(address)) output.note(`on another machine ${address} leads nowhere: set advertise in the server's configuration, or --address`)
     output.note(`joins ${agentId}`)
-    output.note(`expires ${whenText(made.expiresAt * 1_000, clock.nowMs())}; on the node: mayfly agent run --join <line>`)
+    output.note(`expires ${whenText(made.expiresAt * 1_000, clock.nowMs())}; on the node: mayfly agent run --join-file FILE, the line in a file of mode 0600`)
   },
 })

@@ -51,7 +51,7 @@ class Climb {
     const agent = await this.#agentOf(id)
     if (agent === undefined) return [{ what: `no agent ${id} has joined`, mend: 'mayfly token create, then mayfly entry update <entry> --parent <agent>' }]
     if (agent.banned) return [{ what: `its agent ${id} is banned`, mend: `mayfly agent evict ${id}, then mayfly token create` }]
-    if (!this.#alive(agent)) return [{ what: `the SVID of its agent ${id} ended ${whenText(Date.parse(agent.expiresAt), this.#nowMs)}`, mend: 'mayfly token create, then mayfly agent run --join <line> on that node' }]
+    if (!this.#alive(agent)) return [{ what: `the SVID of its agent ${id} ended ${whenText(Date.parse(agent.expiresAt), this.#nowMs)}`, mend: 'mayfly token create, then mayfly agent run --join-file FILE on that node' }]
     return []
   }
 
