@@ -64,7 +64,7 @@ function printServer({ output }: Context, status: ServerStatus, nowMs: number): 
     ),
     ['agents', `${status.agentsConnected} connected of ${status.agents}`],
     ['entries', String(status.entries)],
-    ['live SVIDs', String(status.liveCredentials)],
+    ['live SVIDs', `${status.liveCredentials}, those of server and agents too`],
     ['grants', grantsText(status.grants)],
     ['revocations', `stream ${status.epoch}/${status.streamSeq}`],
     ['journal', `${status.journalSeq} records, ${status.commits} commits`],

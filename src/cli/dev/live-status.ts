@@ -18,7 +18,7 @@ export async function readStatus(places: Places, context: Context): Promise<Live
   return { server, agent }
 }
 
-/** Six lines: trust domain, authority, agent, entries, live SVIDs, next rotation. */
+/** Six lines: trust domain, authority, agent, entries, SVIDs in use by workloads, next rotation. */
 export function statusLines({ server, agent }: LiveStatus, nowMs: number): readonly string[] {
   const active = server?.authorities.find((authority) => authority.state.toLowerCase().includes('active'))
   const rotations = (agent?.svids ?? []).map((svid) => svid.rotatesAtMs).filter((atMs) => atMs > 0)
@@ -28,7 +28,7 @@ export function statusLines({ server, agent }: LiveStatus, nowMs: number): reado
     ['authority', active === undefined ? 'none' : `${active.id.slice(0, 16)}, ends ${whenText(active.notAfterMs, nowMs)}`],
     ['agent', agent === undefined ? 'does not answer' : `${agent.agentId}${agent.connected ? '' : ', cut off from the server'}`],
     ['entries', server === undefined ? '?' : String(server.entries)],
-    ['live SVIDs', agent === undefined ? '?' : String(agent.svids.length)],
+    ['SVIDs in use', agent === undefined ? '?' : String(agent.svids.length)],
     ['next rotation', next === undefined ? 'nothing to rotate' : whenText(next, nowMs)],
   ]
   return pairs.map(([name, value]) => `  ${name.padEnd(14)} ${value}`)
