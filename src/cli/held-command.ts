@@ -4,6 +4,7 @@ import { constants } from 'node:os'
 import { Writable } from 'node:stream'
 import { MayflyError } from '../core/errors.ts'
 import type { Clock } from '../ports/clock.ts'
+import { givenEnvironment } from './compile-cache.ts'
 import { passSignals } from './pass-signals.ts'
 
 /** How a command ended. */
@@ -25,7 +26,7 @@ export class HeldCommand {
 
   /** Starts the process, held back. @throws {MayflyError} PLATFORM_UNSUPPORTED */
   static start(argv: readonly string[]): HeldCommand {
-    const child = spawn('/bin/sh', ['-c', holdBack, 'mayfly', ...argv], { stdio: ['inherit', 'inherit', 'inherit', 'pipe'] })
+    const child = spawn('/bin/sh', ['-c', holdBack, 'mayfly', ...argv], { stdio: ['inherit', 'inherit', 'inherit', 'pipe'], env: givenEnvironment() })
     child.on('error', () => undefined) // it has no pid then
     if (child.pid === undefined) throw new MayflyError('PLATFORM_UNSUPPORTED', 'there is no /bin/sh to start the command with')
     return new HeldCommand(child, child.pid)

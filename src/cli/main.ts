@@ -1,13 +1,8 @@
 #!/usr/bin/env node
-import { enableCompileCache } from 'node:module'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
 import process from 'node:process'
+import { keepCompiledCode } from './compile-cache.ts'
 
-// Before anything heavy is imported, and handed to the server and the agent that a command starts. A folder of this user's
-// own: nobody else may plant code in it.
-const cacheFolder = process.env['NODE_COMPILE_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'mayfly', 'compile')
-process.env['NODE_COMPILE_CACHE'] = enableCompileCache(cacheFolder).directory === undefined ? '' : cacheFolder
+keepCompiledCode()
 
 // A reader that went away, as in `mayfly entry list | head`, is no failure.
 for (const stream of [process.stdout, process.stderr]) {

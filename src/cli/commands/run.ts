@@ -11,6 +11,7 @@ import type { Clock } from '../../ports/clock.ts'
 import { usage } from '../arguments.ts'
 import { define, dataFolder } from '../command.ts'
 import type { Command } from '../command.ts'
+import { givenEnvironment } from '../compile-cache.ts'
 import { connectServer, connectWorkloadApi } from '../connection.ts'
 import type { Context } from '../context.ts'
 import { entryToJson } from '../entries.ts'
@@ -68,7 +69,7 @@ export const command: Command = define({
       passSignals((name) => void child.kill(name))
       const child = spawn(program, args, {
         stdio: 'inherit',
-        env: { ...process.env, SPIFFE_ENDPOINT_SOCKET: `unix://${places.workloadSocket}`, MAYFLY_SVID_FILE: paths.svid, MAYFLY_KEY_FILE: paths.key, MAYFLY_BUNDLE_FILE: paths.bundle },
+        env: { ...givenEnvironment(), SPIFFE_ENDPOINT_SOCKET: `unix://${places.workloadSocket}`, MAYFLY_SVID_FILE: paths.svid, MAYFLY_KEY_FILE: paths.key, MAYFLY_BUNDLE_FILE: paths.bundle },
       })
       const rotating = keepRotated(wanted, states, () => watchSvids(workloadApi, until), {
         write: (svid) => writeSvid(paths, pemOf(svid)),

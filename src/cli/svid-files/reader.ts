@@ -3,6 +3,7 @@ import { constants } from 'node:os'
 import process from 'node:process'
 import { MayflyError } from '../../core/errors.ts'
 import { readFileBounded } from '../../system/files.ts'
+import { givenEnvironment } from '../compile-cache.ts'
 
 /** How the program that reads the files is told that they changed. */
 export type Reload =
@@ -22,7 +23,7 @@ export async function tellReader(reload: Reload, state: FilesState, limitMs: num
     case 'none':
       return
     case 'command':
-      return await run(reload.argv, { ...process.env, ...reload.env, MAYFLY_SVID_STATE: state }, limitMs, signal)
+      return await run(reload.argv, { ...givenEnvironment(), ...reload.env, MAYFLY_SVID_STATE: state }, limitMs, signal)
     case 'signal':
       return await sendSignal(reload.signal, reload.pidFile)
     default:
