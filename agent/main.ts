@@ -42,6 +42,7 @@ async function main(args: readonly string[]): Promise<number> {
     import('../src/system/linux/cgroups.ts'),
     import('../src/system/probe-senses.ts'),
   ])
+  const support = await selfTestPeerCredentials()
   const config = (await joinFiles.hear()) ? parse(text) : early // by now there is nothing to do but wait
   using stop = stopOnSignals({ whileStdin })
   const clock = clockWith(readBootMs)
@@ -51,7 +52,6 @@ async function main(args: readonly string[]): Promise<number> {
   using manager = await serviceManager(['workload', 'check', 'admin'])
   using _hangUp = onHangUp(() => reloadLogged(live, 'SIGHUP', log), manager)
   using _lock = FileLock.acquire(join(config.dataDir, 'agent.lock'))
-  const support = await selfTestPeerCredentials()
   await using exitWatch = ExitWatch.start()
   shortPauses()
   using trim = trimHeapWhenIdle()

@@ -12,6 +12,12 @@ function mayfly(data: string, ...args: readonly string[]): string {
   return execFileSync(node24, [cli, ...args], { encoding: 'utf8', env: { ...process.env, MAYFLY_DATA: data } })
 }
 
+/** What `mayfly status --json` says of the agent and its server. */
+function isConnected(status: string): boolean {
+  const { agent } = JSON.parse(status) as { readonly agent: { readonly connected: boolean } | null } // as it prints them
+  return agent?.connected === true
+}
+
 /** Processes whose command line names this folder. */
 function processesOf(folder: string): readonly string[] {
   return execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' }).split('\n').filter((line) => line.includes(folder) && !line.includes('ps -eo'))
@@ -72,6 +78,7 @@ describe('mayfly dev', () => {
     mayfly(data, 'entry', 'create', '--id', '/again', '-s', `unix:uid:${process.getuid?.() ?? 0}`)
     process.kill(Number(serving[`${name}Pid`]), 'SIGKILL')
     await expect.poll(() => dev.errors, { interval: 100 }).toContain(`the ${name} serves again`)
+    await expect.poll(() => isConnected(mayfly(data, 'status', '--json')), { interval: 100 }).toBe(true) // the agent comes back to its server in its own time
     expect(mayfly(data, 'run', '--as', '/again', '--', 'echo', 'again')).toBe('again\n')
     expect(await dev.kill('SIGINT')).toBe(0)
     expect(processesOf(data)).toEqual([])
