@@ -30,8 +30,8 @@ export async function startMember(config: AgentConfig, deps: AgentDeps, parts: A
   const { clock, random, log, exitWatch, processes } = deps
   const { live, entries, federation, relay, reports, changed } = parts
   const standing = new SvidStanding(trust, relay.reader, clock, log)
-  const grants = await startNodeGrants(grantsFolder(config.dataDir), config.probes, { ...parts, clock, random, log, files: deps.files, system: deps.grants, trust, standing, connection: () => connection })
-  const connection: ServerConnection = ServerConnection.start(
+  const grants = await startNodeGrants(grantsFolder(config.dataDir), config.probes, { ...parts, clock, random, log, files: deps.files, system: deps.grants, trust, standing, connection: () => parts.progress.joined.connection })
+  const connection = ServerConnection.start(
     { address: serverAddress, agentVersion: deps.version, retry, signWaitMs: 1_000 },
     { clock, random, log, trust, entries, federation, relay, reports, state, grants, life: grants.life },
     svid,

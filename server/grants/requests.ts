@@ -3,6 +3,7 @@ import { grantIdOf, isGrantId } from '../../src/core/grant/grant-id.ts'
 import { parseIntent, plainText, type RawIntent } from '../../src/core/grant/intent.ts'
 import { requestedGrant } from '../../src/core/grant/request.ts'
 import { MayflyError } from '../../src/core/errors.ts'
+import { spiffeIdOf } from '../../src/core/spiffe-id.ts'
 import type { SpiffeId, TrustDomain } from '../../src/core/spiffe-id.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import type { Random } from '../../src/ports/random.ts'
@@ -19,7 +20,7 @@ import type { GrantStore } from '../store/grant-port.ts'
 
 /** A request as it comes from an agent: what the task declares, and what the agent attests of it. */
 export interface AttestedWish {
-  /** Of the workload; empty when the role is named. */
+  /** Of the workload, whole or as its path; empty when the role is named. */
   readonly spiffeId: string
   /** Empty when one role alone has the ID. */
   readonly role: string
@@ -57,13 +58,13 @@ const maxRequesterBytes = 300
 
 /**
  * Takes a request: its role, its intent within the role and its parent, what policy says, and all of it written down in one transaction. Returns the grant: denied, waiting for
- * people, or approved. @throws {MayflyError} ROLE_UNKNOWN, INTENT_INVALID, INTENT_OUTSIDE_ROLE, OWNER_MISSING, BUDGET_SPENT, GRANT_STATE, PERMISSION_DENIED, CLOCK_JUMPED, …
+ * people, or approved. @throws {MayflyError} ROLE_UNKNOWN, SPIFFE_ID_INVALID, INTENT_INVALID, INTENT_OUTSIDE_ROLE, OWNER_MISSING, BUDGET_SPENT, GRANT_STATE, PERMISSION_DENIED, CLOCK_JUMPED, …
  */
 export async function requestGrant(wish: AttestedWish, agentId: SpiffeId, deps: RequestsDeps): Promise<Grant> {
   const { store, time, index, random, judge, trustDomain, log } = deps
   checkClock(time)
   const parent = parentOf(wish, agentId, index)
-  const role = await roleOf(wish, parent, deps.directory)
+  const role = await roleOf(wish, parent, deps)
   checkRequester(role, agentId, wish.attested.selectors, deps.registry)
   const instance = plainText('the instance', wish.instance, maxInstanceBytes)
   const requester = `${plainText('the requester', wish.requester, maxRequesterBytes)} on ${agentId}`
@@ -107,7 +108,8 @@ function parentOf({ parentGrantId, instance }: AttestedWish, agentId: SpiffeId, 
   return parent
 }
 
-async function roleOf({ role: name, spiffeId }: AttestedWish, parent: Grant | undefined, directory: Directory): Promise<GrantRole> {
+async function roleOf({ role: name, spiffeId: typed }: AttestedWish, parent: Grant | undefined, { directory, trustDomain }: Pick<RequestsDeps, 'directory' | 'trustDomain'>): Promise<GrantRole> {
+  const spiffeId = typed.startsWith('/') ? spiffeIdOf(trustDomain, typed) : typed
   const wanted = name === '' ? parent?.role : name
   if (wanted !== undefined) {
     const role = await directory.role(wanted)

@@ -10,7 +10,7 @@ import type { ClientDeps } from './deps.ts'
 
 /** What a task asks for: the intent is all that it may do, the budget all that it may use. */
 export interface GrantWish {
-  /** Of the workload; its grant is `<id>/task/<grant>`. May be left out when `role` is named. */
+  /** Of the workload, its SPIFFE ID or the path of it; its grant is `<id>/task/<grant>`. May be left out when `role` is named. */
   readonly as?: string
   readonly role?: string
   /** Names of actions, `write`; at least one. */

@@ -90,21 +90,9 @@ export const command: Command = define({
 
 async function runGrant(options: PlaceOptions & GrantValues & { readonly as: string | undefined; readonly json: boolean }, argv: readonly string[], context: Context): Promise<number> {
   using agent = await connectWorkloadApi(options, context)
-  const request = grantRequestOf('run', await grantedId(options, context), options)
+  const request = grantRequestOf('run', options.as ?? '', options)
   const { runTask } = await import('../grant-task.ts')
   return await runTask(agent, { request, argv, json: options.json }, context)
-}
-
-/** A path is taken in the trust domain of the server that this user may ask; empty when the role alone says which. */
-async function grantedId(options: PlaceOptions & { readonly as: string | undefined }, context: Context): Promise<string> {
-  const { as = '' } = options
-  if (as === '' || isSpiffeId(as)) return as
-  try {
-    using server = await connectServer(options, context)
-    return await typedId(as, server, context.signal)
-  } catch (cause) {
-    throw usage('run', `${JSON.stringify(as.slice(0, 80))} is no SPIFFE ID`, cause instanceof MayflyError && cause.code === 'UNAVAILABLE' ? 'write it whole: spiffe://<trust domain>/<path>' : undefined)
-  }
 }
 
 /** Of mode 0700; in memory where this user has a folder there, which XDG_RUNTIME_DIR may name without it being so, as after su. */

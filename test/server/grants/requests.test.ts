@@ -20,6 +20,13 @@ describe('a request', () => {
     await expect(world.request({ spiffeId: 'spiffe://example.test/other' })).rejects.toMatchObject({ code: 'ROLE_UNKNOWN' })
   })
 
+  test('names its workload by the path too, which is one of this trust domain', async () => {
+    const world = await GrantWorld.start()
+    expect(await world.request({ spiffeId: '/deploy-bot' })).toMatchObject({ role: 'deploy' })
+    await expect(world.request({ spiffeId: '/other' })).rejects.toMatchObject({ code: 'ROLE_UNKNOWN', message: expect.stringContaining('spiffe://example.test/other') })
+    await expect(world.request({ spiffeId: '/a//b' })).rejects.toMatchObject({ code: 'SPIFFE_ID_INVALID' })
+  })
+
   test('comes from a process that the role names, on an agent that it names', async () => {
     const world = await GrantWorld.start()
     await expect(world.request({ attested: { ...world.wish().attested, selectors: ['unix:uid:1001'] } })).rejects.toMatchObject({ code: 'PERMISSION_DENIED' })
