@@ -78,7 +78,7 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
   readonly #stop = new AbortController()
   readonly #requests: Requests
   readonly #steps: Quota
-  readonly #roster = new Roster()
+  readonly #roster: Roster
   readonly #endings: Endings
   readonly #probes: Probes
   readonly #policy: PushedPolicy
@@ -91,6 +91,7 @@ export class GrantKeeper implements GrantNews, AsyncDisposable {
     this.#config = config
     this.#deps = deps
     this.#reports = reports
+    this.#roster = new Roster(deps.clock)
     this.#steps = new Quota(deps.clock, stepTerms)
     this.#records = new StepRecords(deps)
     this.#policy = new PushedPolicy(deps.loadPolicy, deps.log)

@@ -1,21 +1,32 @@
 import { MayflyError } from '../../src/core/errors.ts'
+import type { Clock } from '../../src/ports/clock.ts'
 import type { HeldGrant } from './held-grant.ts'
 import type { Task } from './task.ts'
 
-/** Of grants that are over, for whoever asks how they ended. */
+/** Grants that are over, for whoever asks how they ended: six kilobytes each. */
 const maxRemembered = 1_000
+const rememberedMs = 600_000
 
 /** The grants that this node knows of, by their ID. */
 export class Roster {
+  readonly #clock: Pick<Clock, 'bootMs'>
   readonly #tasks = new Map<string, Task>()
+  /** When it was first seen here that a grant is over, by its ID. */
+  readonly #overSince = new Map<string, number>()
 
-  /** The oldest of those that are over make room. */
+  constructor(clock: Pick<Clock, 'bootMs'>) {
+    this.#clock = clock
+  }
+
+  /** Those that are over for long, and the oldest of the others that are over when there are too many, make room. */
   add(task: Task): void {
     this.#tasks.set(task.id, task)
-    if (this.#tasks.size <= maxRemembered) return
-    for (const [id, old] of this.#tasks) {
-      if (this.#tasks.size <= maxRemembered) return
-      if (old.isOver) this.#tasks.delete(id)
+    const nowMs = this.#clock.bootMs()
+    for (const [id, { isOver }] of this.#tasks) {
+      if (!isOver) continue
+      const sinceMs = this.#overSince.get(id) ?? nowMs
+      this.#overSince.set(id, sinceMs)
+      if (nowMs - sinceMs >= rememberedMs || this.#tasks.size > maxRemembered) this.#forget(id)
     }
   }
 
@@ -42,5 +53,10 @@ export class Roster {
   /** Those whose binding holds at this moment. */
   living(): string[] {
     return this.held().flatMap(({ id, held }) => (held.binding.holds() ? [id] : []))
+  }
+
+  #forget(id: string): void {
+    this.#tasks.delete(id)
+    this.#overSince.delete(id)
   }
 }
