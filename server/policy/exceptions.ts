@@ -1,6 +1,5 @@
 import { MayflyError } from '../../src/core/errors.ts'
 import type { GrantRole } from '../../src/core/grant/grant.ts'
-import type { PolicySet } from '../../src/policy/policy-set.ts'
 import type { Person, PolicyException } from '../store/grant-model.ts'
 
 /** The control whose exception raises the longest life of a credential instead of waiving anything. */
@@ -56,15 +55,12 @@ export function checkMayApproveException(person: Person | undefined, { scope, ow
 
 /**
  * An exception waives what the policy in force lets it waive, and nothing by a name that is misspelt or of a control that is not to be waived: it would look like a permission, and be none.
+ * @param waivable by that policy; `undefined`: it does not say
  * @throws {MayflyError} INVALID_ARGUMENT
  */
-export function checkWaivable(control: string, policies: PolicySet): void {
-  const asked = Object.values(policies).flatMap((text) => [...text.matchAll(/context\.exceptions\.contains(?:Any|All)?\(([^)]*)\)/g)].map(([, names = '']) => names))
-  const can = [maxTtlControl, ...new Set(asked.flatMap((names) => [...names.matchAll(/"([^"]+)"/g)].map(([, name = '']) => name)))]
-  if (can.includes(control)) return
-  throw new MayflyError('INVALID_ARGUMENT', Object.hasOwn(policies, control) ? `the control ${control} does not say that an exception may waive it` : `no control of the policy in force can be waived by the name ${JSON.stringify(control.slice(0, 64))}`, {
-    hint: `there are ${can.join(', ')}; mayfly policy show`,
-  })
+export function checkWaivable(control: string, waivable: ReadonlySet<string> | undefined): void {
+  if (control === maxTtlControl || waivable?.has(control) !== false) return
+  throw new MayflyError('INVALID_ARGUMENT', `the policy in force lets no exception waive ${JSON.stringify(control.slice(0, 64))}`, { hint: `there are ${[maxTtlControl, ...waivable].join(', ')}; mayfly policy show` })
 }
 
 /** Whether it is for this grant. */

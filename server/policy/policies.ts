@@ -32,7 +32,7 @@ export class Policies implements Disposable {
   }
 
   /** Loaded when first asked for. @throws {MayflyError} POLICY_INVALID when the stored one no longer fits the schema: nothing is allowed then */
-  async decider(): Promise<PolicyDecider> {
+  async decider(): Promise<PolicyDecider & Pick<PolicyEngine, 'waivable'>> {
     if (this.#disposed) throw new MayflyError('SHUTTING_DOWN', 'the server is stopping')
     this.#engine ??= PolicyEngine.load(this.#inForce.policies)
     return await this.#engine

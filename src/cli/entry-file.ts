@@ -1,4 +1,5 @@
 import { MayflyError } from '../core/errors.ts'
+import { isRecord } from '../core/record.ts'
 import { formatSelector } from '../core/selector.ts'
 import type { EntryJson } from './entries.ts'
 import { readData } from './read-data.ts'
@@ -98,10 +99,6 @@ function textList(value: unknown, where: string): readonly string[] {
 function selectorList(value: unknown, where: string): readonly string[] {
   if (!Array.isArray(value)) throw invalid(where, 'a list is wanted')
   return value.map((item: unknown) => (isRecord(item) ? formatSelector({ type: text(item['type'], where), value: text(item['value'], where) }) : text(item, where)))
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function invalid(where: string, why: string): MayflyError {

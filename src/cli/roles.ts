@@ -1,6 +1,7 @@
 import type { GrantRole as WireRole, GrantRole__Output } from '../../proto/generated/mayfly/v1/GrantRole.ts'
 import { formatDuration, parseDurationMs } from '../core/duration.ts'
 import { MayflyError } from '../core/errors.ts'
+import { isRecord } from '../core/record.ts'
 
 /** A grant role as files and `--json` have it; durations as text, `10m`. */
 export interface RoleJson {
@@ -160,10 +161,6 @@ function count(value: unknown, where: string): number {
 function flag(value: unknown, where: string): boolean {
   if (typeof value !== 'boolean') throw invalid(where, 'true or false is wanted')
   return value
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function invalid(where: string, why: string): MayflyError {

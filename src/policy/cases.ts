@@ -1,5 +1,6 @@
 import { MayflyError } from '../core/errors.ts'
 import type { PolicyAction, PolicyContext, PolicyDecider, PolicyDecision, PolicyPerson, PolicyRequest, PolicyResource, PolicyWorkload } from '../core/grant/policy-request.ts'
+import { isRecord } from '../core/record.ts'
 import { isSpiffeId } from '../core/spiffe-id.ts'
 
 /** One row of a table of cases: what is asked, and what must come out. */
@@ -143,10 +144,6 @@ function record(value: unknown, where: string, known: readonly string[]): Record
   const unknown = Object.keys(value).find((key) => !known.includes(key))
   if (unknown !== undefined) throw invalid(`${where}: no ${JSON.stringify(unknown.slice(0, 64))}; there are ${known.join(', ')}`)
   return value
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function invalid(why: string): MayflyError {

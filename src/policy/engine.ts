@@ -5,6 +5,7 @@ import { problemsOf, type Cedar } from './cedar.ts'
 import { policyHash, type PolicySet } from './policy-set.ts'
 import { questionsOf, type Question } from './questions.ts'
 import { isAbout, lookedAt, type LookedAt } from './relevance.ts'
+import { waivableBy } from './waivable.ts'
 
 /** Decisions that are remembered, the oldest going first: a task takes the same few steps again and again. */
 const mostRemembered = 32
@@ -21,6 +22,8 @@ interface Part {
 /** A set of policies, parsed and checked against the schema once, then asked for as long as it lives. */
 export class PolicyEngine implements PolicyDecider, Disposable {
   readonly hash: string
+  /** Names of what an exception can waive; `undefined`: this policy does not say. */
+  readonly waivable: ReadonlySet<string> | undefined
   readonly #cedar: Cedar
   readonly #parts: Readonly<Record<PolicyAction, Part>>
   /** Of each policy that people may lift: how many of them. */
@@ -41,6 +44,7 @@ export class PolicyEngine implements PolicyDecider, Disposable {
     this.hash = policyHash(set)
     this.#cedar = cedar
     const parsed = new Map(Object.entries(set).map(([name, text]) => [name, parse(cedar, text)]))
+    this.waivable = waivableBy([...parsed.values()])
     const number = ++loaded
     const part = (action: PolicyAction): Part => {
       const about = [...parsed].filter(([, policy]) => isAbout(policy, action))

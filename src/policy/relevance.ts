@@ -1,5 +1,6 @@
 import type { PolicyJson } from '@cedar-policy/cedar-wasm/nodejs'
 import type { PolicyAction } from '../core/grant/policy-request.ts'
+import { isRecord } from '../core/record.ts'
 
 /** Facts that policies look at, by the variable they belong to; `undefined`: any of them. Asking is twice as fast when no others are sent. */
 export interface LookedAt {
@@ -42,8 +43,4 @@ const variables: readonly Variable[] = ['principal', 'resource', 'context']
 function variableOf(node: unknown): Variable | undefined {
   const name = isRecord(node) ? node['Var'] : undefined
   return variables.find((variable) => variable === name)
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -10,6 +10,27 @@ import { alice, asked, orders, type Overrides } from './support.ts'
 
 const permit = { permits: 'permit (principal is Mayfly::Workload, action, resource);' }
 
+describe('what an exception can waive', () => {
+  const looks = async (condition: string): Promise<readonly string[] | undefined> => {
+    using engine = await PolicyEngine.load({ control: `forbid (principal, action == Mayfly::Action::"request", resource) unless { ${condition} };` })
+    return engine.waivable === undefined ? undefined : [...engine.waivable].toSorted()
+  }
+
+  test.for([
+    ['context.exceptions.contains("a")', ['a']],
+    ['context["exceptions"].contains("a")', ['a']],
+    ['context.exceptions.containsAny(["a", "b"]) || context.exceptions.containsAll(["c"])', ['a', 'b', 'c']],
+    ['context.reason == "context.exceptions.contains(\\"a\\")" // context.exceptions.contains("b")\n', []],
+    ['context.flags.contains("a")', []],
+  ] as const)('%s names %j', async ([condition, names]) => {
+    expect(await looks(condition)).toEqual(names)
+  })
+
+  test.for(['context.exceptions.contains(context.reason)', 'context.exceptions.containsAny(["a", context.role])', 'context.exceptions == ["a"]'])('%s does not say', async (condition) => {
+    expect(await looks(condition)).toBeUndefined()
+  })
+})
+
 describe('the starter policy', async () => {
   const engine = await PolicyEngine.load(starterPolicy)
 

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { resolve } from 'node:path'
 import { MayflyError } from '../../core/errors.ts'
+import { isRecord } from '../../core/record.ts'
 import type { Selector } from '../../core/selector.ts'
 import { decodeBase64 } from '../../x509/pem.ts'
 import { maxAgents, maxBundles, maxEntries } from './registry.ts'
@@ -172,10 +173,6 @@ function flag(from: Members, name: string, where: string): boolean {
   const value = from[name] ?? false
   if (typeof value !== 'boolean') throw invalid(`${where}, ${name}`, 'true or false is wanted')
   return value
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function invalid(where: string, why: string): MayflyError {
