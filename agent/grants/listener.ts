@@ -30,6 +30,8 @@ export interface GrantGate {
   readonly held: () => HeldGrant | undefined
   /** Reads the facts again. @throws {MayflyError} NOT_IN_BINDING, GRANT_ENDED, and those of {@link WorkloadConnection.attest} */
   admit(connection: WorkloadConnection): Promise<HeldGrant>
+  /** Does what may end the grant; the connection is not cut before it is answered. */
+  answering<T>(connection: WorkloadConnection, answer: () => Promise<T>): Promise<T>
 }
 
 const maxConnections = 256
@@ -42,6 +44,8 @@ const maxIdleMs = 120_000
 const maxUnaryMs = 30 * 60_000
 /** How long the streams of a connection that is over have to say so before it is cut. */
 const farewellMs = 100
+/** How long who ended the grant waits to hear that the server knows of it. */
+const answerMs = 10_000
 
 /** The socket of one grant, in a folder of its own: whoever finds the path connects, but only what the grant is bound to is answered. */
 export class GrantListener implements AsyncDisposable {
@@ -49,7 +53,8 @@ export class GrantListener implements AsyncDisposable {
   readonly #deps: GrantListenerDeps
   readonly #gate: GrantGate
   readonly #server: RpcServer<WorkloadConnection>
-  readonly #sockets = new Set<Socket>()
+  readonly #sockets = new Map<Socket, WorkloadConnection>()
+  readonly #answering = new Map<Promise<unknown>, WorkloadConnection>()
   readonly #stop = new AbortController()
   #outsiders = 0
   #listener: Listener | undefined
@@ -58,7 +63,7 @@ export class GrantListener implements AsyncDisposable {
   private constructor(path: string, grantId: string, held: () => HeldGrant | undefined, deps: GrantListenerDeps) {
     this.path = path
     this.#deps = deps
-    this.#gate = { grantId, held, admit: async (connection) => await this.#admit(connection) }
+    this.#gate = { grantId, held, admit: async (connection) => await this.#admit(connection), answering: async (connection, answer) => await this.#answer(connection, answer) }
     this.#server = new RpcServer<WorkloadConnection>(deps, { maxReceiveBytes, maxConnections, maxConcurrentCalls: maxCallsPerConnection, maxIdleMs, maxUnaryMs })
     deps.serve(this.#server, this.#gate)
   }
@@ -91,8 +96,32 @@ export class GrantListener implements AsyncDisposable {
     this.#stop.abort(reason)
     await this.#listener?.close()
     await rm(dirname(this.path), { recursive: true, force: true })
+    if (this.#answering.size > 0) await this.#answered()
     await this.#server.close(farewellMs)
-    for (const socket of this.#sockets) socket.destroy()
+    for (const socket of this.#sockets.keys()) socket.destroy()
+  }
+
+  async #answer<T>(connection: WorkloadConnection, answer: () => Promise<T>): Promise<T> {
+    const answered = answer()
+    this.#answering.set(answered, connection)
+    try {
+      return await answered
+    } finally {
+      this.#answering.delete(answered)
+    }
+  }
+
+  /** Resolves when nobody waits for an answer any more, or too long; whoever waits for none is cut meanwhile. */
+  async #answered(): Promise<void> {
+    const { clock } = this.#deps
+    const over = new AbortController()
+    const cut = (): void => {
+      const waiting = new Set(this.#answering.values())
+      for (const [socket, connection] of this.#sockets) if (!waiting.has(connection)) socket.destroy()
+    }
+    void clock.sleep(farewellMs, over.signal).then(cut, () => undefined)
+    await Promise.race([Promise.allSettled(this.#answering.keys()), clock.sleep(answerMs, over.signal).catch(() => undefined)])
+    over.abort()
   }
 
   #accept(socket: Socket): void {
@@ -113,7 +142,7 @@ export class GrantListener implements AsyncDisposable {
       socket.on('error', () => undefined).destroy()
       return
     }
-    this.#sockets.add(socket)
+    this.#sockets.set(socket, connection)
     socket.once('close', () => {
       this.#sockets.delete(socket)
       if (isOutsider) this.#outsiders--

@@ -15,7 +15,7 @@ export function grantsService(keeper: () => GrantKeeper, admission: Admission, r
     await ready(signal)
     return await keeper().reach(peer, grantId)
   }
-  return handlersOf({ keeper, admission, reach, parentId: '', admit: async ({ signal }) => await ready(signal), longestWaitSeconds: 20 })
+  return handlersOf({ keeper, admission, reach, parentId: '', admit: async ({ signal }) => await ready(signal), ending: async (_, end) => await end(), longestWaitSeconds: 20 })
 }
 
 /** The same on the socket of a grant: about that grant, which need not be named, and its children. */
@@ -25,7 +25,7 @@ export function grantsServiceOf(gate: GrantGate, keeper: () => GrantKeeper, admi
     await admit(call)
     return keeper().below(gate.grantId, grantId)
   }
-  return handlersOf({ keeper, admission, reach, parentId: gate.grantId, admit, longestWaitSeconds: 1_800 })
+  return handlersOf({ keeper, admission, reach, parentId: gate.grantId, admit, ending: async ({ peer }, end) => await gate.answering(peer, end), longestWaitSeconds: 1_800 })
 }
 
 /** The SPIFFE Workload API of a grant: its SVID and the bundle, for its binding alone. */
@@ -60,11 +60,13 @@ interface Place {
   readonly parentId: string
   /** Whether the caller may ask for anything here. */
   admit(call: Call<WorkloadConnection>): Promise<void>
+  /** Around what ends a grant, which may be the one whose socket this is. */
+  ending<T>(call: Call<WorkloadConnection>, end: () => Promise<T>): Promise<T>
   /** How long one call may wait for people. */
   readonly longestWaitSeconds: number
 }
 
-function handlersOf({ keeper, admission, reach, parentId, admit, longestWaitSeconds }: Place): Handlers<'mayfly.v1.Grants', WorkloadConnection> {
+function handlersOf({ keeper, admission, reach, parentId, admit, ending, longestWaitSeconds }: Place): Handlers<'mayfly.v1.Grants', WorkloadConnection> {
   return {
     Request: async function* (request, call) {
       using _ = placeOf(call, admission)
@@ -77,7 +79,7 @@ function handlersOf({ keeper, admission, reach, parentId, admit, longestWaitSeco
     },
     Renew: async ({ grantId }, call) => await keeper().renew(await reach(call, grantId)),
     Step: async (request, call) => await keeper().step(await reach(call, request.grantId), call.peer, { ...request, waitSeconds: Math.min(request.waitSeconds, longestWaitSeconds) }, () => signalOf(call)),
-    End: async (request, call) => await keeper().finish(await reach(call, request.grantId), request),
+    End: async (request, call) => await ending(call, async () => await keeper().finish(await reach(call, request.grantId), request)),
     Show: async ({ grantId }, call) => (await reach(call, grantId)).grant,
     Heartbeat: async ({ grantId }, call) => {
       keeper().heartbeat(await reach(call, grantId), call.peer)

@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -278,6 +279,21 @@ describe('ending', () => {
     await expect.poll(() => existsSync(socket)).toBe(false)
     expect(grants.server.ends).toHaveLength(1)
     expect(grants.keeper.life.next()).toMatchObject({ grantIds: [] })
+    own.close()
+  })
+
+  test('who ends it over its own socket hears that it is over, however far the server is; whoever waits for nothing is cut', async () => {
+    const { own, socket } = await running()
+    const idle = connect(socket)
+    await once(idle, 'connect')
+    const { promise, resolve } = Promise.withResolvers<void>()
+    grants.server.answersEnds = promise
+    const ended = own.unary('mayfly.v1.Grants', 'End', { cause: 'completed' })
+    ended.catch(() => undefined) // looked at below
+    await once(idle.resume(), 'close')
+    resolve()
+    expect(await ended).toMatchObject({ state: 'ended', cause: 'completed' })
+    await expect.poll(() => grants.folders).toEqual([])
     own.close()
   })
 

@@ -30,6 +30,8 @@ export class FakeGrantServer implements GrantServer {
   /** The state that a request comes to. */
   asks: 'approved' | 'pending_approval' | 'denied' = 'approved'
   away = false
+  /** An end is answered when this has resolved. */
+  answersEnds: Promise<void> = Promise.resolve()
   refuses: MayflyError | undefined
   credentialMs = 60_000
   seconds = 300
@@ -134,6 +136,7 @@ export class FakeGrantServer implements GrantServer {
   async end(request: AgentEndGrantRequest): Promise<Grant__Output> {
     this.#hear()
     this.ends.push(request)
+    await this.answersEnds
     const grant = this.#grant(request.grantId)
     if (['ended', 'denied', 'lapsed'].includes(grant.state)) return grant
     const state = request.cause === 'withdrawn' ? 'lapsed' : 'ended'

@@ -2,6 +2,9 @@ import { join } from 'node:path'
 import { node24, Program, root } from '../product/process.ts'
 import type { JsonLine } from '../product/process.ts'
 
+/** What says these when it is answered. */
+const calls: Readonly<Record<string, string>> = { ended: 'end', renewed: 'renew' }
+
 /** A task of a test as a process of its own (`grant-task.ts`), and what it has said, read in order. */
 export class GrantTask implements AsyncDisposable {
   readonly program: Program
@@ -31,9 +34,12 @@ export class GrantTask implements AsyncDisposable {
     this.program.child.stdin?.write(`${JSON.stringify(command)}\n`)
   }
 
-  /** The first line of this event, from whatever process, for which it holds. */
+  /** The first line of this event, from whatever process, for which it holds. @throws when the call that would have said so failed */
   async said(event: string, holds: (line: JsonLine) => boolean = () => true): Promise<JsonLine> {
-    return await this.program.line((line) => line['event'] === event && holds(line))
+    const call = calls[event]
+    const line = await this.program.line((one) => (one['event'] === event && holds(one)) || (call !== undefined && one['event'] === 'failed' && one['do'] === call))
+    if (line['event'] === event) return line
+    throw new Error(`no ${event}: ${JSON.stringify(line)}`)
   }
 
   /** Asks for a grant and binds itself to it. */
