@@ -13,6 +13,7 @@ export interface Libc {
   epoll_wait: koffi.KoffiFunc<(epoll: number, events: Uint8Array, maxEvents: number, timeoutMs: number) => number>
   eventfd(initial: number, flags: number): number
   socket(domain: number, type: number, protocol: number): number
+  socketpair(domain: number, type: number, protocol: number, fds: Int32Array): number
   sendto(fd: number, message: Uint8Array, length: number, flags: number, address: Uint8Array, addressLength: number): number
   fcntl(fd: number, command: number, argument: number): number
   syscall(number: number, a: number, b: number): number
@@ -54,6 +55,7 @@ function load(): { readonly libc: Libc; readonly koffi: typeof koffi } {
       epoll_wait: library.func('int epoll_wait(int, void *, int, int)') as Libc['epoll_wait'], // koffi types its functions as any
       eventfd: library.func('int eventfd(unsigned int, int)'),
       socket: library.func('int socket(int, int, int)'),
+      socketpair: library.func('int socketpair(int, int, int, void *)'),
       sendto: library.func('long sendto(int, void *, size_t, int, void *, unsigned int)'),
       fcntl: library.func('int fcntl(int, int, long)'),
       syscall: library.func('long syscall(long, long, long)'),

@@ -1,9 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
-import type { Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { once } from 'node:events'
+import { Socket } from 'node:net'
 import { MayflyError } from '../../core/errors.ts'
 import type { PeerCredentials } from '../../core/proc/process.ts'
 import { errno, errnos, libc } from './libc.ts'
@@ -56,38 +52,38 @@ export interface PeerSupport {
 
 /**
  * Connects to itself and checks that the answer names this very process: run it once at start, before anything is trusted to
- * {@link peerCredentials}, which rests on a private field of Node's sockets.
+ * {@link peerCredentials}, which rests on a private field of Node's sockets. It needs no file, so that it works where nothing may be written.
  * @throws {MayflyError} PLATFORM_UNSUPPORTED
  */
 export async function selfTestPeerCredentials(): Promise<PeerSupport> {
-  const directory = await mkdtemp(join(tmpdir(), 'mayfly-'))
-  const server = createServer({ pauseOnConnect: true })
-  const path = join(directory, 's')
-  let client: Socket | undefined
-  let accepted: Socket | undefined
+  const pair: readonly Socket[] = connectedPair()
   try {
-    server.listen(path)
-    await once(server, 'listening')
-    const arrival = new Promise<Socket>((resolve) => server.once('connection', resolve))
-    client = connect(path)
-    await once(client, 'connect')
-    accepted = await arrival
-    const { pid, uid, gid } = peerCredentials(accepted)
+    const [socket] = pair
+    if (socket === undefined) throw new MayflyError('PLATFORM_UNSUPPORTED', `no Unix socket can be made here: errno ${errno()}`)
+    const { pid, uid, gid } = peerCredentials(socket)
     if (pid !== process.pid || uid !== process.geteuid?.() || gid !== process.getegid?.()) {
       throw new MayflyError('PLATFORM_UNSUPPORTED', `peer credentials are wrong here: pid ${pid}, uid ${uid}, gid ${gid} for this process itself`)
     }
-    using pidfd = peerPidfd(accepted)
+    using pidfd = peerPidfd(socket)
     if (pidfd?.alive() === false) throw new MayflyError('PLATFORM_UNSUPPORTED', 'the pidfd of a connection says that this process has exited')
     return { pidfd: pidfd !== undefined }
   } catch (cause) {
     if (cause instanceof MayflyError && cause.code === 'PLATFORM_UNSUPPORTED') throw cause
     throw new MayflyError('PLATFORM_UNSUPPORTED', 'the credentials of a peer on a Unix socket cannot be read here', { cause })
   } finally {
-    accepted?.destroy()
-    client?.destroy()
-    await new Promise((resolve) => server.close(resolve))
-    await rm(directory, { recursive: true, force: true })
+    await Promise.all(pair.map(async (socket) => {
+      const closed = once(socket, 'close')
+      socket.destroy()
+      await closed
+    }))
   }
+}
+
+/** Two Unix sockets of this process, connected to each other; none when the kernel refuses. */
+function connectedPair(): readonly Socket[] {
+  const fds = new Int32Array(2)
+  if (libc().socketpair(afUnix, sockStream | sockCloexec, 0, fds) !== 0) return []
+  return Array.from(fds, (fd) => new Socket({ fd }))
 }
 
 /** Node keeps the descriptor in a private field; the only place that relies on it. */
@@ -98,6 +94,9 @@ function descriptorOf(socket: Socket): number {
   return fd
 }
 
+const afUnix = 1
+const sockStream = 1
+const sockCloexec = 0o2_000_000
 const solSocket = 1
 const soPeerCred = 17
 const soPeerPidfd = 77

@@ -1,7 +1,7 @@
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { once } from 'node:events'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { peerCredentials, peerPidfd, selfTestPeerCredentials } from '../../../src/system/linux/peer-credentials.ts'
 import { isRoot, Listener, skipAloud, Workload } from '../../support/processes/processes.ts'
 
@@ -9,6 +9,12 @@ if (!isRoot) skipAloud('peer credentials of several users: needs root')
 
 describe('peer credentials', () => {
   test('the self-test passes on this machine', async () => {
+    await expect(selfTestPeerCredentials()).resolves.toHaveProperty('pidfd')
+  })
+
+  test('the self-test needs no folder to write to: the unit of the agent has none for temporary files', async () => {
+    vi.stubEnv('TMPDIR', '/nowhere')
+    onTestFinished(() => void vi.unstubAllEnvs())
     await expect(selfTestPeerCredentials()).resolves.toHaveProperty('pidfd')
   })
 
