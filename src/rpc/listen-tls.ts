@@ -1,6 +1,7 @@
 import { createServer } from 'node:tls'
 import type { Server, TLSSocket } from 'node:tls'
 import { MayflyError } from '../core/errors.ts'
+import { listenBacklog } from './listen-unix.ts'
 import type { Listener } from './listen-unix.ts'
 import { peerChain } from './peer-chain.ts'
 import { secureContextOptions } from './tls-context.ts'
@@ -59,10 +60,12 @@ export async function listenTls(options: TlsListenOptions): Promise<TlsListener>
 async function listening(server: Server, { host, port, fd }: TlsListenOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (failure) => reject(new MayflyError('SOCKET_IN_USE', `cannot listen on ${host}:${port}: ${failure.message}`, { cause: failure })))
-    server.listen(fd === undefined ? { host, port } : { fd }, () => {
+    const done = (): void => {
       server.on('error', () => undefined) // an accept that fails concerns that connection only
       resolve()
-    })
+    }
+    if (fd === undefined) server.listen({ host, port, backlog: listenBacklog }, done)
+    else server.listen({ fd }, listenBacklog, done)
   })
 }
 

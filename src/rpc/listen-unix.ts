@@ -73,13 +73,13 @@ async function open(path: string, options: UnixListenOptions): Promise<Server> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (failure) => reject(new MayflyError('SOCKET_IN_USE', `cannot listen on ${path}: ${failure.message}`, { cause: failure })))
     if (options.fd !== undefined) {
-      server.listen({ fd: options.fd }, resolve)
+      server.listen({ fd: options.fd }, listenBacklog, resolve) // among the options Node passes it over, and would have the kernel take 511 for the unit's Backlog=
       return
     }
     // The file is made inside `listen`, in this tick: the mask holds others off until the mode is set.
     const before = umask(0o777 & ~options.mode)
     try {
-      server.listen({ path, backlog }, resolve)
+      server.listen({ path, backlog: listenBacklog }, resolve)
     } finally {
       umask(before)
     }
@@ -95,7 +95,7 @@ async function open(path: string, options: UnixListenOptions): Promise<Server> {
 }
 
 /** Connections that wait to be accepted; the kernel has its own bound, net.core.somaxconn. When it is full, connecting fails at once. */
-const backlog = 4_096
+export const listenBacklog = 4_096
 
 /** `sun_path` holds 108 bytes with its end. */
 const maxPathBytes = 107

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 import { listenUnix } from '../../src/rpc/listen-unix.ts'
 import { KeptLog } from '../support/agent/quiet.ts'
 import { FakeClock } from '../support/fake-clock.ts'
+import { BoundSocket } from '../support/processes/bound-socket.ts'
 import { socketPath } from '../support/rpc/harness.ts'
 
 const quiet = { mode: 0o600, onConnection: (): void => undefined }
@@ -95,4 +96,19 @@ test('a socket that was closed is not made again', async () => {
   await clock.advance(10_000)
   expect(existsSync(listener.address)).toBe(false)
   expect(clock.sleeping).toBe(0)
+})
+
+test('on a socket that was handed over as many connections wait as on its own', async () => {
+  const path = socketPath()
+  const handed = BoundSocket.atPath(path) // the listener closes its descriptor
+  let taken = 0
+  const all = Promise.withResolvers<undefined>()
+  await using _listener = await listenUnix(path, { mode: 0o600, fd: handed.fd, onConnection: (socket) => {
+    socket.destroy()
+    if (++taken === 700) all.resolve(undefined)
+  } })
+  // all within one tick, so that none is accepted between them
+  const sockets = Array.from({ length: 700 }, () => connect(path).on('error', all.reject))
+  await all.promise
+  for (const socket of sockets) socket.destroy()
 })
