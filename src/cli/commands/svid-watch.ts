@@ -14,8 +14,7 @@ import type { SvidFileNames } from '../svid-files/file-set.ts'
 import { heldStates } from '../svid-files/held.ts'
 import { keepFiles } from '../svid-files/keep.ts'
 import type { FilesEvent } from '../svid-files/keep.ts'
-import { parseSignalName } from '../svid-files/reader.ts'
-import type { Reload } from '../svid-files/reader.ts'
+import { parseSignalName, readyAfter, type Reload } from '../svid-files/reader.ts'
 import { svidToJson, watchSvids } from '../svids.ts'
 import type { FetchedSvid } from '../svids.ts'
 import { clockText, whenText } from '../when.ts'
@@ -80,7 +79,7 @@ export const command: Command = define({
           once: options.once,
           say: (event) => {
             say(event)
-            if (event.kind === (reload.kind === 'none' ? 'written' : 'reloaded')) manager?.ready(`the files in ${set.directory} are kept`)
+            if (event.kind === readyAfter(reload)) manager?.ready(`the files in ${set.directory} are kept`)
           },
         },
       )

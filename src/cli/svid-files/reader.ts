@@ -12,6 +12,11 @@ export type Reload =
   | { readonly kind: 'command'; readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>> }
   | { readonly kind: 'signal'; readonly signal: NodeJS.Signals; readonly pidFile: string }
 
+/** What has to have happened once before a reader may rely on the files: a command has run through; who is to be signalled may be started only then, so that no signal is waited for. */
+export function readyAfter(reload: Reload): 'written' | 'reloaded' {
+  return reload.kind === 'command' ? 'reloaded' : 'written'
+}
+
 /** Whether the files are there, or were taken away. */
 export type FilesState = 'written' | 'withdrawn'
 

@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 
 import { heldStates, type Held, type Wish } from '../../../src/cli/svid-files/held.ts'
 import { keepFiles, type FilesEvent } from '../../../src/cli/svid-files/keep.ts'
-import type { Reload } from '../../../src/cli/svid-files/reader.ts'
+import { readyAfter, type Reload } from '../../../src/cli/svid-files/reader.ts'
 import type { FetchedSvid } from '../../../src/cli/svids.ts'
 import { MayflyError } from '../../../src/core/errors.ts'
 import { parseCertificate } from '../../../src/x509/certificate.ts'
@@ -190,4 +190,10 @@ describe('which identity', () => {
     stop.abort()
     await following
   })
+})
+
+test('a program that is to be signalled need not run for the files to be ready: its unit is started after them', () => {
+  expect(readyAfter({ kind: 'signal', signal: 'SIGHUP', pidFile: '/run/web.pid' })).toBe('written')
+  expect(readyAfter({ kind: 'none' })).toBe('written')
+  expect(readyAfter({ kind: 'command', argv: ['true'], env: {} })).toBe('reloaded')
 })
