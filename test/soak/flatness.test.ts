@@ -25,6 +25,12 @@ test('a leak within the bound passes', () => {
   expect(flatness(run(60, (minute) => 100 + minute * 0.1), bound).isFlat).toBe(true)
 })
 
+test('what was given back and is taken again is no growth, unless it goes on beyond what there was', () => {
+  const given = (minute: number): number => 136 - (minute < 27 ? 0 : 8 - Math.min(7, (minute - 27) / 4))
+  expect(flatness(run(60, given), bound)).toMatchObject({ isFlat: true })
+  expect(flatness(run(60, (minute) => given(minute) + minute * 0.5), bound).isFlat).toBe(false)
+})
+
 test('the saw teeth of a collector do not hide a leak, and are none', () => {
   const teeth = (minute: number): number => (minute * 7) % 20
   expect(flatness(run(60, (minute) => 100 + teeth(minute)), bound).isFlat).toBe(true)
