@@ -132,7 +132,7 @@ function decide(request: Judgement, activation: Judgement, role: GrantRole): { r
   return { move: { kind: 'decided', decision, outcome: approvalsNeeded > 0 ? 'pending' : 'approved', approvalsNeeded }, asked }
 }
 
-/** No policy is asked: what a task may hand on is its grant's to give, as children within its intent and budget (invariants 6 and 7). */
+/** Whatever policy says: what a task may hand on is its grant's to give, as children within its intent and budget (invariants 6 and 7). */
 function deniedInside({ at, policyHash, atMs }: Judgement['decision']): ReturnType<typeof decide> {
   return { move: { kind: 'decided', decision: { at, allowed: false, reasons: ['inside-grant'], policyHash, atMs }, outcome: 'denied', approvalsNeeded: 0 }, asked: '' }
 }
