@@ -17,7 +17,7 @@ export interface Sighting {
   readonly process: ProcessReading
   /** Of the running file; `undefined` when nobody asked for it. */
   readonly sha256: Sha256 | undefined
-  /** Kinds that some entry asks for, such as `docker:label`. What costs a question to somebody is asked only for these. */
+  /** Kinds that some entry asks for, such as `docker:label`, or all that roles may, `grantKinds`, when a grant is asked for. What costs a question to somebody is asked only for these. */
   readonly needs: ReadonlySet<string>
 }
 

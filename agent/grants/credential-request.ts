@@ -33,15 +33,15 @@ export interface Asked {
   readonly atBootMs: number
 }
 
-/** Roles may ask for any of the facts that there are. */
-export const allKinds: ReadonlySet<string> = new Set(['unix:sha256'])
+/** What has to be asked for, and the server is told of whoever asks for a grant: roles and policies are the server's. Not the environment of a container, which may hold secrets; no role may ask for it. */
+export const grantKinds: ReadonlySet<string> = new Set(['unix:sha256', 'docker:label', 'docker:image_id', 'docker:image_config_digest'])
 
 /** A new key, and what the server is told about the bound process as it is now, or was last when a cgroup has outlived it. @param before the selectors of last time; none at first */
 export async function askedFor(grant: Grant__Output, binding: Binding, progressSecondsAgo: number, before: readonly string[], deps: CredentialRequestDeps): Promise<{ readonly request: ActivateGrantRequest; readonly key: PrivateKey; readonly asked: Asked }> {
   const probes = await deps.probes.look()
   const { subject } = binding
   const outlived = binding.kind === 'cgroup' && before.length > 0 && !subject.alive()
-  const selectors = outlived ? before : (await deps.attestor.attest(subject, allKinds)).selectors.map(formatSelector)
+  const selectors = outlived ? before : (await deps.attestor.attest(subject, grantKinds)).selectors.map(formatSelector)
   const asked = { selectors, probes, atBootMs: deps.clock.bootMs() }
   const key = PrivateKey.generate()
   const request: ActivateGrantRequest = {

@@ -11,7 +11,7 @@ import type { Processes } from '../attest/ports.ts'
 import type { WorkloadConnection } from '../workload-api/workload-connection.ts'
 import { tierFor } from './binding.ts'
 import type { BindingDeps, BindingKind } from './binding.ts'
-import { allKinds } from './credential-request.ts'
+import { grantKinds } from './credential-request.ts'
 import type { Endings } from './endings.ts'
 import { pidsAbove } from './lineage.ts'
 import type { ProcessName } from './lineage.ts'
@@ -78,7 +78,7 @@ export class Requests {
     await within(this.#known.promise, knownWaitMs, notKnownYet, clock, signal)
     await connection.attest()
     const { caller } = connection
-    const { uid, selectors } = await attestor.attest(caller, allKinds)
+    const { uid, selectors } = await attestor.attest(caller, grantKinds)
     const instance = instanceOf(caller)
     this.#asking++
     try {

@@ -33,6 +33,7 @@ export function parseRole(raw: GrantRole): GrantRole {
     owner: raw.owner,
     requesters: raw.requesters.map(({ parentId, selectors }) => {
       must(selectors.length > 0 && selectors.length <= maxItems, 'a requester has selectors: else every process under its parent could ask')
+      must(!selectors.some((text) => text.startsWith('docker:env:')), 'a requester is not known by docker:env, since an environment may hold secrets and agents tell nobody of it: give the container a label, and name that')
       return { parentId, selectors: [...new Set(selectors.map((text) => formatSelector(checkSelector(parseSelector(text)))))].toSorted() }
     }),
     intents: raw.intents.map(parseAllowedIntent),

@@ -7,6 +7,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { FactSource } from '../../../agent/attest/fact-source.ts'
 import type { GrantProgress__Output } from '../../../proto/generated/mayfly/v1/GrantProgress.ts'
 import { MayflyError } from '../../../src/core/errors.ts'
 import type { RpcChannel } from '../../../src/rpc/channel.ts'
@@ -107,6 +108,23 @@ describe('asking', () => {
     expect(asked?.requester).toBe(`uid:${process.geteuid?.() ?? -1}`)
     expect(asked?.instance).toMatch(/^[0-9a-f]{64}$/)
     expect(asked?.tier).toBe('pidfd')
+  })
+
+  test('the server is told of what its container was made, whoever asks for that, and nothing of its environment', async () => {
+    const asked: ReadonlySet<string>[] = []
+    const container: FactSource = {
+      types: ['docker'],
+      find: ({ needs }) => {
+        asked.push(needs)
+        const kinds = ['label:app:shop', 'image_id:shop', 'image_config_digest:sha256:00', 'env:TOKEN=secret'].filter((value) => needs.has(`docker:${value.split(':')[0] ?? ''}`))
+        return { selectors: kinds.map((value) => ({ type: 'docker', value })), missing: [] }
+      },
+    }
+    await restart({ tier: 'pidfd', sources: [container] })
+    const { own } = await running()
+    const told = [...grants.server.asked, ...grants.server.issued].map(({ selectors }) => selectors?.filter((selector) => selector.startsWith('docker:')))
+    expect(told).toEqual(Array.from({ length: 2 }, () => ['docker:label:app:shop', 'docker:image_id:shop', 'docker:image_config_digest:sha256:00']))
+    own.close()
   })
 
   test('whom it waits for is said, and what they decide', async () => {

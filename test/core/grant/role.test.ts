@@ -19,6 +19,7 @@ test.for<[string, Partial<GrantRole>, string]>([
   ['nobody who may ask', { requesters: [] }, 'INVALID_ARGUMENT'],
   ['a requester without selectors', { requesters: [{ parentId: agentId, selectors: [] }] }, 'INVALID_ARGUMENT'],
   ['a selector that is none', { requesters: [{ parentId: agentId, selectors: ['uid'] }] }, 'SELECTOR_INVALID'],
+  ['a requester known by the environment of its container', { requesters: [{ parentId: agentId, selectors: ['docker:env:ROLE=deploy'] }] }, 'INVALID_ARGUMENT'],
   ['nothing allowed', { intents: [] }, 'INVALID_ARGUMENT'],
   ['no time', { budget: { ...role().budget, seconds: 0 } }, 'INVALID_ARGUMENT'],
   ['half a step', { budget: { ...role().budget, steps: 0.5 } }, 'INVALID_ARGUMENT'],

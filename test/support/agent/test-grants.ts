@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { WorkloadAttestor } from '../../../agent/attest/attestor.ts'
 import type { TierChoice } from '../../../agent/attest/caller.ts'
+import type { FactSource } from '../../../agent/attest/fact-source.ts'
 import { GrantKeeper } from '../../../agent/grants/keeper.ts'
 import { GrantListener } from '../../../agent/grants/listener.ts'
 import type { LoadPolicy } from '../../../agent/grants/policy.ts'
@@ -34,6 +35,8 @@ export interface TestGrantsOptions {
   readonly tier?: TierChoice
   readonly probes?: readonly Probe[]
   readonly files?: MemoryFiles
+  /** Workload attestors beside the usual ones. */
+  readonly sources?: readonly FactSource[]
 }
 
 const allows: LoadPolicy = async () => ({ hash: 'h1', decide: ({ context }) => ({ allowed: !context.actions.includes('forbidden'), reasons: [context.actions.includes('forbidden') ? 'no-forbidden' : 'permit-all'], policyHash: 'h1', approvalsWanted: 0 }) })
@@ -62,7 +65,7 @@ export class TestGrants implements AsyncDisposable {
     this.files = options.files ?? new MemoryFiles()
     const processes = linuxProcesses()
     const tier = options.tier ?? 'auto'
-    this.#connections = { processes, exitWatch: this.#exitWatch, attestor: new WorkloadAttestor(processes, { sha256MaxBytes: 0, tier: tier === 'cgroup' ? 'auto' : tier }), tier: tier === 'cgroup' ? 'auto' : tier, needs: () => new Set() }
+    this.#connections = { processes, exitWatch: this.#exitWatch, attestor: new WorkloadAttestor(processes, { sha256MaxBytes: 0, tier: tier === 'cgroup' ? 'auto' : tier, sources: options.sources ?? [] }), tier: tier === 'cgroup' ? 'auto' : tier, needs: () => new Set() }
     this.#rpc = new RpcServer<WorkloadConnection>({ clock: systemClock, log: this.log })
     this.#steps = new StepHttp(this.log, async (held, request, signal) => await this.keeper.stepIn(held, request, signal))
   }
