@@ -4,6 +4,7 @@ import { MayflyError } from '../core/errors.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { CallScope } from './call-scope.ts'
 import { messagesOf } from './client-streams.ts'
+import { Connecting } from './connecting.ts'
 import type { MetadataInit } from './metadata.ts'
 import { toGrpcMetadata } from './metadata.ts'
 import type { MethodsOfKind, Request, ResponseOutput, ServiceName } from './services.ts'
@@ -39,10 +40,13 @@ export interface CallOptions {
 
 /**
  * Calls to one server over one connection, which is made with the first call and again when it breaks. Failures are MayflyErrors,
- * with the code that the server sent along or the nearest one of the gRPC status; UNAVAILABLE when the server cannot be reached.
+ * with the code that the server sent along or the nearest one of the gRPC status; UNAVAILABLE when the server cannot be reached,
+ * over TLS also when it does not answer within `reachMs`, or not with a connection within `establishMs`.
  */
 export class RpcChannel {
-  readonly #client: Client
+  #client: Client
+  readonly #connect: () => Client
+  readonly #connecting: Connecting | undefined
   readonly #clock: Clock
   readonly #config: ChannelConfig
   readonly #open = new Set<AbortController>()
@@ -60,13 +64,15 @@ export class RpcChannel {
 
   /** Over TLS, with one's own check of the server's chain before anything is sent. */
   static connectTls(config: TlsChannelConfig): RpcChannel {
-    return new RpcChannel(config.address, new OwnTlsCredentials(config), config, {})
+    const creds = new OwnTlsCredentials(config, () => channel.#connecting?.reached())
+    const channel = new RpcChannel(config.address, creds, config, {})
+    return channel
   }
 
   private constructor(target: string, creds: ChannelCredentials, config: ChannelConfig, options: ChannelOptions) {
     this.#config = config
     this.#clock = config.clock
-    this.#client = new Client(target, creds, {
+    const all = {
       'grpc.max_receive_message_length': config.maxReceiveBytes ?? 4 * 1024 * 1024,
       'grpc.max_send_message_length': -1, // the server says what is too much
       'grpc.keepalive_time_ms': config.keepaliveMs ?? 30_000,
@@ -80,7 +86,10 @@ export class RpcChannel {
       'grpc.enable_channelz': 0,
       'grpc.enable_http_proxy': 0,
       ...options,
-    })
+    }
+    this.#connect = () => new Client(target, creds, all)
+    this.#client = this.#connect()
+    if (creds._isSecure()) this.#connecting = new Connecting({ clock: config.clock, address: target, isConnected: () => this.connected, giveUp: (problem) => this.#connectAnew(problem) })
   }
 
   async unary<S extends ServiceName, M extends MethodsOfKind<S, 'unary'>>(service: S, name: M, request: Request<S, M>, options: CallOptions = {}): Promise<ResponseOutput<S, M>> {
@@ -151,12 +160,21 @@ export class RpcChannel {
   close(): void {
     if (this.#closed) return
     this.#closed = true
+    this.#connecting?.stop()
     for (const stop of this.#open) stop.abort(closedError())
     this.#client.close()
   }
 
   [Symbol.dispose](): void {
     this.close()
+  }
+
+  /** What waits for a connection fails; the next call makes another. */
+  #connectAnew(problem: MayflyError): void {
+    const before = this.#client
+    this.#client = this.#connect()
+    for (const stop of this.#open) stop.abort(problem)
+    before.close()
   }
 
   // The deadline is kept by our clock; the header tells the server.
@@ -169,6 +187,7 @@ export class RpcChannel {
   #scope(options: CallOptions): CallScope {
     if (this.#closed) throw closedError()
     options.signal?.throwIfAborted()
+    this.#connecting?.begin()
     const stop = new AbortController()
     this.#open.add(stop)
     const forward = (): void => stop.abort(options.signal?.reason)

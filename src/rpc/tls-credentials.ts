@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { CallCredentials, ChannelCredentials } from '@grpc/grpc-js'
 import { connectTlsSocket } from './tls-socket.ts'
 import type { TlsClientOptions } from './tls-socket.ts'
@@ -10,10 +11,13 @@ type SecureConnector = ReturnType<ChannelCredentials['_createSecureConnector']>
  */
 export class OwnTlsCredentials extends ChannelCredentials {
   readonly #options: TlsClientOptions
+  readonly #onReached: () => void
 
-  constructor(options: TlsClientOptions) {
+  /** @param onReached TCP stands, and TLS begins */
+  constructor(options: TlsClientOptions, onReached: () => void = () => undefined) {
     super()
     this.#options = options
+    this.#onReached = onReached
   }
 
   override _isSecure(): boolean {
@@ -25,11 +29,22 @@ export class OwnTlsCredentials extends ChannelCredentials {
   }
 
   override _createSecureConnector(_target: unknown, _options: unknown, callCredentials?: CallCredentials): SecureConnector {
+    const shaking = new Set<Socket>()
     return {
-      connect: async (socket) => ({ socket: await connectTlsSocket(socket, this.#options), secure: true }),
+      connect: async (socket) => {
+        this.#onReached()
+        shaking.add(socket)
+        try {
+          return { socket: await connectTlsSocket(socket, this.#options), secure: true }
+        } finally {
+          shaking.delete(socket)
+        }
+      },
       waitForReady: async () => undefined,
       getCallCredentials: () => callCredentials ?? CallCredentials.createEmpty(),
-      destroy: () => undefined,
+      destroy: () => {
+        for (const socket of shaking) socket.destroy() // grpc-js would leave it to the other end
+      },
     }
   }
 }

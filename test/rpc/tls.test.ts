@@ -1,16 +1,20 @@
+import { fork } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { connect as connectTcp, createServer as createTcpServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
+import { join } from 'node:path'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import { expect, onTestFinished, test } from 'vitest'
 import { MayflyError } from '../../src/core/errors.ts'
 import { RpcChannel } from '../../src/rpc/channel.ts'
+import { establishMs, reachMs } from '../../src/rpc/connecting.ts'
 import { listenTls } from '../../src/rpc/listen-tls.ts'
 import type { TlsListener } from '../../src/rpc/listen-tls.ts'
 import { RpcServer } from '../../src/rpc/server.ts'
 import { secureContextOf, secureContextOptions } from '../../src/rpc/tls-context.ts'
 import { systemClock } from '../../src/system/clock.ts'
+import { FakeClock } from '../support/fake-clock.ts'
 import { KeptLog } from '../support/agent/quiet.ts'
 import { TestIssuer } from '../support/agent/test-issuer.ts'
 import { issueSvid } from '../support/rpc/svids.ts'
@@ -129,3 +133,51 @@ test('a port that is taken is an error', async () => {
   const { port } = taken.address() as AddressInfo
   await expect(listenTls({ host: '127.0.0.1', port, identity: issueSvid(issuer, 'spiffe://example.test/x'), onConnection: () => undefined })).rejects.toMatchObject({ code: 'SOCKET_IN_USE' })
 })
+
+test('a server that is not reached is given up after ten seconds, and tried anew by the next call', async () => {
+  const deaf = await deafAddress()
+  const clock = new FakeClock()
+  const channel = RpcChannel.connectTls({ address: deaf, clock, unaryTimeoutMs: 300_000, context: () => secureContextOf(undefined), verifyPeer: () => undefined })
+  onTestFinished(() => channel.close())
+  for (let round = 0; round < 2; round++) {
+    const call = channel.unary('mayfly.v1.Status', 'Get', {}).catch((error: unknown) => error)
+    await clock.advance(reachMs)
+    expect(await call).toMatchObject({ code: 'UNAVAILABLE', message: `no connection: ${deaf} does not answer within 10 s` })
+  }
+})
+
+test('a server that says nothing in the handshake is given up after a minute, its connection closed, and the next call finds one that speaks', async () => {
+  const { listener } = await start(issueSvid(issuer, 'spiffe://example.test/spire/server'))
+  const silent = createTcpServer().listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  onTestFinished(() => void silent.close())
+  const { port } = silent.address() as AddressInfo // of TCP
+  const accepted = once(silent, 'connection') as Promise<[Socket]> // so its documentation
+  const clock = new FakeClock()
+  const channel = RpcChannel.connectTls({ address: `127.0.0.1:${port}`, clock, unaryTimeoutMs: 300_000, context: () => secureContextOf(undefined), verifyPeer: () => undefined })
+  onTestFinished(() => channel.close())
+  const call = channel.unary('mayfly.v1.Status', 'Get', {}).catch((error: unknown) => error)
+  const [socket] = await accepted
+  const closed = once(socket.resume(), 'close')
+  await clock.advance(reachMs)
+  silent.once('connection', (next: Socket) => {
+    const onward = connectTcp(Number(listener.address.split(':')[1]), '127.0.0.1')
+    next.pipe(onward).pipe(next)
+  })
+  await clock.advance(establishMs - reachMs)
+  expect(await call).toMatchObject({ code: 'UNAVAILABLE', message: `no connection: 127.0.0.1:${port} answers, but no TLS connection came about within 60 s` })
+  await closed
+  expect((await channel.unary('mayfly.v1.Status', 'Get', {})).version).toBe(`0 ${hash(undefined)}`)
+})
+
+/** Of a listener that accepts nobody, and whose queue is full: the kernel drops what asks for more. */
+async function deafAddress(): Promise<string> {
+  const child = fork(join(import.meta.dirname, '../support/rpc/deaf.mjs'))
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const [port] = (await once(child, 'message')) as [number] // so it says
+  const queued = Array.from({ length: 8 }, () => connectTcp(port, '127.0.0.1').on('error', () => undefined))
+  onTestFinished(() => queued.forEach((socket) => socket.destroy()))
+  let connected = 0
+  await new Promise<void>((resolve) => queued.forEach((socket) => socket.once('connect', () => ++connected === 2 && resolve())))
+  return `127.0.0.1:${port}`
+}
