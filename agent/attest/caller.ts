@@ -72,10 +72,12 @@ export class Caller implements Disposable {
   }
 
   /**
-   * A child of a process that has proven itself, named by it. Of the parent's tier: it has not been waited for, so while the parent lives its number is its own.
+   * A child of a process that has proven itself, named by it with the pid that it has for that process. Of the parent's tier: it has not been waited for, so while the parent lives its number is its own.
    * @throws {MayflyError} PROCESS_GONE; PERMISSION_DENIED it is no child of that process, or runs under another uid
    */
-  static childOf(parent: Caller, pid: number, processes: Processes): Caller {
+  static childOf(parent: Caller, known: number, processes: Processes): Caller {
+    const pid = processes.pidKnownAs(known, parent.pid)
+    if (pid === undefined) throw new MayflyError('PROCESS_GONE', `process ${parent.pid} has no child ${known}`)
     const child = Caller.named(pid, processes)
     try {
       const isChild = processes.lineage(pid)?.parentPid === parent.pid && processes.startTicks(pid) === child.startTicks && parent.alive()

@@ -28,6 +28,8 @@ export interface Processes {
   startTicks(pid: number): number | undefined
   /** `undefined` when there is no such process. */
   lineage(pid: number): Lineage | undefined
+  /** The pid, as seen from here, of the child that a process knows by `known`, which is another in a container; `undefined` when it has none. Without pid namespaces between them it is `known`, child or not. */
+  pidKnownAs(known: number, parentPid: number): number | undefined
   /** `undefined` when there is no such process, or no cgroups of version 2. */
   cgroupOf(pid: number): string | undefined
   read(pid: number): Reading

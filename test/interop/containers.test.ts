@@ -8,6 +8,7 @@ import { skipAloud } from '../support/processes/processes.ts'
 import { jobId, jobRole, TestVerifier } from '../support/product/grants.ts'
 import { Product } from '../support/product/product.ts'
 import type { AgentProcess } from '../support/product/product.ts'
+import type { Program } from '../support/product/process.ts'
 
 const missing = Containers.missing()
 if (missing !== undefined) skipAloud(`grants of workloads in containers that are started again: ${missing}`)
@@ -109,6 +110,24 @@ describe.skipIf(missing !== undefined)('a workload in a real container, its agen
     await hasNothingOf(old, second, 'cgroup', 'container')
     containers.kill(after)
     await second.program.ended()
+  })
+
+  test('`mayfly run` in it binds its command, which has another pid there than for the agent, and ends the grant with it', async () => {
+    const wrapped = (id: string, ...command: readonly string[]): Program =>
+      containers.start(id, id, product.dir, 'src/cli/main.ts', ['run', '--socket', `unix://${socketOf('pidfd')}`, '--as', jobId, '--role', 'job', '--do', 'write', '--on', 'db:orders', '--reason', 'a test', '--json', '--', '/bin/busybox', ...command])
+    const grantOf = async (program: Program, event: string): Promise<string> => {
+      const line = new RegExp(`"event":"grant.${event}"[^\\n]*?"id":"([0-9a-z]{26})"`)
+      await expect.poll(() => program.errors, { timeout: soonMs }).toMatch(line)
+      return line.exec(program.errors)?.[1] ?? ''
+    }
+    const failing = wrapped('failing', 'false')
+    expect(await failing.ended()).toBe(1)
+    expect(await causeOf(await grantOf(failing, 'approved'))).toBe('failed')
+    const killed = wrapped('killed', 'sleep', '600')
+    const id = await grantOf(killed, 'active')
+    containers.kill('killed')
+    await expect.poll(async () => await causeOf(id), { timeout: soonMs }).toBe('process_exit')
+    await killed.ended()
   })
 
   test.each(['cgroup', 'pidfd'])('its process is found in the cgroup of another container, bound in the tier %s: ended as container_restart at the next look', async (tier) => {

@@ -23,6 +23,14 @@ export function parseProcStatus(text: string): ProcStatus | undefined {
   return { uids, gids, groups, permittedCapabilities: BigInt(`0x${capabilities}`) }
 }
 
+/**
+ * The pids of a process in the pid namespaces that it is in, from that of the reader inwards (`NSpid`, Linux 4.1); empty when they are not told.
+ * A process that it starts is known to it by the pid at the same depth.
+ */
+export function parseNamespacePids(text: string): readonly number[] {
+  return parseIds(fieldOf(text, 'NSpid:')) ?? []
+}
+
 /** Of the one line with this name, without looking at the other fifty; `undefined` when there is none, or more than one. */
 function fieldOf(text: string, name: string): string | undefined {
   const mark = `\n${name}`

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, rmdirSync, watch, writeFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
-import { parseDecimal } from '../../core/proc/stat.ts'
+import { childrenOf, numbersIn } from './children.ts'
 import { cgroupMount, lineage, readProcess } from './proc.ts'
 
 /** Cgroups of one process tree each, made below the cgroup that the process was in, so that the limits it has stay. Needs root and a mounted version 2. */
@@ -97,15 +97,3 @@ export class LinuxCgroups {
 
 const maxAttempts = 100
 const retryMs = 20
-
-function childrenOf(pid: number): number[] {
-  try {
-    return numbersIn(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8'))
-  } catch {
-    return [] // it has exited: its children are another's
-  }
-}
-
-function numbersIn(text: string): number[] {
-  return text.split(/\s+/).flatMap((word) => parseDecimal(word) ?? [])
-}

@@ -1,4 +1,5 @@
 import type { Sha256 } from '../../core/proc/process.ts'
+import { pidKnownAs } from './children.ts'
 import { FileHashes } from './file-hash.ts'
 import { peerCredentials, peerPidfd } from './peer-credentials.ts'
 import { Pidfd } from './pidfd.ts'
@@ -13,6 +14,7 @@ export interface LinuxProcesses {
   readonly openHandle: (pid: number) => Pidfd | undefined
   readonly startTicks: typeof startTicks
   readonly lineage: typeof lineage
+  readonly pidKnownAs: typeof pidKnownAs
   readonly cgroupOf: typeof cgroupOf
   readonly read: typeof readProcess
   readonly hashExecutable: (pid: number, maxBytes: number) => Promise<Sha256>
@@ -30,6 +32,7 @@ export function linuxProcesses(): LinuxProcesses {
     openHandle: (pid) => Pidfd.open(pid),
     startTicks,
     lineage,
+    pidKnownAs,
     cgroupOf,
     read: readProcess,
     hashExecutable: async (pid, maxBytes) => hashes.sha256(`/proc/${pid}/exe`, maxBytes),

@@ -210,6 +210,7 @@ describe.runIf(canMakeCgroups && hasPeerPidfd)('the tier cgroup, in a real one',
     }
     const workload = stack.use(await Workload.start({ socket: listener.path, ...nobody, groups: [] }))
     const { value: caller } = await listener.accepted()
+    writeFileSync(join(cgroups ?? '', 'cgroup.procs'), String(workload.pid))
     expect((await attestor.attest(caller, nothing)).tier).toBe('pidfd') // the root cgroup
     writeFileSync(join(directory, 'leaf', 'cgroup.procs'), String(workload.pid))
     const bound = await attestor.attest(caller, nothing)

@@ -61,7 +61,7 @@ export class Containers implements AsyncDisposable {
   start(id: string, cgroup: string, shared: string, script: string, args: readonly string[] = []): Program {
     const bundle = join(this.dir, id)
     mkdirSync(join(bundle, 'rootfs/bin'), { recursive: true })
-    copyFileSync(this.#busybox, join(bundle, 'rootfs/bin/busybox'))
+    for (const name of ['busybox', 'sh']) copyFileSync(this.#busybox, join(bundle, 'rootfs/bin', name))
     this.#made.add(cgroup)
     this.#started.add(id)
     const repository = dirname(worldReadable(join(root, 'package.json')))

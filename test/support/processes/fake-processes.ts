@@ -18,6 +18,8 @@ export class FakeProcesses implements Processes {
   pidfdOpen = true
   hidden = false
   owners: readonly FileOwner[] | undefined
+  /** Pids of children in containers, by what their parents call them. */
+  readonly known: Map<number, number> = new Map()
   /** By unit. */
   readonly invocations: Map<string, string> = new Map()
   /** Runs before each reading of /proc, with its number from 1. */
@@ -47,6 +49,10 @@ export class FakeProcesses implements Processes {
   lineage(pid: number): Lineage | undefined {
     const startTicks = this.startTicks(pid)
     return startTicks === undefined ? undefined : { startTicks, parentPid: this.table.get(pid)?.parentPid ?? 1 }
+  }
+
+  pidKnownAs(known: number): number | undefined {
+    return this.known.get(known) ?? known
   }
 
   cgroupOf(pid: number): string | undefined {
