@@ -6,9 +6,10 @@ import { setTimeout as rest } from 'node:timers/promises'
 import { RpcChannel } from '../../src/rpc/channel.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { jobId, jobRole } from '../support/product/grants.ts'
-import { Product } from '../support/product/product.ts'
+import { Product, type AgentProcess } from '../support/product/product.ts'
 import { percentile, type Figure, type Report } from './figure.ts'
 import { elapsedMs } from './machine.ts'
+import { canOwnCore, giveOwnCore } from './own-core.ts'
 
 /** Until V8 has compiled both ends. */
 const warmups = 1_500
@@ -22,7 +23,8 @@ const [usual = ''] = resources
 
 /**
  * One step of a grant, decided at the agent by policy, leased budget and state, and put into the record: from the call to the answer, on the grant's own socket, over HTTP on a connection that is
- * kept (`POST /step`) and over gRPC. Beside each the same call to somebody who does nothing.
+ * kept (`POST /step`) and over gRPC. Beside each the same call to somebody who does nothing. First while all share the cores, the server too, which in life is on another machine; then,
+ * where the machine has more than one, with the main threads of agent and client, which take turns, on a core that is theirs.
  */
 export async function bench(): Promise<Report> {
   await using product = await Product.start()
@@ -41,6 +43,7 @@ export async function bench(): Promise<Report> {
     if (!allowed) throw new Error(`a step was denied: ${reasons.join(', ')}`)
   })
   const bareGrpc = await timesOf(async () => void (await own.unary('grpc.health.v1.Health', 'Check', { service: '' })))
+  const apart = canOwnCore() ? await ownCoreTimes(product, agent, socket) : undefined
   await workload.unary('mayfly.v1.Grants', 'End', { grantId: id, cause: 'completed' })
   const bare = 'a bare node:http server in a process of its own that reads the same and answers, p99'
   return {
@@ -49,6 +52,7 @@ export async function bench(): Promise<Report> {
       figureOf('step.p99_us', http, bareHttp, 'the same step each time by POST /step, HTTP/1.1 on one connection', bare),
       figureOf('step.unlike_p99_us', unlike, bareHttp, `as before, ${kinds} kinds of steps in turn, so that policy is asked at each`, bare),
       figureOf('step.grpc_p99_us', grpc, bareGrpc, 'mayfly.v1.Grants/Step', 'a call on the same socket that does nothing, p99'),
+      ...(apart === undefined ? [] : [figureOf('step.own_core_p99_us', apart.http, apart.bare, 'POST /step, with agent and client on a core that nobody else takes', bare)]),
     ],
   }
 }
@@ -93,10 +97,18 @@ function postTo(socketPath: string, next: () => string | undefined = () => usual
     })
 }
 
-async function bareHttpTimes(path: string): Promise<number[]> {
+/** Takes the other cores from this process and the agent, and the last from all else, for good: the last series. */
+async function ownCoreTimes(product: Product, agent: AgentProcess, socket: string): Promise<{ readonly http: readonly number[]; readonly bare: readonly number[] }> {
+  giveOwnCore([process.pid, agent.program?.pid ?? 0], [product.server.pid])
+  const http = await timesOf(postTo(socket))
+  return { http, bare: await bareHttpTimes(join(product.dir, 'bare-apart.sock'), (pid) => giveOwnCore([pid], [])) }
+}
+
+async function bareHttpTimes(path: string, place: (pid: number) => void = () => undefined): Promise<number[]> {
   const server = fork(join(import.meta.dirname, 'bare-http.ts'), [path])
   try {
     await once(server, 'message')
+    place(server.pid ?? 0)
     return await timesOf(postTo(path))
   } finally {
     server.disconnect()
