@@ -46,7 +46,7 @@ function isThere(path: string): boolean {
 
 function unreachable(who: 'server' | 'agent', path: string, { cwd }: Pick<Context, 'cwd'>): MayflyError {
   const near = relative(cwd, path)
-  return new MayflyError('UNAVAILABLE', `no ${who} listens at ${near.startsWith('..') ? path : near}`, {
+  return new MayflyError('UNAVAILABLE', `no ${who} listens at ${cwd === '/' || near.startsWith('..') ? path : near}`, {
     hint: who === 'server' ? 'mayfly dev starts one here; --server-socket or $MAYFLY_SERVER_SOCKET names another' : 'mayfly dev starts one here; --agent-socket or $MAYFLY_AGENT_SOCKET names another',
   })
 }
