@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { parseAccountNames } from '../../../src/core/proc/account-names.ts'
 import { parseProcCgroup, unifiedMountOf, unifiedPathOf } from '../../../src/core/proc/cgroup.ts'
 import { parseDecimal, parseProcStat } from '../../../src/core/proc/stat.ts'
-import { parseProcStatus } from '../../../src/core/proc/status.ts'
+import { parseNamespacePids, parseProcStatus } from '../../../src/core/proc/status.ts'
 import { wrongAnswersTo } from '../../support/processes/proc-parsers.ts'
 import { procText } from '../../support/processes/proc-texts.ts'
 
@@ -35,6 +35,16 @@ describe('/proc/<pid>/stat', () => {
 const status = 'Name:\tno\\nde\nUmask:\t0022\nState:\tS (sleeping)\nTgid:\t4242\nUid:\t1000\t1001\t1002\t1003\nGid:\t100\t101\t102\t103\nFDSize:\t64\nGroups:\t4 24 27 \nCapPrm:\t00000000a80425fb\n'
 
 describe('/proc/<pid>/status', () => {
+  test.for<[string, string, readonly number[]]>([
+    ['in a container of a container', `${status}NSpid:\t4242\t17\t3\n`, [4242, 17, 3]],
+    ['in the namespace of the reader', `${status}NSpid:\t4242\n`, [4242]],
+    ['of a kernel that does not tell', status, []],
+    ['told twice', `${status}NSpid:\t4242\nNSpid:\t1\n`, []],
+    ['that are words', `${status}NSpid:\tone\n`, []],
+  ])('the pids of a process %s', ([, text, pids]) => {
+    expect(parseNamespacePids(text)).toEqual(pids)
+  })
+
   test('ids, groups and capabilities', () => {
     expect(parseProcStatus(status)).toEqual({ uids: [1000, 1001, 1002, 1003], gids: [100, 101, 102, 103], groups: [4, 24, 27], permittedCapabilities: 0xa80425fbn })
   })
