@@ -148,7 +148,7 @@ describe.concurrent('relays', () => {
     await world.revoke()
     await world.refusedSoon(chain, 'strict')
     await world.fresh('strict')
-    expect((await below.status()).upstreams).toMatchObject([{ current: false, leftFor: expect.stringMatching(/^(silent|behind)$/) }, { current: true }])
+    await expect.poll(async () => (await below.status()).upstreams, { timeout: 30_000 }).toMatchObject([{ current: false, leftFor: expect.stringMatching(/^(silent|behind)$/) }, { current: true }])
     first.program.child.kill('SIGCONT')
     const limit = AbortSignal.timeout(120_000)
     while ((await below.status()).upstreams[0]?.current !== true) await systemClock.sleep(200, limit)
