@@ -3,11 +3,13 @@ import type { Grant__Output } from '../../proto/generated/mayfly/v1/Grant.ts'
 import type { GrantCredential__Output } from '../../proto/generated/mayfly/v1/GrantCredential.ts'
 import type { ProbeResult } from '../../proto/generated/mayfly/v1/ProbeResult.ts'
 import { MayflyError } from '../../src/core/errors.ts'
+import { maxAttestedSelectors } from '../../src/core/grant/limits.ts'
 import { formatSelector } from '../../src/core/selector.ts'
 import { parseSpiffeId } from '../../src/core/spiffe-id.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import { buildCsr } from '../../src/x509/csr-builder.ts'
 import { PrivateKey } from '../../src/x509/private-key.ts'
+import type { Attestation } from '../attest/attestation.ts'
 import type { WorkloadAttestor } from '../attest/attestor.ts'
 import type { Caller } from '../attest/caller.ts'
 import { momentOf } from '../rotation/moment.ts'
@@ -36,12 +38,17 @@ export interface Asked {
 /** What has to be asked for, and the server is told of whoever asks for a grant: roles and policies are the server's. Not the environment of a container, which may hold secrets; no role may ask for it. */
 export const grantKinds: ReadonlySet<string> = new Set(['unix:sha256', 'docker:label', 'docker:image_id', 'docker:image_config_digest'])
 
+/** The server takes so many and no more: a container may have labels without end, and they come last. */
+export function toldOf({ selectors }: Pick<Attestation, 'selectors'>): string[] {
+  return selectors.slice(0, maxAttestedSelectors).map(formatSelector)
+}
+
 /** A new key, and what the server is told about the bound process as it is now, or was last when a cgroup has outlived it. @param before the selectors of last time; none at first */
 export async function askedFor(grant: Grant__Output, binding: Binding, progressSecondsAgo: number, before: readonly string[], deps: CredentialRequestDeps): Promise<{ readonly request: ActivateGrantRequest; readonly key: PrivateKey; readonly asked: Asked }> {
   const probes = await deps.probes.look()
   const { subject } = binding
   const outlived = binding.kind === 'cgroup' && before.length > 0 && !subject.alive()
-  const selectors = outlived ? before : (await deps.attestor.attest(subject, grantKinds)).selectors.map(formatSelector)
+  const selectors = outlived ? before : toldOf(await deps.attestor.attest(subject, grantKinds))
   const asked = { selectors, probes, atBootMs: deps.clock.bootMs() }
   const key = PrivateKey.generate()
   const request: ActivateGrantRequest = {

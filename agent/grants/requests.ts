@@ -1,7 +1,6 @@
 import type { Grant__Output } from '../../proto/generated/mayfly/v1/Grant.ts'
 import type { RequestGrantRequest__Output } from '../../proto/generated/mayfly/v1/RequestGrantRequest.ts'
 import { MayflyError } from '../../src/core/errors.ts'
-import { formatSelector } from '../../src/core/selector.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Logger } from '../../src/ports/logger.ts'
 import { Quota } from '../../src/rpc/quota.ts'
@@ -11,7 +10,7 @@ import type { Processes } from '../attest/ports.ts'
 import type { WorkloadConnection } from '../workload-api/workload-connection.ts'
 import { tierFor } from './binding.ts'
 import type { BindingDeps, BindingKind } from './binding.ts'
-import { grantKinds } from './credential-request.ts'
+import { grantKinds, toldOf } from './credential-request.ts'
 import type { Endings } from './endings.ts'
 import { pidsAbove } from './lineage.ts'
 import type { ProcessName } from './lineage.ts'
@@ -78,12 +77,13 @@ export class Requests {
     await within(this.#known.promise, knownWaitMs, notKnownYet, clock, signal)
     await connection.attest()
     const { caller } = connection
-    const { uid, selectors } = await attestor.attest(caller, grantKinds)
+    const attestation = await attestor.attest(caller, grantKinds)
+    const { uid } = attestation
     const instance = instanceOf(caller)
     this.#asking++
     try {
       const grant = await server.request(
-        { request, selectors: selectors.map(formatSelector), requester: `uid:${uid}`, instance, tier: tierFor(caller, bindings), parentGrantId: parentId, probes: [...(await probes.look())], insideGrantId: parentId === '' ? this.#around(caller, instance) : '' },
+        { request, selectors: toldOf(attestation), requester: `uid:${uid}`, instance, tier: tierFor(caller, bindings), parentGrantId: parentId, probes: [...(await probes.look())], insideGrantId: parentId === '' ? this.#around(caller, instance) : '' },
         stop,
       )
       const task = new Task(grant, instance, kind)

@@ -3,6 +3,7 @@ import type { AttestedRequest__Output } from '../../proto/generated/mayfly/v1/At
 import type { ConfirmStepRequest__Output } from '../../proto/generated/mayfly/v1/ConfirmStepRequest.ts'
 import { MayflyError } from '../../src/core/errors.ts'
 import type { SpiffeId } from '../../src/core/spiffe-id.ts'
+import { maxAttestedSelectors } from '../../src/core/grant/limits.ts'
 import type { Clock } from '../../src/ports/clock.ts'
 import type { Handlers } from '../../src/rpc/handlers.ts'
 import { Quota } from '../../src/rpc/quota.ts'
@@ -24,7 +25,6 @@ export interface GrantControlServiceDeps {
   readonly limits: () => ServerLimits
 }
 
-const maxSelectors = 200
 const maxSelectorBytes = 4_200
 const maxCsrBytes = 16_384
 /** Reports of one agent; it tells of each grant's once in ten seconds. */
@@ -86,7 +86,7 @@ function issueWish({ grantId, csr, selectors, instance, binding, tier, probes, p
 }
 
 function factsFrom(selectors: readonly string[], tier: string, probes: AttestedRequest__Output['probes'], progressSecondsAgo = 0): AttestedFacts {
-  if (selectors.length > maxSelectors || selectors.some((selector) => selector.length > maxSelectorBytes)) throw new MayflyError('LIMIT_EXCEEDED', `a process has at most ${maxSelectors} selectors of ${maxSelectorBytes} bytes`)
+  if (selectors.length > maxAttestedSelectors || selectors.some((selector) => selector.length > maxSelectorBytes)) throw new MayflyError('LIMIT_EXCEEDED', `a process has at most ${maxAttestedSelectors} selectors of ${maxSelectorBytes} bytes`)
   return { selectors, tier: tierFromWire(tier), probes: probesFromWire(probes), progressSecondsAgo: Math.max(0, progressSecondsAgo) }
 }
 

@@ -77,3 +77,6 @@ export function latestNotAfterMs(limits: CredentialLimits, nowMs: number): numbe
 }
 
 const dimensions: readonly (keyof Budget)[] = ['seconds', 'renewals', 'steps', 'children', 'depth']
+
+/** Selectors of one process, as its agent tells the server when a grant is asked for. */
+export const maxAttestedSelectors = 200

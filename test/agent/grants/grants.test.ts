@@ -10,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { FactSource } from '../../../agent/attest/fact-source.ts'
 import type { GrantProgress__Output } from '../../../proto/generated/mayfly/v1/GrantProgress.ts'
 import { MayflyError } from '../../../src/core/errors.ts'
+import { maxAttestedSelectors } from '../../../src/core/grant/limits.ts'
 import type { RpcChannel } from '../../../src/rpc/channel.ts'
 import { GrantTask } from '../../support/agent/grant-tasks.ts'
 import { MemoryFiles } from '../../support/agent/memory-files.ts'
@@ -124,6 +125,17 @@ describe('asking', () => {
     const { own } = await running()
     const told = [...grants.server.asked, ...grants.server.issued].map(({ selectors }) => selectors?.filter((selector) => selector.startsWith('docker:')))
     expect(told).toEqual(Array.from({ length: 2 }, () => ['docker:label:app:shop', 'docker:image_id:shop', 'docker:image_config_digest:sha256:00']))
+    own.close()
+  })
+
+  test('a container with labels without end asks all the same: so many are told, and what is not a label first', async () => {
+    const selectors = Array.from({ length: 1_000 }, (_, at) => ({ type: 'docker', value: `label:n:${at}` }))
+    await restart({ tier: 'pidfd', sources: [{ types: ['docker'], find: () => ({ selectors, missing: [] }) }] })
+    const { own } = await running()
+    for (const { selectors: told } of [...grants.server.asked, ...grants.server.issued]) {
+      expect(told).toHaveLength(maxAttestedSelectors)
+      expect(told).toContain(`unix:uid:${process.geteuid?.() ?? -1}`)
+    }
     own.close()
   })
 
