@@ -112,11 +112,9 @@ describe('asking', () => {
   })
 
   test('the server is told of what its container was made, whoever asks for that, and nothing of its environment', async () => {
-    const asked: ReadonlySet<string>[] = []
     const container: FactSource = {
       types: ['docker'],
       find: ({ needs }) => {
-        asked.push(needs)
         const kinds = ['label:app:shop', 'image_id:shop', 'image_config_digest:sha256:00', 'env:TOKEN=secret'].filter((value) => needs.has(`docker:${value.split(':')[0] ?? ''}`))
         return { selectors: kinds.map((value) => ({ type: 'docker', value })), missing: [] }
       },

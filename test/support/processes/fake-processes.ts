@@ -18,8 +18,6 @@ export class FakeProcesses implements Processes {
   pidfdOpen = true
   hidden = false
   owners: readonly FileOwner[] | undefined
-  /** Pids of children in containers, by what their parents call them. */
-  readonly known: Map<number, number> = new Map()
   /** By unit. */
   readonly invocations: Map<string, string> = new Map()
   /** Runs before each reading of /proc, with its number from 1. */
@@ -52,7 +50,7 @@ export class FakeProcesses implements Processes {
   }
 
   pidKnownAs(known: number): number | undefined {
-    return this.known.get(known) ?? known
+    return known
   }
 
   cgroupOf(pid: number): string | undefined {
